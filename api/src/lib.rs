@@ -1,0 +1,1 @@
+//! All that a client sees: REST, GraphQL, errors, sessions.

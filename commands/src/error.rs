@@ -1,0 +1,36 @@
+//! Why a command was not done.
+
+use domain::fields::FieldError;
+use infra::postgres::DatabaseError;
+
+/// A refusal or a failure; the API maps each to one status.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// 422: everything that is wrong with the input.
+    #[error("the request is not valid")]
+    Invalid(Vec<FieldError>),
+    /// 404.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// 403.
+    #[error("this belongs to another user")]
+    Forbidden,
+    /// 409: still contended after several tries.
+    #[error("the {0} was changed at the same time; try again")]
+    Conflict(&'static str),
+    /// 412.
+    #[error("the resource is at sequence {actual}")]
+    PreconditionFailed { actual: i64 },
+    /// 422 with a code of its own (`not_cancellable`).
+    #[error("{message}")]
+    Rejected { code: &'static str, message: String },
+    /// 422: the same `Idempotency-Key` with another body.
+    #[error("this Idempotency-Key was used with another body")]
+    IdempotencyMismatch,
+    /// 503 or 500.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// 500.
+    #[error("{0}")]
+    Internal(String),
+}

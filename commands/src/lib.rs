@@ -1,0 +1,28 @@
+//! The write side: use cases that load, decide and append, and the executors that react to events.
+
+pub mod backtest;
+pub mod context;
+pub mod error;
+pub mod executors;
+pub mod strategy;
+
+pub use context::{Accepted, CommandContext, IdempotencyKey};
+pub use error::CommandError;
+
+use infra::postgres::{EventStore, candles::CandleStore, markets::Markets};
+
+/// The handle on every command; clones share it. One file per aggregate holds its use cases.
+#[derive(Clone)]
+pub struct Commands {
+    pub(crate) store: EventStore,
+    pub(crate) candles: CandleStore,
+    pub(crate) markets: Markets,
+}
+
+impl Commands {
+    /// Commands over this store.
+    #[must_use]
+    pub fn new(store: EventStore, candles: CandleStore, markets: Markets) -> Self {
+        Self { store, candles, markets }
+    }
+}

@@ -1,0 +1,119 @@
+//! What can happen to a backtest. Names and versions are permanent.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::DomainEvent;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{StrategyId, UserId},
+    market::{Symbol, Timeframe},
+    number::Number,
+    simulation::{metrics::Metrics, outcome::Warning, settings::Settings},
+    strategy::StrategyDefinition,
+};
+
+/// Everything that pins a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    pub owner_id: UserId,
+    pub strategy_id: StrategyId,
+    pub strategy_version: u32,
+    pub strategy_name: String,
+    pub definition: StrategyDefinition,
+    pub symbol: Symbol,
+    /// The market's base asset.
+    pub asset_symbol: String,
+    pub timeframe: Timeframe,
+    /// Inclusive on the candles' opening.
+    pub start_time: DateTime<Utc>,
+    /// Inclusive on the candles' opening.
+    pub end_time: DateTime<Utc>,
+    pub initial_balance: Decimal,
+    /// All of them, defaults filled in.
+    pub parameters: BTreeMap<String, Number>,
+    /// All of them, defaults filled in; holds the seed.
+    pub metadata: Settings,
+    pub origin: Origin,
+}
+
+/// What asked for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    User,
+    Automation,
+    Replay,
+    Sweep,
+}
+
+/// The candles that a run is pinned to, warm-up included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dataset {
+    pub revision: i64,
+    pub rows: u64,
+    pub first: DateTime<Utc>,
+    pub last: DateTime<Utc>,
+    /// Rows before the range, loaded for warm-up.
+    pub warmup_rows: u64,
+    /// Hex, over open_time i64 and five f64 a row, little endian.
+    pub sha256: String,
+}
+
+/// The facts of a backtest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum BacktestEvent {
+    BacktestRequested {
+        request: Request,
+    },
+    BacktestClaimed {
+        executor: String,
+        attempt: u32,
+    },
+    BacktestStarted {
+        dataset: Dataset,
+        engine_version: String,
+    },
+    BacktestCompleted {
+        metrics: Metrics,
+        final_balance: Decimal,
+        /// Trades, an open one included.
+        trades_count: u32,
+        ambiguous_trades_count: u32,
+        /// Hex.
+        ledger_hash: String,
+        /// Hex.
+        result_hash: String,
+        warnings: Vec<Warning>,
+    },
+    BacktestFailed {
+        code: String,
+        message: String,
+    },
+    BacktestCancellationRequested {},
+    BacktestCancelled {},
+    BacktestDeleted {},
+}
+
+impl DomainEvent for BacktestEvent {
+    fn event_type(&self) -> String {
+        match self {
+            Self::BacktestRequested { .. } => "BacktestRequested",
+            Self::BacktestClaimed { .. } => "BacktestClaimed",
+            Self::BacktestStarted { .. } => "BacktestStarted",
+            Self::BacktestCompleted { .. } => "BacktestCompleted",
+            Self::BacktestFailed { .. } => "BacktestFailed",
+            Self::BacktestCancellationRequested {} => "BacktestCancellationRequested",
+            Self::BacktestCancelled {} => "BacktestCancelled",
+            Self::BacktestDeleted {} => "BacktestDeleted",
+        }
+        .to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1.0".to_owned()
+    }
+}

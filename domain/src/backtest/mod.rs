@@ -1,0 +1,11 @@
+//! Backtests: the lifecycle of a run, from request to result.
+
+pub mod aggregate;
+pub mod commands;
+pub mod error;
+pub mod events;
+
+pub use aggregate::{Backtest, Status};
+pub use commands::BacktestCommand;
+pub use error::BacktestError;
+pub use events::{BacktestEvent, Dataset, Origin, Request};

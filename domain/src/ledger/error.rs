@@ -1,0 +1,15 @@
+//! Why a ledger refuses a command.
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the ledger is closed")]
+    Closed,
+    #[error("the ledger is not open")]
+    NotOpen,
+    #[error("the ledger is open already")]
+    AlreadyOpen,
+    /// Numbers, trades or cash that do not follow from what was before.
+    #[error("the entry does not follow: {0}")]
+    OutOfOrder(String),
+}

@@ -1,0 +1,78 @@
+//! What can happen in a ledger. Payloads hold nothing of attempt, executor or clock: every attempt writes the same bytes.
+
+use cqrs_es::DomainEvent;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{BacktestId, TradeId},
+    market::{Symbol, Timeframe},
+    simulation::{
+        outcome::EquityPoint,
+        trade::{Direction, Fill},
+    },
+};
+
+/// The facts of a ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum LedgerEvent {
+    LedgerOpened {
+        backtest_id: BacktestId,
+        symbol: Symbol,
+        timeframe: Timeframe,
+        initial_balance: Decimal,
+    },
+    TradeOpened {
+        trade_id: TradeId,
+        number: u32,
+        direction: Direction,
+        fill: Fill,
+    },
+    /// `entry` is repeated, so that a reader needs no state.
+    TradeClosed {
+        trade_id: TradeId,
+        number: u32,
+        direction: Direction,
+        entry: Fill,
+        fill: Fill,
+        /// Net of both fees.
+        pnl: Decimal,
+        is_ambiguous: bool,
+    },
+    /// Up to 250 points; after the last trade.
+    EquityRecorded {
+        points: Vec<EquityPoint>,
+    },
+    /// The engine changed between attempts: what was before is void.
+    LedgerRestarted {
+        engine_version: String,
+    },
+    LedgerClosed {
+        trades_count: u32,
+        fills_count: u32,
+        total_fees: Decimal,
+        total_pnl: Decimal,
+        final_balance: Decimal,
+        /// Hex SHA-256 over the payloads before it.
+        ledger_hash: String,
+    },
+}
+
+impl DomainEvent for LedgerEvent {
+    fn event_type(&self) -> String {
+        match self {
+            Self::LedgerOpened { .. } => "LedgerOpened",
+            Self::TradeOpened { .. } => "TradeOpened",
+            Self::TradeClosed { .. } => "TradeClosed",
+            Self::EquityRecorded { .. } => "EquityRecorded",
+            Self::LedgerRestarted { .. } => "LedgerRestarted",
+            Self::LedgerClosed { .. } => "LedgerClosed",
+        }
+        .to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1.0".to_owned()
+    }
+}

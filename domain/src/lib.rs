@@ -1,0 +1,12 @@
+//! The pure core: ids, markets, aggregates, the strategy language and the simulation; no I/O, no clock, no randomness.
+
+pub mod access;
+pub mod backtest;
+pub mod event;
+pub mod fields;
+pub mod ids;
+pub mod ledger;
+pub mod market;
+pub mod number;
+pub mod simulation;
+pub mod strategy;

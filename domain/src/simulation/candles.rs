@@ -1,0 +1,62 @@
+//! Candles as columns: what indicators and the engine read.
+
+use crate::market::Candle;
+
+/// Columns of equal length, ascending in `open_time`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Candles {
+    /// Epoch milliseconds UTC of each opening.
+    pub open_time: Vec<i64>,
+    pub open: Vec<f64>,
+    pub high: Vec<f64>,
+    pub low: Vec<f64>,
+    pub close: Vec<f64>,
+    pub volume: Vec<f64>,
+}
+
+impl Candles {
+    /// How many candles there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open_time.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.open_time.is_empty()
+    }
+
+    /// Appends one candle.
+    pub fn push(&mut self, candle: Candle) {
+        self.open_time.push(candle.open_time);
+        self.open.push(candle.open);
+        self.high.push(candle.high);
+        self.low.push(candle.low);
+        self.close.push(candle.close);
+        self.volume.push(candle.volume);
+    }
+
+    /// The candle at `index`, if there is one.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Candle> {
+        Some(Candle {
+            open_time: *self.open_time.get(index)?,
+            open: self.open[index],
+            high: self.high[index],
+            low: self.low[index],
+            close: self.close[index],
+            volume: self.volume[index],
+        })
+    }
+}
+
+impl FromIterator<Candle> for Candles {
+    fn from_iter<I: IntoIterator<Item = Candle>>(candles: I) -> Self {
+        let mut columns = Self::default();
+        for candle in candles {
+            columns.push(candle);
+        }
+        columns
+    }
+}

@@ -1,0 +1,90 @@
+//! The engine: a pure function from a bound strategy, candles and settings to an outcome.
+
+pub mod candles;
+pub mod indicators;
+pub mod metrics;
+pub mod outcome;
+pub mod rules;
+pub mod settings;
+pub mod trade;
+
+pub use candles::Candles;
+pub use outcome::{Outcome, Rejection, Warning};
+pub use settings::Settings;
+pub use trade::{Direction, Fill, Side, Trade};
+
+use std::ops::ControlFlow;
+
+use rust_decimal::Decimal;
+
+use crate::market::Timeframe;
+
+/// The engine's version: part of every result hash, raised only when a golden hash changes.
+pub const ENGINE_VERSION: &str = "1";
+
+/// All that a simulation depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The strategy with every parameter bound.
+    pub strategy: &'a rules::BoundStrategy,
+    /// Candles of the range, with those loaded for warm-up before them.
+    pub candles: &'a Candles,
+    /// Index of the first candle that belongs to the range; those before serve indicators only.
+    pub range_start: usize,
+    /// Quote money at the start, above 0.
+    pub initial_balance: Decimal,
+    /// Quantities are floored to multiples of it.
+    pub lot: Decimal,
+    /// The candles' timeframe.
+    pub timeframe: Timeframe,
+    /// Costs, fill mode, presets.
+    pub settings: &'a Settings,
+}
+
+/// What the engine tells its caller while it runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Step<'a> {
+    /// A trade was entered (its `exit` is none yet).
+    Opened(&'a Trade),
+    /// A trade was closed.
+    Closed(&'a Trade),
+    /// Candles done and in all, and the equity now; at least every few thousand candles.
+    Progress { done: usize, total: usize, equity: f64 },
+}
+
+/// Receives each [`Step`] and may stop the run.
+pub trait Observer {
+    /// Called for each step in order; `Break` stops the run with [`SimulationError::Stopped`].
+    fn observe(&mut self, step: Step<'_>) -> ControlFlow<()>;
+}
+
+/// Watches nothing.
+impl Observer for () {
+    fn observe(&mut self, _step: Step<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Why a simulation has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SimulationError {
+    /// No candle lies in the range.
+    #[error("there are no candles in the range")]
+    NoCandles,
+    /// The warm-up uses up the whole range.
+    #[error(
+        "no candle of the range can be evaluated: the indicators need {needed} candles, there are {available}"
+    )]
+    NothingToEvaluate {
+        /// Candles that must come before the first evaluation, it included.
+        needed: usize,
+        /// Candles there are, warm-up included.
+        available: usize,
+    },
+    /// The observer stopped it.
+    #[error("the run was stopped")]
+    Stopped,
+    /// A number left the exact range (prices or balances beyond what 8 decimals can hold).
+    #[error("{0}")]
+    Overflow(String),
+}

@@ -1,0 +1,46 @@
+//! What a simulation results in.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::{metrics::Metrics, trade::Trade};
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// In order of entry; only the last may be open (`leave_open`).
+    pub trades: Vec<Trade>,
+    /// Equity at the close of each candle of the range.
+    pub equity: Vec<f64>,
+    pub metrics: Metrics,
+    pub final_balance: Decimal,
+    /// Trades whose result depended on which of stop-loss and take-profit came first in a candle.
+    pub ambiguous_trades_count: u32,
+    pub warnings: Vec<Warning>,
+    pub rejections: Vec<Rejection>,
+    /// Index in the candles of the first one on which rules were evaluated.
+    pub first_evaluated: usize,
+}
+
+/// Something that a reader of the result should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    pub code: String,
+    pub message: String,
+}
+
+/// An order that was not filled, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// Epoch milliseconds UTC of the candle on which it would have filled.
+    pub time: i64,
+    pub reason: String,
+}
+
+/// The last equity of a UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EquityPoint {
+    /// Epoch milliseconds UTC: the opening of the day's last candle.
+    pub time: i64,
+    pub equity: f64,
+}

@@ -1,0 +1,53 @@
+//! Fills and trades: what a simulation does to cash, exact to the last digit.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Which way a fill goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Buy,
+    Sell,
+}
+
+/// Which way a trade goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Long,
+    Short,
+}
+
+/// One execution. Decimals have at most 8 places and no trailing zeros.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fill {
+    /// Epoch milliseconds UTC: the opening of the candle on which it happens.
+    pub time: i64,
+    pub side: Side,
+    /// Quote money a unit, slippage and spread included.
+    pub price: Decimal,
+    /// Units of the base asset, above 0.
+    pub quantity: Decimal,
+    /// Quote money.
+    pub fee: Decimal,
+    /// Cash after it.
+    pub cash_after: Decimal,
+    /// The rule's text, or `stop_loss`, `take_profit`, `liquidation`, `end_of_data`.
+    pub reason: String,
+}
+
+/// A round trip, or its open half.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trade {
+    /// From 1, in order of entry.
+    pub number: u32,
+    pub direction: Direction,
+    pub entry: Fill,
+    /// None while it is open.
+    pub exit: Option<Fill>,
+    /// Net of both fees; none while it is open.
+    pub pnl: Option<Decimal>,
+    /// One candle touched stop-loss and take-profit, so the result depended on the convention.
+    pub is_ambiguous: bool,
+}

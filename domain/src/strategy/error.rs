@@ -1,0 +1,10 @@
+//! Why a strategy refuses a command.
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StrategyError {
+    #[error("the strategy exists already")]
+    AlreadyExists,
+    #[error("there is no such strategy")]
+    NotFound,
+}

@@ -1,0 +1,5 @@
+//! Adapters to the world: Postgres, files, the clock.
+
+pub mod clock;
+pub mod files;
+pub mod postgres;

@@ -1,0 +1,12 @@
+//! Postgres: the event store, the run queue, candles, accounts; all SQL but the read models'.
+
+pub mod accounts;
+pub mod candles;
+pub mod database;
+pub mod embedded;
+pub mod event_store;
+pub mod markets;
+pub mod run_queue;
+
+pub use database::{Database, DatabaseError};
+pub use event_store::EventStore;

@@ -1,0 +1,1 @@
+//! Read model: one row per backtest, metrics as typed, indexed columns.

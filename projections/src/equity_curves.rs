@@ -1,0 +1,1 @@
+//! Read model: one row per point of a run's equity.

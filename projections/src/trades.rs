@@ -1,0 +1,1 @@
+//! Read model: one row per round trip.

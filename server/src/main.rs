@@ -1,0 +1,3 @@
+//! The `backtrail` binary.
+
+fn main() {}
