@@ -67,6 +67,8 @@ pub struct Reservation {
     pub kind: &'static str,
     pub owner_id: UserId,
     pub name: String,
+    /// The aggregate that it names; see [`EventStore::reserved`].
+    pub aggregate_id: String,
     pub action: ReservationAction,
 }
 
@@ -103,6 +105,8 @@ pub struct Loaded<A> {
     pub aggregate: A,
     /// Sequence of its last event; 0 when there is none.
     pub sequence: i64,
+    /// Position of its last event; 0 when there is none.
+    pub position: i64,
 }
 
 impl EventStore {
@@ -134,6 +138,32 @@ impl EventStore {
         &self,
         _aggregate_id: &str,
     ) -> Result<Loaded<A>, DatabaseError> {
+        todo!()
+    }
+
+    /// What a command with this key was answered with, if it was done.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn find_command(
+        &self,
+        _owner_id: UserId,
+        _route: &str,
+        _key: &str,
+    ) -> Result<Option<Outcome>, DatabaseError> {
+        todo!()
+    }
+
+    /// The aggregate that holds a reserved name.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn reserved(
+        &self,
+        _kind: &str,
+        _owner_id: UserId,
+        _name: &str,
+    ) -> Result<Option<String>, DatabaseError> {
         todo!()
     }
 
