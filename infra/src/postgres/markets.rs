@@ -1,8 +1,15 @@
 //! Markets and assets: reference data that imports extend.
 
-use domain::market::{Asset, Market, Symbol};
+use domain::market::{Asset, Market, MarketKind, Symbol};
+use tokio_postgres::Row;
 
 use super::database::{Database, DatabaseError};
+
+/// The quote in which an asset is meant when none is named.
+pub const DEFAULT_QUOTE: &str = "USDT";
+
+const MARKET: &str =
+    "SELECT symbol, base, quote, kind, lot, price_decimals, volume_decimals FROM markets";
 
 /// The markets and assets.
 #[derive(Clone)]
@@ -17,17 +24,34 @@ impl Markets {
         Self { database }
     }
 
-    /// The market that a user means: an exact symbol wins, else the asset in the quote (`USDT` for none).
+    /// The market that a user means: an exact symbol wins, else the asset in the quote ([`DEFAULT_QUOTE`] for none).
     ///
     /// # Errors
     /// The database.
     pub async fn resolve(
         &self,
-        _text: &str,
-        _quote: Option<&str>,
+        text: &str,
+        quote: Option<&str>,
     ) -> Result<Option<Market>, DatabaseError> {
-        let _ = &self.database;
-        todo!()
+        let connection = self.database.get().await?;
+        let sql = format!(
+            "{MARKET} WHERE symbol = $1 OR (base = $1 AND quote = $2) ORDER BY symbol <> $1 LIMIT 1"
+        );
+        let quote = quote.unwrap_or(DEFAULT_QUOTE).to_ascii_uppercase();
+        let statement = connection.prepare_cached(&sql).await?;
+        let row = connection.query_opt(&statement, &[&text.to_ascii_uppercase(), &quote]).await?;
+        row.as_ref().map(market).transpose()
+    }
+
+    /// The market of exactly that symbol.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn get(&self, symbol: &Symbol) -> Result<Option<Market>, DatabaseError> {
+        let connection = self.database.get().await?;
+        let statement = connection.prepare_cached(&format!("{MARKET} WHERE symbol = $1")).await?;
+        let row = connection.query_opt(&statement, &[&symbol.as_str()]).await?;
+        row.as_ref().map(market).transpose()
     }
 
     /// All markets, by symbol.
@@ -35,30 +59,97 @@ impl Markets {
     /// # Errors
     /// The database.
     pub async fn markets(&self) -> Result<Vec<Market>, DatabaseError> {
-        todo!()
+        let connection = self.database.get().await?;
+        let rows = connection.query(&format!("{MARKET} ORDER BY symbol"), &[]).await?;
+        rows.iter().map(market).collect()
     }
 
-    /// All assets, by symbol.
+    /// All assets, by symbol, each with the markets whose base it is.
     ///
     /// # Errors
     /// The database.
     pub async fn assets(&self) -> Result<Vec<Asset>, DatabaseError> {
-        todo!()
+        let connection = self.database.get().await?;
+        let sql = "SELECT a.symbol, a.name, a.kind, a.active,
+                          array_remove(array_agg(m.symbol ORDER BY m.symbol), NULL) AS markets
+                   FROM assets a LEFT JOIN markets m ON m.base = a.symbol
+                   GROUP BY a.symbol ORDER BY a.symbol";
+        connection.query(sql, &[]).await?.iter().map(asset).collect()
     }
 
-    /// Adds a market and its assets where they are not known.
+    /// Adds a market and its assets where they are not known; a known one is left as it is.
     ///
     /// # Errors
     /// The database.
-    pub async fn add(&self, _market: &Market) -> Result<(), DatabaseError> {
-        todo!()
+    pub async fn add(&self, market: &Market) -> Result<(), DatabaseError> {
+        let kind = kind_name(market.kind);
+        // Only the base is surely of the market's kind: a quote that is new is money.
+        let quote_kind = if market.kind == MarketKind::Crypto { "crypto" } else { "fiat" };
+        let decimals = [market.price_decimals, market.volume_decimals].map(u32::cast_signed);
+        let connection = self.database.get().await?;
+        connection
+            .execute(
+                "WITH added AS (
+                     INSERT INTO assets (symbol, name, kind) VALUES ($2, $2, $4), ($3, $3, $5)
+                     ON CONFLICT DO NOTHING)
+                 INSERT INTO markets (symbol, base, quote, kind, lot, price_decimals, volume_decimals)
+                 VALUES ($1, $2, $3, $4, $6, $7, $8) ON CONFLICT DO NOTHING",
+                &[
+                    &market.symbol.as_str(),
+                    &market.base,
+                    &market.quote,
+                    &kind,
+                    &quote_kind,
+                    &market.lot,
+                    &decimals[0],
+                    &decimals[1],
+                ],
+            )
+            .await?;
+        Ok(())
     }
+}
 
-    /// The market of exactly that symbol.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn get(&self, _symbol: &Symbol) -> Result<Option<Market>, DatabaseError> {
-        todo!()
+fn market(row: &Row) -> Result<Market, DatabaseError> {
+    Ok(Market {
+        symbol: symbol(row.try_get("symbol")?)?,
+        base: row.try_get("base")?,
+        quote: row.try_get("quote")?,
+        kind: kind(row.try_get("kind")?)?,
+        lot: row.try_get("lot")?,
+        price_decimals: row.try_get::<_, i32>("price_decimals")?.unsigned_abs(),
+        volume_decimals: row.try_get::<_, i32>("volume_decimals")?.unsigned_abs(),
+    })
+}
+
+fn asset(row: &Row) -> Result<Asset, DatabaseError> {
+    let markets: Vec<String> = row.try_get("markets")?;
+    Ok(Asset {
+        symbol: row.try_get("symbol")?,
+        name: row.try_get("name")?,
+        kind: kind(row.try_get("kind")?)?,
+        active: row.try_get("active")?,
+        markets: markets.iter().map(|text| symbol(text)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn symbol(text: &str) -> Result<Symbol, DatabaseError> {
+    text.parse().map_err(|error| DatabaseError::Corrupt(format!("{error}")))
+}
+
+fn kind(text: &str) -> Result<MarketKind, DatabaseError> {
+    match text {
+        "crypto" => Ok(MarketKind::Crypto),
+        "fiat" => Ok(MarketKind::Fiat),
+        "equity" => Ok(MarketKind::Equity),
+        other => Err(DatabaseError::Corrupt(format!("`{other}` is not a kind of market"))),
+    }
+}
+
+fn kind_name(kind: MarketKind) -> &'static str {
+    match kind {
+        MarketKind::Crypto => "crypto",
+        MarketKind::Fiat => "fiat",
+        MarketKind::Equity => "equity",
     }
 }
