@@ -1,6 +1,7 @@
 //! What can be asked of a backtest.
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::events::{Dataset, Request};
 use crate::simulation::{metrics::Metrics, outcome::Warning};
@@ -9,25 +10,41 @@ use crate::simulation::{metrics::Metrics, outcome::Warning};
 #[derive(Debug, Clone, PartialEq)]
 pub enum BacktestCommand {
     Request(Box<Request>),
-    /// An executor takes the run; the attempt is one more than those before (a released one does not count).
-    Claim {
-        executor: String,
-        attempt: u32,
-    },
+    /// An executor takes the run. A later attempt supersedes an earlier one; the same attempt may be
+    /// taken by another executor after a graceful release, which does not count.
+    Claim(Claim),
+    /// The first start pins the dataset; a later attempt starts with the same one.
     Start {
+        claim: Claim,
         dataset: Dataset,
         engine_version: String,
     },
-    Complete(Box<Completion>),
+    Complete {
+        claim: Claim,
+        completion: Box<Completion>,
+    },
+    /// Ends the run; as cancelled, if that was asked for. No claim: by whoever holds the queue's row.
     Fail {
+        claim: Option<Claim>,
         code: String,
         message: String,
     },
     /// Pending: cancelled at once; running: asked for.
     Cancel,
-    /// The executor stopped a run whose cancellation was asked for.
-    ConfirmCancellation,
+    /// The executor stopped a run whose cancellation was asked for. No claim: as with `Fail`.
+    ConfirmCancellation {
+        claim: Option<Claim>,
+    },
     Delete,
+}
+
+/// Which executor works on a run, in which attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The process's name, unique.
+    pub executor: String,
+    /// From 1.
+    pub attempt: u32,
 }
 
 /// The result of a run, as the executor reports it.

@@ -15,4 +15,12 @@ pub enum BacktestError {
     /// Cancelled, deleted, done or claimed by a later attempt: the executor gives it up.
     #[error("the backtest takes no more work: {0}")]
     NotRunnable(String),
+    /// A later attempt brought other candles than those that the first start pinned.
+    #[error("the run is pinned to the dataset {pinned}, not {given}")]
+    OtherDataset {
+        /// SHA-256 of the pinned dataset.
+        pinned: String,
+        /// SHA-256 of the one that was brought.
+        given: String,
+    },
 }

@@ -5,7 +5,7 @@ pub mod commands;
 pub mod error;
 pub mod events;
 
-pub use aggregate::{Backtest, Status};
-pub use commands::BacktestCommand;
+pub use aggregate::{Backtest, LiveBacktest, Status};
+pub use commands::{BacktestCommand, Claim, Completion};
 pub use error::BacktestError;
 pub use events::{BacktestEvent, Dataset, Origin, Request};

@@ -1,11 +1,12 @@
 //! Ledgers: what a run did to cash, fill by fill; appended by the executor alone.
 
 pub mod aggregate;
+pub mod cash;
 pub mod commands;
 pub mod error;
 pub mod events;
 
-pub use aggregate::Ledger;
+pub use aggregate::{Ledger, OpenTrade};
 pub use commands::LedgerCommand;
 pub use error::LedgerError;
 pub use events::LedgerEvent;

@@ -33,8 +33,76 @@ impl Strategy {
     ///
     /// # Errors
     /// The refusal.
-    pub fn decide(&self, _command: StrategyCommand) -> Result<Vec<StrategyEvent>, StrategyError> {
-        todo!()
+    pub fn decide(&self, command: StrategyCommand) -> Result<Vec<StrategyEvent>, StrategyError> {
+        match (command, &self.live) {
+            (StrategyCommand::Create { owner_id, slug, content, is_active, is_public }, None)
+                if !self.is_deleted =>
+            {
+                let created = StrategyEvent::StrategyCreated {
+                    owner_id,
+                    slug,
+                    content,
+                    is_active,
+                    is_public,
+                };
+                Ok(vec![created])
+            }
+            (
+                StrategyCommand::Create { owner_id, slug, content, is_active, is_public },
+                Some(live),
+            ) => {
+                let created =
+                    LiveStrategy { owner_id, slug, version: 1, content, is_active, is_public };
+                if *live == created { Ok(Vec::new()) } else { Err(StrategyError::AlreadyExists) }
+            }
+            (StrategyCommand::Create { .. }, None) => Err(StrategyError::AlreadyExists),
+            (StrategyCommand::Revise { content, is_active, is_public }, Some(live)) => {
+                Ok(live.revise(content, is_active, is_public))
+            }
+            (StrategyCommand::Delete, Some(_)) => Ok(vec![StrategyEvent::StrategyDeleted {}]),
+            (StrategyCommand::Revise { .. } | StrategyCommand::Delete, None) => {
+                Err(StrategyError::NotFound)
+            }
+        }
+    }
+}
+
+impl LiveStrategy {
+    fn revise(
+        &self,
+        content: StrategyContent,
+        is_active: bool,
+        is_public: bool,
+    ) -> Vec<StrategyEvent> {
+        let mut events = Vec::new();
+        if content != self.content {
+            events.push(StrategyEvent::StrategyRevised { version: self.version + 1, content });
+        }
+        match (self.is_active, is_active) {
+            (false, true) => events.push(StrategyEvent::StrategyActivated {}),
+            (true, false) => events.push(StrategyEvent::StrategyDeactivated {}),
+            (false, false) | (true, true) => {}
+        }
+        match (self.is_public, is_public) {
+            (false, true) => events.push(StrategyEvent::StrategyPublished {}),
+            (true, false) => events.push(StrategyEvent::StrategyUnpublished {}),
+            (false, false) | (true, true) => {}
+        }
+        events
+    }
+
+    fn apply(&mut self, event: StrategyEvent) {
+        match event {
+            StrategyEvent::StrategyCreated { .. } | StrategyEvent::StrategyDeleted {} => {}
+            StrategyEvent::StrategyRevised { version, content } => {
+                self.version = version;
+                self.content = content;
+            }
+            StrategyEvent::StrategyActivated {} => self.is_active = true,
+            StrategyEvent::StrategyDeactivated {} => self.is_active = false,
+            StrategyEvent::StrategyPublished {} => self.is_public = true,
+            StrategyEvent::StrategyUnpublished {} => self.is_public = false,
+        }
     }
 }
 
@@ -57,7 +125,31 @@ impl Aggregate for Strategy {
         Ok(())
     }
 
-    fn apply(&mut self, _event: StrategyEvent) {
-        todo!()
+    fn apply(&mut self, event: StrategyEvent) {
+        match event {
+            StrategyEvent::StrategyCreated { owner_id, slug, content, is_active, is_public } => {
+                self.live = Some(LiveStrategy {
+                    owner_id,
+                    slug,
+                    version: 1,
+                    content,
+                    is_active,
+                    is_public,
+                });
+            }
+            StrategyEvent::StrategyDeleted {} => {
+                self.live = None;
+                self.is_deleted = true;
+            }
+            event @ (StrategyEvent::StrategyRevised { .. }
+            | StrategyEvent::StrategyActivated {}
+            | StrategyEvent::StrategyDeactivated {}
+            | StrategyEvent::StrategyPublished {}
+            | StrategyEvent::StrategyUnpublished {}) => {
+                if let Some(live) = &mut self.live {
+                    live.apply(event);
+                }
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ pub mod definition;
 pub mod error;
 pub mod events;
 
-pub use aggregate::Strategy;
+pub use aggregate::{LiveStrategy, Strategy};
 pub use commands::StrategyCommand;
 pub use definition::StrategyDefinition;
 pub use error::StrategyError;
