@@ -74,7 +74,7 @@ impl Backtest {
     pub fn decide(&self, command: BacktestCommand) -> Decision {
         let live = match (&self.live, &command) {
             (None, BacktestCommand::Request(request)) => {
-                let request = (**request).clone();
+                let request = request.clone();
                 return Ok(vec![BacktestEvent::BacktestRequested { request }]);
             }
             (None, _) => return Err(BacktestError::NotFound),
@@ -267,7 +267,7 @@ impl Aggregate for Backtest {
     fn apply(&mut self, event: BacktestEvent) {
         if let BacktestEvent::BacktestRequested { request } = event {
             self.live = Some(LiveBacktest {
-                request,
+                request: *request,
                 status: Status::Pending,
                 is_deleted: false,
                 cancellation_requested: false,

@@ -50,7 +50,7 @@ pub struct Claim {
 /// The result of a run, as the executor reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Completion {
-    pub metrics: Metrics,
+    pub metrics: Box<Metrics>,
     pub final_balance: Decimal,
     pub trades_count: u32,
     pub ambiguous_trades_count: u32,

@@ -67,7 +67,7 @@ pub struct Dataset {
 #[serde(tag = "type")]
 pub enum BacktestEvent {
     BacktestRequested {
-        request: Request,
+        request: Box<Request>,
     },
     BacktestClaimed {
         executor: String,
@@ -78,7 +78,7 @@ pub enum BacktestEvent {
         engine_version: String,
     },
     BacktestCompleted {
-        metrics: Metrics,
+        metrics: Box<Metrics>,
         final_balance: Decimal,
         /// Trades, an open one included.
         trades_count: u32,
