@@ -1,12 +1,12 @@
 //! The run queue: which backtests wait, who runs them, until when.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::ids::{BacktestId, UserId};
 
 use super::database::{Database, DatabaseError};
 
-/// The queue.
+/// The queue. Times are the database's.
 #[derive(Clone)]
 pub struct RunQueue {
     database: Database,
@@ -20,7 +20,23 @@ pub struct Lease {
     pub lease_owner: String,
     /// Counts leases of this row; names the lease together with its owner.
     pub term: i64,
+    /// Number of this attempt, from 1; a lease that was released did not count.
+    pub attempt: u32,
 }
+
+/// What one look at the log did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Followed {
+    /// Position up to which every requested run is queued.
+    pub position: i64,
+    /// Runs that were put in.
+    pub queued: u64,
+    /// The log went on further than one look takes in.
+    pub is_behind: bool,
+}
+
+/// Positions that one look at the log takes in at most.
+const LOOK_POSITIONS: i64 = 100_000;
 
 impl RunQueue {
     /// The queue in `database`.
@@ -29,40 +45,68 @@ impl RunQueue {
         Self { database }
     }
 
-    /// Puts runs in (repeats are ignored) and moves the follower's checkpoint, in one transaction.
+    /// Queues the runs that the log requested since the follower's checkpoint (repeats are ignored) and moves the
+    /// checkpoint, in one statement. The log is filtered where it lies, so that ledgers cost no transfer.
     ///
     /// # Errors
     /// The database.
-    pub async fn enqueue(
-        &self,
-        _runs: &[(BacktestId, UserId, i64)],
-        _follower: &str,
-        _from_position: i64,
-        _to_position: i64,
-    ) -> Result<bool, DatabaseError> {
-        let _ = &self.database;
-        todo!()
+    pub async fn follow(&self, follower: &str) -> Result<Followed, DatabaseError> {
+        const FOLLOW: &str = "
+            WITH held AS MATERIALIZED (
+                SELECT position FROM run_queue_followers WHERE follower = $1 FOR UPDATE
+            ), head AS MATERIALIZED (
+                SELECT coalesce(max(position), 0) AS position FROM events
+            ), look AS MATERIALIZED (
+                SELECT held.position AS after, head.position AS head,
+                    greatest(held.position, least(head.position, held.position + $2)) AS upto
+                FROM held, head
+            ), moved AS (
+                UPDATE run_queue_followers AS own SET position = look.upto
+                FROM look WHERE own.follower = $1 AND look.upto > look.after
+            ), queued AS (
+                INSERT INTO run_queue (backtest_id, owner_id, position)
+                SELECT event.aggregate_id::uuid, (event.payload #>> '{request,owner_id}')::uuid, event.position
+                FROM look JOIN events AS event ON event.position > look.after AND event.position <= look.upto
+                WHERE event.aggregate_type = 'backtest' AND event.event_type = 'BacktestRequested'
+                ON CONFLICT (backtest_id) DO NOTHING
+                RETURNING 1
+            )
+            SELECT upto, head > upto AS is_behind, (SELECT count(*) FROM queued) AS queued FROM look";
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(FOLLOW).await?;
+        let row = client.query_opt(&statement, &[&follower, &LOOK_POSITIONS]).await?;
+        let row = row.ok_or_else(|| DatabaseError::Corrupt(format!("no follower `{follower}`")))?;
+        Ok(Followed {
+            position: row.try_get("upto")?,
+            queued: row.try_get::<_, i64>("queued")?.unsigned_abs(),
+            is_behind: row.try_get("is_behind")?,
+        })
     }
 
-    /// The follower's checkpoint.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn checkpoint(&self, _follower: &str) -> Result<i64, DatabaseError> {
-        todo!()
-    }
-
-    /// Takes the next run: fewest running of its owner, then oldest.
+    /// Takes the next run: fewest running of its owner, then oldest; none where nothing waits or all who wait
+    /// have `running_per_owner_max` running.
     ///
     /// # Errors
     /// The database.
     pub async fn pick(
         &self,
-        _executor: &str,
-        _lease: Duration,
-        _running_per_user_max: i64,
+        executor: &str,
+        lease: Duration,
+        running_per_owner_max: i64,
     ) -> Result<Option<Lease>, DatabaseError> {
-        todo!()
+        const PICK: &str = "SELECT backtest_id, owner_id, attempt, term FROM pick_run($1, $2, $3)";
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(PICK).await?;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&executor, &millis(lease), &running_per_owner_max];
+        let Some(row) = client.query_opt(&statement, &parameters).await? else { return Ok(None) };
+        Ok(Some(Lease {
+            backtest_id: BacktestId::new(row.try_get("backtest_id")?),
+            owner_id: UserId::new(row.try_get("owner_id")?),
+            lease_owner: executor.to_owned(),
+            term: row.try_get("term")?,
+            attempt: row.try_get::<_, i32>("attempt")?.unsigned_abs(),
+        }))
     }
 
     /// Prolongs the lease; false when it was lost.
@@ -71,25 +115,89 @@ impl RunQueue {
     /// The database.
     pub async fn heartbeat(
         &self,
-        _lease: &Lease,
-        _duration: Duration,
+        lease: &Lease,
+        duration: Duration,
     ) -> Result<bool, DatabaseError> {
-        todo!()
+        const HEARTBEAT: &str = "
+            UPDATE run_queue SET lease_until = clock_timestamp() + $4::bigint * interval '1 millisecond'
+            WHERE backtest_id = $1 AND lease_owner = $2 AND term = $3";
+        self.change(HEARTBEAT, lease, Some(millis(duration))).await
     }
 
-    /// Gives the run back for anyone to take.
+    /// Notes how far the run is, in percent; false when the lease was lost.
     ///
     /// # Errors
     /// The database.
-    pub async fn release(&self, _lease: &Lease) -> Result<(), DatabaseError> {
-        todo!()
+    pub async fn record_progress(&self, lease: &Lease, percent: u8) -> Result<bool, DatabaseError> {
+        const PROGRESS: &str = "
+            UPDATE run_queue SET progress = $4::bigint
+            WHERE backtest_id = $1 AND lease_owner = $2 AND term = $3";
+        self.change(PROGRESS, lease, Some(i64::from(percent))).await
+    }
+
+    /// Gives the run back for anyone to take; the attempt does not count.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn release(&self, lease: &Lease) -> Result<bool, DatabaseError> {
+        const RELEASE: &str = "
+            UPDATE run_queue SET lease_owner = NULL, lease_until = NULL, attempt = attempt - 1
+            WHERE backtest_id = $1 AND lease_owner = $2 AND term = $3";
+        self.change(RELEASE, lease, None).await
     }
 
     /// Takes the run out: it is done, or refused.
     ///
     /// # Errors
     /// The database.
-    pub async fn remove(&self, _lease: &Lease) -> Result<(), DatabaseError> {
-        todo!()
+    pub async fn remove(&self, lease: &Lease) -> Result<bool, DatabaseError> {
+        const REMOVE: &str = "
+            DELETE FROM run_queue WHERE backtest_id = $1 AND lease_owner = $2 AND term = $3";
+        self.change(REMOVE, lease, None).await
     }
+
+    /// How far these runs are, in percent; those that do not wait or run are left out.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn progress(
+        &self,
+        backtests: &[BacktestId],
+    ) -> Result<BTreeMap<BacktestId, u8>, DatabaseError> {
+        const PROGRESS: &str =
+            "SELECT backtest_id, progress FROM run_queue WHERE backtest_id = ANY ($1)";
+        let ids: Vec<_> = backtests.iter().map(|id| id.uuid()).collect();
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(PROGRESS).await?;
+        let mut progress = BTreeMap::new();
+        for row in client.query(&statement, &[&ids]).await? {
+            let percent: i16 = row.try_get("progress")?;
+            let percent = u8::try_from(percent)
+                .map_err(|_| DatabaseError::Corrupt(format!("a progress of {percent} %")))?;
+            progress.insert(BacktestId::new(row.try_get("backtest_id")?), percent);
+        }
+        Ok(progress)
+    }
+
+    /// Changes the row of this lease, and tells whether it still was this lease's.
+    async fn change(
+        &self,
+        statement: &str,
+        lease: &Lease,
+        argument: Option<i64>,
+    ) -> Result<bool, DatabaseError> {
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(statement).await?;
+        let id = lease.backtest_id.uuid();
+        let mut parameters: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
+            vec![&id, &lease.lease_owner, &lease.term];
+        if let Some(argument) = &argument {
+            parameters.push(argument);
+        }
+        Ok(client.execute(&statement, &parameters).await? == 1)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
