@@ -1,1 +1,3 @@
 //! Files: candle importers.
+
+pub mod candle_csv;

@@ -1,8 +1,6 @@
 //! Users and sessions: plain tables, passwords by argon2id, tokens stored hashed.
 
-use argon2::{
-    Argon2, PasswordHash, PasswordHasher, PasswordVerifier, password_hash::SaltString,
-};
+use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier, password_hash::SaltString};
 use chrono::{DateTime, Duration, Utc};
 use domain::ids::UserId;
 use rand::RngCore;

@@ -1,19 +1,29 @@
-//! Candles in revisions: bulk import, coverage, columns of a range, a cache of series.
+//! Candles in revisions: bulk import, coverage, columns of a series, a cache of them.
+
+mod cache;
+mod import;
+mod resample;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    market::{Symbol, Timeframe},
+    market::{Candle, Symbol, Timeframe},
     simulation::Candles,
 };
+use futures_util::{TryStreamExt, pin_mut};
+use tokio_postgres::{Row, types::ToSql};
 
+use self::cache::SeriesCache;
 use super::database::{Database, DatabaseError};
 
-/// The stored candles and a cache of whole series.
+pub use self::import::Imported;
+
+/// The stored candles and a cache of whole series; clones share it.
 #[derive(Clone)]
 pub struct CandleStore {
     database: Database,
+    cache: SeriesCache,
 }
 
 /// What is stored of one series.
@@ -34,59 +44,185 @@ pub struct Series {
     pub candles: Arc<Candles>,
 }
 
-/// What an import did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Imported {
-    pub revision: i64,
-    /// Rows that were new.
-    pub inserted: u64,
-    /// Rows that differ from what was stored, corrected under the new revision.
-    pub corrected: u64,
-    /// Rows that were there already.
-    pub unchanged: u64,
-}
-
 impl CandleStore {
     /// The store in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, cache: SeriesCache::new() }
     }
 
-    /// Stores candles (ascending, no duplicates) under the next revision and publishes it; idempotent.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn import(
-        &self,
-        _symbol: &Symbol,
-        _timeframe: Timeframe,
-        _candles: &Candles,
-        _open_last: bool,
-    ) -> Result<Imported, DatabaseError> {
-        let _ = &self.database;
-        todo!()
-    }
-
-    /// The whole series at a revision (the published one for none), coarser timeframes resampled from finer ones
-    /// where they are not stored; none when there is nothing.
+    /// The whole series at a revision (the published one for none), closed candles only. A timeframe that is not stored is
+    /// resampled from the coarsest finer one that is; none when there is nothing.
     ///
     /// # Errors
     /// The database.
     pub async fn series(
         &self,
-        _symbol: &Symbol,
-        _timeframe: Timeframe,
-        _revision: Option<i64>,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        revision: Option<i64>,
     ) -> Result<Option<Series>, DatabaseError> {
-        todo!()
+        let stored = match revision {
+            None => self.published(symbol, timeframe).await?,
+            Some(revision) => self.timeframe_of(symbol, revision).await?.map(|of| (of, revision)),
+        };
+        let Some((stored, revision)) = stored.filter(|(stored, _)| *stored <= timeframe) else {
+            return Ok(None);
+        };
+        let key = (symbol.clone(), timeframe, revision);
+        let load = async {
+            let candles = self.load(symbol, stored, revision).await?;
+            if stored == timeframe {
+                return Ok(candles);
+            }
+            let decimals = self.volume_decimals(symbol).await?;
+            Ok(resample::resample(&candles, stored, timeframe, decimals))
+        };
+        let candles = self.cache.get(key, load).await?;
+        Ok((!candles.is_empty()).then_some(Series { revision, candles }))
     }
 
-    /// What there is.
+    /// What there is, by symbol and timeframe.
     ///
     /// # Errors
     /// The database.
     pub async fn coverage(&self) -> Result<Vec<Coverage>, DatabaseError> {
-        todo!()
+        let connection = self.database.get().await?;
+        let sql = "SELECT DISTINCT ON (symbol, timeframe)
+                          symbol, timeframe, revision, rows, first_time, last_time
+                   FROM candle_revisions WHERE published_at IS NOT NULL
+                   ORDER BY symbol, timeframe, revision DESC";
+        let rows = connection.query(sql, &[]).await?;
+        let mut coverage: Vec<Coverage> = rows.iter().map(coverage_of).collect::<Result<_, _>>()?;
+        coverage.sort_by(|a, b| (&a.symbol, a.timeframe).cmp(&(&b.symbol, b.timeframe)));
+        Ok(coverage)
     }
+
+    /// The timeframe that serves this one (itself, or the coarsest finer one) and its published revision.
+    async fn published(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+    ) -> Result<Option<(Timeframe, i64)>, DatabaseError> {
+        let connection = self.database.get().await?;
+        let statement = connection
+            .prepare_cached(
+                "SELECT timeframe, max(revision) AS revision FROM candle_revisions
+                 WHERE symbol = $1 AND published_at IS NOT NULL GROUP BY timeframe",
+            )
+            .await?;
+        let mut best = None;
+        for row in connection.query(&statement, &[&symbol.as_str()]).await? {
+            let found = (timeframe_of(&row)?, row.try_get("revision")?);
+            if found.0 <= timeframe && best.is_none_or(|(stored, _)| stored < found.0) {
+                best = Some(found);
+            }
+        }
+        Ok(best)
+    }
+
+    async fn timeframe_of(
+        &self,
+        symbol: &Symbol,
+        revision: i64,
+    ) -> Result<Option<Timeframe>, DatabaseError> {
+        let connection = self.database.get().await?;
+        let sql = "SELECT timeframe FROM candle_revisions
+                   WHERE revision = $1 AND symbol = $2 AND published_at IS NOT NULL";
+        let statement = connection.prepare_cached(sql).await?;
+        let row = connection.query_opt(&statement, &[&revision, &symbol.as_str()]).await?;
+        row.as_ref().map(timeframe_of).transpose()
+    }
+
+    async fn volume_decimals(&self, symbol: &Symbol) -> Result<u32, DatabaseError> {
+        let connection = self.database.get().await?;
+        let sql = "SELECT volume_decimals FROM markets WHERE symbol = $1";
+        let row = connection.query_one(sql, &[&symbol.as_str()]).await?;
+        Ok(row.try_get::<_, i32>(0)?.unsigned_abs())
+    }
+
+    /// The closed candles of a stored series: of each opening the newest row up to the revision.
+    async fn load(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        revision: i64,
+    ) -> Result<Candles, DatabaseError> {
+        let rows = self.stored(symbol, timeframe, revision, i64::MIN, i64::MAX).await?;
+        Ok(rows.into_iter().filter(|row| !row.is_open).map(|row| row.candle).collect())
+    }
+
+    /// The rows of a stored series whose openings lie in the range, ends included, as they are at the revision.
+    async fn stored(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        revision: i64,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<StoredCandle>, DatabaseError> {
+        let connection = self.database.get().await?;
+        // Rows of a revision that was never published are not part of any series.
+        let sql =
+            "SELECT DISTINCT ON (open_time) open_time, open, high, low, close, volume, is_open
+                   FROM candles
+                   WHERE symbol = $1 AND timeframe = $2 AND open_time BETWEEN $4 AND $5
+                     AND revision = ANY(ARRAY(
+                         SELECT revision FROM candle_revisions
+                         WHERE symbol = $1 AND timeframe = $2 AND revision <= $3
+                           AND published_at IS NOT NULL))
+                   ORDER BY open_time, revision DESC";
+        let (symbol, timeframe) = (symbol.as_str(), timeframe.as_str());
+        let parameters: [&(dyn ToSql + Sync); 5] = [&symbol, &timeframe, &revision, &first, &last];
+        let statement = connection.prepare_cached(sql).await?;
+        let rows = connection.query_raw(&statement, parameters).await?;
+        pin_mut!(rows);
+        let mut stored = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            stored.push(stored_candle(&row)?);
+        }
+        Ok(stored)
+    }
+}
+
+/// A row of the table.
+struct StoredCandle {
+    candle: Candle,
+    is_open: bool,
+}
+
+fn stored_candle(row: &Row) -> Result<StoredCandle, DatabaseError> {
+    let candle = Candle {
+        open_time: row.try_get(0)?,
+        open: row.try_get(1)?,
+        high: row.try_get(2)?,
+        low: row.try_get(3)?,
+        close: row.try_get(4)?,
+        volume: row.try_get(5)?,
+    };
+    Ok(StoredCandle { candle, is_open: row.try_get(6)? })
+}
+
+fn coverage_of(row: &Row) -> Result<Coverage, DatabaseError> {
+    Ok(Coverage {
+        symbol: parsed(row.try_get("symbol")?)?,
+        timeframe: timeframe_of(row)?,
+        revision: row.try_get("revision")?,
+        rows: row.try_get("rows")?,
+        first: time(row.try_get("first_time")?)?,
+        last: time(row.try_get("last_time")?)?,
+    })
+}
+
+fn timeframe_of(row: &Row) -> Result<Timeframe, DatabaseError> {
+    parsed(row.try_get("timeframe")?)
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, DatabaseError> {
+    text.parse().map_err(|error: T::Err| DatabaseError::Corrupt(error.to_string()))
+}
+
+fn time(ms: i64) -> Result<DateTime<Utc>, DatabaseError> {
+    DateTime::from_timestamp_millis(ms)
+        .ok_or_else(|| DatabaseError::Corrupt(format!("{ms} is no time")))
 }

@@ -1,0 +1,43 @@
+//! A cache of whole series as columns: a series at a revision never changes, so nothing is ever invalidated.
+
+use std::sync::Arc;
+
+use domain::{
+    market::{Symbol, Timeframe},
+    simulation::Candles,
+};
+use moka::future::Cache;
+
+use crate::postgres::database::DatabaseError;
+
+/// Bytes of columns that are kept.
+const CAPACITY: u64 = 128 << 20;
+
+/// Bytes of one candle in columns.
+const CANDLE_BYTES: usize = 48;
+
+/// Series by symbol, timeframe and revision; clones share it.
+#[derive(Clone)]
+pub(super) struct SeriesCache(Cache<(Symbol, Timeframe, i64), Arc<Candles>>);
+
+impl SeriesCache {
+    pub(super) fn new() -> Self {
+        let weigher = |_: &_, candles: &Arc<Candles>| {
+            u32::try_from(candles.len() * CANDLE_BYTES).unwrap_or(u32::MAX)
+        };
+        Self(Cache::builder().max_capacity(CAPACITY).weigher(weigher).build())
+    }
+
+    /// The cached series, or the loaded one; those who ask at the same time wait for one load.
+    pub(super) async fn get(
+        &self,
+        key: (Symbol, Timeframe, i64),
+        load: impl Future<Output = Result<Candles, DatabaseError>>,
+    ) -> Result<Arc<Candles>, DatabaseError> {
+        let load = async { load.await.map(Arc::new) };
+        self.0.try_get_with(key, load).await.map_err(|error| match &*error {
+            DatabaseError::Unavailable(message) => DatabaseError::Unavailable(message.clone()),
+            other => DatabaseError::Corrupt(format!("loading candles: {other}")),
+        })
+    }
+}

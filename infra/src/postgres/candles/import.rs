@@ -1,0 +1,232 @@
+//! Imports: only what differs is written, under a revision that one row publishes at the end.
+
+use domain::{
+    market::{Symbol, Timeframe},
+    simulation::Candles,
+};
+use tokio_postgres::{
+    Client,
+    binary_copy::BinaryCopyInWriter,
+    types::{ToSql, Type},
+};
+
+use super::{CandleStore, StoredCandle};
+use crate::postgres::database::DatabaseError;
+
+/// Rows of one COPY: each is a short transaction of its own.
+const ROWS_PER_COPY: usize = 100_000;
+
+/// What an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Imported {
+    /// The published revision, a new one where anything differed.
+    pub revision: i64,
+    /// Rows that were new.
+    pub inserted: u64,
+    /// Rows that differ from what was stored.
+    pub corrected: u64,
+    /// Rows that were there already.
+    pub unchanged: u64,
+}
+
+impl CandleStore {
+    /// Stores candles (ascending, no duplicates) and publishes them under the next revision; a second import of the same
+    /// candles writes nothing. Candles from `open_from` on were not closed yet: they are stored, and no run uses them.
+    /// `progress` is told the rows done.
+    ///
+    /// # Errors
+    /// The database; the symbol must be a known market.
+    pub async fn import(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        candles: &Candles,
+        open_from: Option<i64>,
+        mut progress: impl FnMut(usize),
+    ) -> Result<Imported, DatabaseError> {
+        // The lock is the session's: no long transaction, and a dead importer holds nothing. The connection leaves the
+        // pool, so that it ends with the import, however that ends.
+        let client = deadpool_postgres::Object::take(self.database.get().await?);
+        let series = format!("candles {symbol} {timeframe}");
+        client.execute("SELECT pg_advisory_lock(hashtextextended($1, 0))", &[&series]).await?;
+        self.remove_leftovers(&client, symbol, timeframe).await?;
+        let base = self.latest(&client, symbol, timeframe).await?;
+        let stored = match (base.as_ref(), candles.open_time.first(), candles.open_time.last()) {
+            (Some(base), Some(first), Some(last)) => {
+                self.stored(symbol, timeframe, base.revision, *first, *last).await?
+            }
+            _ => Vec::new(),
+        };
+        let difference = difference(candles, open_from, &stored);
+        let mut imported = Imported {
+            revision: base.as_ref().map_or(0, |base| base.revision),
+            inserted: difference.inserted,
+            corrected: difference.changed.len() as u64 - difference.inserted,
+            unchanged: (candles.len() - difference.changed.len()) as u64,
+        };
+        if !difference.changed.is_empty() {
+            imported.revision = self
+                .write(
+                    &client,
+                    symbol,
+                    timeframe,
+                    candles,
+                    open_from,
+                    &difference.changed,
+                    &mut progress,
+                )
+                .await?;
+            publish(&client, imported, base, candles).await?;
+        }
+        progress(candles.len());
+        Ok(imported)
+    }
+
+    /// What an importer that died left behind; the lock says that there is no other.
+    async fn remove_leftovers(
+        &self,
+        client: &Client,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+    ) -> Result<(), DatabaseError> {
+        let sql = "DELETE FROM candle_revisions
+                   WHERE symbol = $1 AND timeframe = $2 AND published_at IS NULL RETURNING revision";
+        let parameters: [&(dyn ToSql + Sync); 2] = [&symbol.as_str(), &timeframe.as_str()];
+        for row in client.query(sql, &parameters).await? {
+            let revision: i64 = row.try_get(0)?;
+            let sql = "DELETE FROM candles WHERE symbol = $1 AND timeframe = $2 AND revision = $3";
+            client.execute(sql, &[parameters[0], parameters[1], &revision]).await?;
+        }
+        Ok(())
+    }
+
+    async fn latest(
+        &self,
+        client: &Client,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+    ) -> Result<Option<Base>, DatabaseError> {
+        let sql = "SELECT revision, rows, first_time, last_time FROM candle_revisions
+                   WHERE symbol = $1 AND timeframe = $2 AND published_at IS NOT NULL
+                   ORDER BY revision DESC LIMIT 1";
+        let row = client.query_opt(sql, &[&symbol.as_str(), &timeframe.as_str()]).await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Base {
+            revision: row.try_get(0)?,
+            rows: row.try_get(1)?,
+            first_time: row.try_get(2)?,
+            last_time: row.try_get(3)?,
+        }))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one caller, and each is named there")]
+    async fn write(
+        &self,
+        client: &Client,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        candles: &Candles,
+        open_from: Option<i64>,
+        changed: &[usize],
+        progress: &mut impl FnMut(usize),
+    ) -> Result<i64, DatabaseError> {
+        let (symbol, timeframe) = (symbol.as_str(), timeframe.as_str());
+        let sql =
+            "INSERT INTO candle_revisions (symbol, timeframe) VALUES ($1, $2) RETURNING revision";
+        let revision: i64 = client.query_one(sql, &[&symbol, &timeframe]).await?.try_get(0)?;
+        for chunk in changed.chunks(ROWS_PER_COPY) {
+            let sql = "COPY candles (symbol, timeframe, open_time, revision, open, high, low, close, volume, is_open)
+                       FROM STDIN (FORMAT binary)";
+            let sink = client.copy_in(sql).await?;
+            let writer = BinaryCopyInWriter::new(sink, &COLUMNS);
+            tokio::pin!(writer);
+            for &i in chunk {
+                let is_open = open_from.is_some_and(|from| candles.open_time[i] >= from);
+                writer
+                    .as_mut()
+                    .write(&[
+                        &symbol,
+                        &timeframe,
+                        &candles.open_time[i],
+                        &revision,
+                        &candles.open[i],
+                        &candles.high[i],
+                        &candles.low[i],
+                        &candles.close[i],
+                        &candles.volume[i],
+                        &is_open,
+                    ])
+                    .await?;
+            }
+            writer.finish().await?;
+            progress(chunk.last().map_or(0, |last| last + 1));
+        }
+        Ok(revision)
+    }
+}
+
+const COLUMNS: [Type; 10] = [
+    Type::TEXT,
+    Type::TEXT,
+    Type::INT8,
+    Type::INT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::FLOAT8,
+    Type::BOOL,
+];
+
+/// The revision that an import starts from.
+struct Base {
+    revision: i64,
+    rows: i64,
+    first_time: i64,
+    last_time: i64,
+}
+
+/// One statement makes the revision visible, whole or not at all.
+async fn publish(
+    client: &Client,
+    imported: Imported,
+    base: Option<Base>,
+    candles: &Candles,
+) -> Result<(), DatabaseError> {
+    let base =
+        base.unwrap_or(Base { revision: 0, rows: 0, first_time: i64::MAX, last_time: i64::MIN });
+    let first = candles.open_time.first().copied().unwrap_or(i64::MAX).min(base.first_time);
+    let last = candles.open_time.last().copied().unwrap_or(i64::MIN).max(base.last_time);
+    let rows = base.rows + imported.inserted.cast_signed();
+    let sql = "UPDATE candle_revisions
+               SET published_at = now(), rows = $2, first_time = $3, last_time = $4
+               WHERE revision = $1";
+    client.execute(sql, &[&imported.revision, &rows, &first, &last]).await?;
+    Ok(())
+}
+
+/// The candles that are not stored so.
+struct Difference {
+    /// Their indices.
+    changed: Vec<usize>,
+    /// How many of them have an opening that is not stored at all.
+    inserted: u64,
+}
+
+fn difference(candles: &Candles, open_from: Option<i64>, stored: &[StoredCandle]) -> Difference {
+    let mut difference = Difference { changed: Vec::new(), inserted: 0 };
+    let mut rest = stored.iter().peekable();
+    for (i, &time) in candles.open_time.iter().enumerate() {
+        while rest.next_if(|row| row.candle.open_time < time).is_some() {}
+        let is_open = open_from.is_some_and(|from| time >= from);
+        match rest.next_if(|row| row.candle.open_time == time) {
+            Some(row) if Some(row.candle) == candles.get(i) && row.is_open == is_open => {}
+            Some(_) => difference.changed.push(i),
+            None => {
+                difference.changed.push(i);
+                difference.inserted += 1;
+            }
+        }
+    }
+    difference
+}
