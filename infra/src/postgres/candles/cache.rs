@@ -37,7 +37,9 @@ impl SeriesCache {
         let load = async { load.await.map(Arc::new) };
         self.0.try_get_with(key, load).await.map_err(|error| match &*error {
             DatabaseError::Unavailable(message) => DatabaseError::Unavailable(message.clone()),
-            other => DatabaseError::Corrupt(format!("loading candles: {other}")),
+            DatabaseError::Statement(_) | DatabaseError::Corrupt(_) => {
+                DatabaseError::Corrupt(format!("loading candles: {error}"))
+            }
         })
     }
 }
