@@ -1,0 +1,59 @@
+//! Why there is no embedded cluster, each with the way out.
+
+use std::{io, path::PathBuf};
+
+/// What is missing or in the way.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// Says where was looked and what to install.
+    #[error(
+        "no PostgreSQL server binaries were found ({looked_in}).\n\
+         Install PostgreSQL {minimum} or newer (Debian, Ubuntu: `apt-get install postgresql`; Fedora, RHEL: \
+         `dnf install postgresql-server`; macOS: `brew install postgresql`),\n\
+         or set PGBIN to the folder that holds `initdb` and `postgres`, or configure database.url"
+    )]
+    NoBinaries { looked_in: String, minimum: u32 },
+    /// The cluster was made by another major version than what is installed.
+    #[error(
+        "the cluster in {} was made by PostgreSQL {cluster}, but only {installed} is installed; \
+         install PostgreSQL {cluster}, or move the folder away to start anew",
+        .directory.display()
+    )]
+    WrongVersion { directory: PathBuf, cluster: String, installed: String },
+    /// Another live process holds the lock.
+    #[error(
+        "{} is in use by another backtrail (process {holder}); stop it first, \
+         or take another BACKTRAIL_DATA_DIR",
+        .data_dir.display()
+    )]
+    LockTaken { data_dir: PathBuf, holder: String },
+    /// The holder of the lock has no server that answers.
+    #[error(
+        "{} is in use by another backtrail (process {holder}), whose PostgreSQL does not answer: {reason}",
+        .data_dir.display()
+    )]
+    Unreachable { data_dir: PathBuf, holder: String, reason: String },
+    #[error("the disk is full at {}: free some space and start again", .0.display())]
+    DiskFull(PathBuf),
+    /// We are root, and Postgres refuses root.
+    #[error(
+        "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it as"
+    )]
+    NoUser,
+    #[error("{context}: {source}")]
+    Io { context: String, source: io::Error },
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl EmbeddedError {
+    /// Names what failed, and tells a full disk from the rest.
+    pub(super) fn io(path: impl Into<PathBuf>, context: &str) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        let context = format!("{context} {}", path.display());
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(path),
+            _ => Self::Io { context, source },
+        }
+    }
+}

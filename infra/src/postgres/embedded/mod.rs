@@ -1,0 +1,194 @@
+//! The embedded cluster: finds Postgres' binaries, initialises, starts, adopts and stops a private server.
+
+mod account;
+mod binaries;
+mod error;
+mod place;
+mod server;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use error::EmbeddedError;
+
+use account::Account;
+use binaries::Binaries;
+
+/// How long an attaching process waits for the holder's server.
+const ATTACH_BOUND: Duration = Duration::from_secs(20);
+/// How long a server that is alive may need to answer (crash recovery included).
+const ANSWER_BOUND: Duration = Duration::from_secs(60);
+/// How long a fast stop may take before it is made a hard one, which the next start recovers from.
+const STOP_SECONDS: u32 = 5;
+
+/// A private cluster that runs. The process that holds the lock stops it, at the latest when this is dropped.
+#[derive(Debug)]
+pub struct EmbeddedCluster {
+    url: String,
+    directory: PathBuf,
+    origin: Origin,
+    holder: Option<Holder>,
+}
+
+/// How this process came by the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Made anew and started.
+    Created,
+    Started,
+    /// Found running, left by a process that died.
+    Adopted,
+    /// Another live process holds it.
+    Attached,
+}
+
+#[derive(Debug)]
+struct Holder {
+    /// Held as long as this lives; released after the server has stopped.
+    _lock: place::Lock,
+    binaries: Binaries,
+    account: Account,
+}
+
+impl EmbeddedCluster {
+    /// Starts, or adopts, the cluster of `data_dir` and holds its lock.
+    ///
+    /// # Errors
+    /// What is missing or in the way, with the way out; [`EmbeddedError::LockTaken`] beside another process.
+    pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {
+        let data_dir = prepare_data_dir(data_dir)?;
+        match place::try_lock(&data_dir)? {
+            Ok(lock) => Self::hold(&data_dir, lock).await,
+            Err(holder) => Err(EmbeddedError::LockTaken { data_dir, holder }),
+        }
+    }
+
+    /// Attaches to the cluster of `data_dir` where another live process holds it, else does as [`Self::start`].
+    ///
+    /// # Errors
+    /// What is missing or in the way, with the way out.
+    pub async fn start_or_attach(data_dir: &Path) -> Result<Self, EmbeddedError> {
+        let data_dir = prepare_data_dir(data_dir)?;
+        match place::try_lock(&data_dir)? {
+            Ok(lock) => Self::hold(&data_dir, lock).await,
+            Err(holder) => Self::attach(data_dir, holder).await,
+        }
+    }
+
+    /// Where it listens, as a connection URL of the superuser.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// How this process came by it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Stops the server, if this process holds the lock.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub async fn stop(mut self) -> Result<(), EmbeddedError> {
+        let Some(holder) = self.holder.take() else { return Ok(()) };
+        let directory = std::mem::take(&mut self.directory);
+        let stopping = tokio::task::spawn_blocking(move || holder.stop(&directory));
+        stopping.await.map_err(|error| EmbeddedError::Failed(error.to_string()))?
+    }
+
+    async fn hold(data_dir: &Path, lock: place::Lock) -> Result<Self, EmbeddedError> {
+        let mut directory = place::cluster_folder(data_dir)?;
+        let account = Account::choose(&directory).await?;
+        let version = server::cluster_version(&directory)?;
+        let binaries = binaries::find(&directory, version.as_deref()).await?;
+        let mut origin = Origin::Started;
+        if version.is_none() {
+            let (draft, folder) = place::new_cluster_folder(data_dir, &account).await?;
+            server::initialise(&binaries, &account, &draft, &folder).await?;
+            (directory, origin) = (folder, Origin::Created);
+        }
+        if server::running(&directory)?.is_some() {
+            origin = Origin::Adopted;
+        }
+        // From here on whatever fails stops the server again, by the drop of the holder.
+        let holder = Holder { _lock: lock, binaries, account };
+        let mut cluster = Self { url: String::new(), directory, origin, holder: Some(holder) };
+        if let Some(holder) = cluster.holder.as_ref().filter(|_| origin != Origin::Adopted) {
+            let socket = place::socket_folder(&cluster.directory, &holder.account)?;
+            server::start(&holder.binaries, &holder.account, &cluster.directory, &socket).await?;
+        }
+        let socket = server::prepare(&cluster.directory, ANSWER_BOUND).await?;
+        cluster.url = server::url(&socket);
+        Ok(cluster)
+    }
+
+    async fn attach(data_dir: PathBuf, holder: String) -> Result<Self, EmbeddedError> {
+        let deadline = std::time::Instant::now() + ATTACH_BOUND;
+        loop {
+            // Asked anew each time: the holder may be about to make the cluster elsewhere.
+            let directory = place::cluster_folder(&data_dir)?;
+            match server::prepare(&directory, Duration::ZERO).await {
+                Ok(socket) => {
+                    let (url, origin) = (server::url(&socket), Origin::Attached);
+                    return Ok(Self { url, directory, origin, holder: None });
+                }
+                Err(error) if std::time::Instant::now() > deadline => {
+                    let reason = error.to_string();
+                    return Err(EmbeddedError::Unreachable { data_dir, holder, reason });
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+}
+
+impl Drop for EmbeddedCluster {
+    fn drop(&mut self) {
+        if let Some(holder) = self.holder.take()
+            && let Err(error) = holder.stop(&self.directory)
+        {
+            tracing::error!(%error, "the embedded PostgreSQL server was not stopped");
+        }
+    }
+}
+
+impl Holder {
+    /// Stops the server where it runs, and takes the folder of its socket away.
+    fn stop(self, cluster: &Path) -> Result<(), EmbeddedError> {
+        let Some(postmaster) = server::running(cluster)? else { return Ok(()) };
+        let mut said = String::new();
+        for mode in ["fast", "immediate"] {
+            let mut command =
+                server::stop_command(&self.binaries, &self.account, cluster, mode, STOP_SECONDS);
+            let output = command.output().map_err(EmbeddedError::io(cluster, "cannot stop"))?;
+            if output.status.success() {
+                if let Err(error) = fs::remove_dir(&postmaster.socket) {
+                    tracing::debug!(%error, folder = %postmaster.socket.display(), "left in place");
+                }
+                return Ok(());
+            }
+            said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        }
+        let cluster = cluster.display();
+        let message = format!("the PostgreSQL server in {cluster} does not stop: {said}");
+        Err(EmbeddedError::Failed(message))
+    }
+}
+
+/// Makes `data_dir` where it is missing and says its absolute path.
+fn prepare_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
+    fs::create_dir_all(data_dir)
+        .and_then(|()| fs::canonicalize(data_dir))
+        .map_err(EmbeddedError::io(data_dir, "cannot make the folder"))
+}
