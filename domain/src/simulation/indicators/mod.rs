@@ -1,6 +1,27 @@
 //! The indicators: one file each, found by name in one table.
 
+mod atr;
+mod bbands;
+mod ema;
+mod highest;
+mod lowest;
+mod macd;
+mod obv;
+mod roc;
+mod rolling;
+mod rsi;
+mod sma;
+mod stddev;
+mod stoch;
+mod wma;
+
+#[cfg(test)]
+mod tests;
+
 use super::{candles::Candles, rules::Source};
+
+/// The longest period that is allowed, as in TA-Lib: 100,000 candles are 69 days of minutes.
+pub const MAXIMUM_PERIOD: u32 = 100_000;
 
 /// An indicator as the catalogue shows it and the engine computes it.
 #[derive(Debug)]
@@ -36,6 +57,18 @@ pub enum ParameterKind {
     Integer { minimum: u32, maximum: u32, default: u32 },
     Number { minimum: f64, maximum: f64, default: f64 },
     Source { default: Source },
+}
+
+impl ParameterSpec {
+    /// A count of candles, 1 to [`MAXIMUM_PERIOD`].
+    const fn period(name: &'static str, default: u32) -> Self {
+        Self { name, kind: ParameterKind::Integer { minimum: 1, maximum: MAXIMUM_PERIOD, default } }
+    }
+
+    /// The column that is read.
+    const fn source(default: Source) -> Self {
+        Self { name: "source", kind: ParameterKind::Source { default } }
+    }
 }
 
 /// The arguments of a call, checked against the spec.
@@ -80,8 +113,35 @@ pub struct Column {
     pub values: Vec<f64>,
 }
 
+impl Column {
+    /// A column of `len` zeros with its first value at `first_defined`, or nowhere where that is beyond the end.
+    fn undefined(len: usize, first_defined: usize) -> Self {
+        Self { first_defined: first_defined.min(len), values: vec![0.0; len] }
+    }
+
+    /// The value at `index`, if there is one.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<f64> {
+        (index >= self.first_defined).then(|| self.values.get(index).copied())?
+    }
+}
+
 /// Every indicator, in the order of the catalogue.
-pub const ALL: &[&IndicatorSpec] = &[];
+pub const ALL: &[&IndicatorSpec] = &[
+    &sma::SPEC,
+    &ema::SPEC,
+    &wma::SPEC,
+    &rsi::SPEC,
+    &macd::SPEC,
+    &bbands::SPEC,
+    &stddev::SPEC,
+    &roc::SPEC,
+    &highest::SPEC,
+    &lowest::SPEC,
+    &atr::SPEC,
+    &stoch::SPEC,
+    &obv::SPEC,
+];
 
 /// The indicator of that name or alias, in any case.
 #[must_use]

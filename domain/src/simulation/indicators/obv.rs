@@ -1,0 +1,37 @@
+//! OBV: the volume of rising closes less that of falling ones, from the first volume on (TA-Lib `OBV`).
+
+use super::{Arguments, Column, IndicatorSpec};
+use crate::simulation::Candles;
+
+pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
+    name: "obv",
+    aliases: &[],
+    description: "On-balance volume: adds the volume of a rising close, subtracts that of a falling one.",
+    parameters: &[],
+    outputs: &["value"],
+    default_output: 0,
+    first_defined,
+    compute,
+};
+
+fn first_defined(_arguments: &Arguments) -> usize {
+    0
+}
+
+fn compute(candles: &Candles, _arguments: &Arguments) -> Vec<Column> {
+    let mut column = Column::undefined(candles.len(), 0);
+    let mut total = 0.0;
+    let mut before = f64::NEG_INFINITY;
+    for (out, (close, volume)) in
+        column.values.iter_mut().zip(candles.close.iter().zip(&candles.volume))
+    {
+        if *close > before {
+            total += volume;
+        } else if *close < before {
+            total -= volume;
+        }
+        before = *close;
+        *out = total;
+    }
+    vec![column]
+}

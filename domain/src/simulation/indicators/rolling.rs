@@ -1,0 +1,125 @@
+//! What several indicators share: windows that move along a column in time linear in its length.
+
+use std::ops::Range;
+
+use super::Column;
+
+/// A running sum starts afresh after this many values, so that rounding errors never pile up.
+const RESTART: usize = 4_096;
+
+/// The ranges of output indices, from `start` to `len`, whose windows are summed afresh at their beginning.
+pub(super) fn stretches(
+    start: usize,
+    len: usize,
+    restart: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    (start..len).step_by(restart).map(move |from| from..len.min(from + restart))
+}
+
+/// The mean of the last `period` values, for values that are defined from index `first` on.
+pub(super) fn mean(values: &[f64], first: usize, period: usize) -> Column {
+    let mut column = Column::undefined(values.len(), first + period - 1);
+    let divisor = to_f64(period);
+    for Range { start, end } in stretches(column.first_defined, values.len(), RESTART.max(period)) {
+        let mut sum = sum(&values[start + 1 - period..=start]);
+        column.values[start] = sum / divisor;
+        let (entering, leaving) = (&values[start + 1..end], &values[start + 1 - period..]);
+        let out = &mut column.values[start + 1..end];
+        let (fours, rest) = out.as_chunks_mut::<4>();
+        let done = fours.len() * 4;
+        let (new, _) = entering.as_chunks::<4>();
+        let (old, _) = leaving[..done].as_chunks::<4>();
+        // One addition in the chain for four values; the order is fixed, so the bytes are too.
+        for ((out, new), old) in fours.iter_mut().zip(new).zip(old) {
+            let change = [new[0] - old[0], new[1] - old[1], new[2] - old[2], new[3] - old[3]];
+            let two = change[0] + change[1];
+            let four = two + (change[2] + change[3]);
+            out[0] = (sum + change[0]) / divisor;
+            out[1] = (sum + two) / divisor;
+            out[2] = (sum + (two + change[2])) / divisor;
+            sum += four;
+            out[3] = sum / divisor;
+        }
+        // The same additions as above: a later candle must not change this one's bytes.
+        let mut change = 0.0;
+        for ((out, new), old) in rest.iter_mut().zip(&entering[done..]).zip(&leaving[done..]) {
+            change += new - old;
+            *out = (sum + change) / divisor;
+        }
+    }
+    column
+}
+
+/// The best of the last `period` values, where `better` picks one of two (van Herk's algorithm).
+///
+/// Each window lies in two blocks of `period` values: the end of the first (stored in the output before it is
+/// read) and the beginning of the second.
+pub(super) fn best(values: &[f64], period: usize, better: impl Fn(f64, f64) -> f64) -> Column {
+    let len = values.len();
+    let mut column = Column::undefined(len, period - 1);
+    for block in (0..).step_by(period).take_while(|block| block + period <= len) {
+        let middle = block + period;
+        let mut best = values[middle - 1];
+        for index in (block..middle).rev() {
+            best = better(best, values[index]);
+            if let Some(out) = column.values.get_mut(index + period - 1) {
+                *out = best;
+            }
+        }
+        let end = len.min(middle + period - 1);
+        let Some(mut best) = values.get(middle).copied() else { break };
+        for (out, value) in column.values[middle..end].iter_mut().zip(&values[middle..end]) {
+            best = better(best, *value);
+            *out = better(*out, best);
+        }
+    }
+    column
+}
+
+/// The larger of two finite values.
+pub(super) fn larger(left: f64, right: f64) -> f64 {
+    if left > right { left } else { right }
+}
+
+/// The smaller of two finite values.
+pub(super) fn smaller(left: f64, right: f64) -> f64 {
+    if left < right { left } else { right }
+}
+
+/// The exponential average with `e += 2 ÷ (period + 1) · (x − e)` from `seed` at index `at` on.
+pub(super) fn exponential(values: &[f64], at: usize, seed: f64, period: usize) -> Column {
+    let mut column = Column::undefined(values.len(), at);
+    let weight = 2.0 / to_f64(period + 1);
+    let mut average = seed;
+    if let Some(out) = column.values.get_mut(at) {
+        *out = average;
+        for (out, value) in column.values[at + 1..].iter_mut().zip(&values[at + 1..]) {
+            average += weight * (value - average);
+            *out = average;
+        }
+    }
+    column
+}
+
+/// The mean of the `period` values that end at index `end`; zero when there are not as many.
+pub(super) fn mean_at(values: &[f64], end: usize, period: usize) -> f64 {
+    values.get((end + 1).saturating_sub(period)..=end).map_or(0.0, sum) / to_f64(period)
+}
+
+/// The sum in a fixed order with four partial sums.
+pub(super) fn sum(values: &[f64]) -> f64 {
+    let (fours, rest) = values.as_chunks::<4>();
+    let mut partial = [0.0; 4];
+    for four in fours {
+        for (partial, value) in partial.iter_mut().zip(four) {
+            *partial += value;
+        }
+    }
+    (partial[0] + partial[1]) + (partial[2] + partial[3]) + rest.iter().sum::<f64>()
+}
+
+/// A count as a real number; exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "periods are far below 2^53")]
+pub(super) const fn to_f64(count: usize) -> f64 {
+    count as f64
+}

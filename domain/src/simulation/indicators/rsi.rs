@@ -1,0 +1,56 @@
+//! RSI: 100 · G ÷ (G + L) of Wilder's averages of gains and losses, 0 when both are 0 (TA-Lib `RSI`).
+
+use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
+use crate::simulation::{Candles, rules::Source};
+
+pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
+    name: "rsi",
+    aliases: &[],
+    description: "Relative strength index: 100 × average gain ÷ (average gain + average loss), averaged as Wilder does.",
+    parameters: &[ParameterSpec::period("period", 14), ParameterSpec::source(Source::Close)],
+    outputs: &["value"],
+    default_output: 0,
+    first_defined,
+    compute,
+};
+
+fn first_defined(arguments: &Arguments) -> usize {
+    arguments.period(0)
+}
+
+fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
+    let values = arguments.source.column(candles);
+    let period = arguments.period(0);
+    let mut column = Column::undefined(values.len(), period);
+    if column.first_defined == values.len() {
+        return vec![column];
+    }
+    let (mut gain, mut loss) = (0.0, 0.0);
+    for pair in values[..=period].windows(2) {
+        let (up, down) = split(pair[1] - pair[0]);
+        gain += up;
+        loss += down;
+    }
+    let divisor = rolling::to_f64(period);
+    gain /= divisor;
+    loss /= divisor;
+    column.values[period] = strength(gain, loss);
+    let previous = rolling::to_f64(period - 1);
+    for (out, pair) in column.values[period + 1..].iter_mut().zip(values[period..].windows(2)) {
+        let (up, down) = split(pair[1] - pair[0]);
+        gain = (gain * previous + up) / divisor;
+        loss = (loss * previous + down) / divisor;
+        *out = strength(gain, loss);
+    }
+    vec![column]
+}
+
+/// A change as a gain and a loss, one of which is zero.
+fn split(change: f64) -> (f64, f64) {
+    (rolling::larger(change, 0.0), rolling::larger(-change, 0.0))
+}
+
+fn strength(gain: f64, loss: f64) -> f64 {
+    let total = gain + loss;
+    if total > 0.0 { 100.0 * (gain / total) } else { 0.0 }
+}

@@ -1,0 +1,265 @@
+//! Every indicator against TA-Lib 0.8.2 and at the edges.
+
+use std::{fs::File, path::Path};
+
+use flate2::read::GzDecoder;
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+use crate::market::Candle;
+
+fn testdata(name: &str) -> File {
+    File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(name)).unwrap()
+}
+
+fn bitcoin() -> Candles {
+    let mut reader = csv::Reader::from_reader(testdata("candles/BTCUSDT_1d.csv"));
+    let rows = reader.deserialize::<(i64, f64, f64, f64, f64, f64)>();
+    rows.map(|row| {
+        let (open_time, open, high, low, close, volume) = row.unwrap();
+        Candle { open_time, open, high, low, close, volume }
+    })
+    .collect()
+}
+
+/// A column of the reference: one value a candle, none where it is blank.
+fn reference(name: &str) -> Vec<Option<f64>> {
+    let file = GzDecoder::new(testdata("talib/BTCUSDT_1d.talib.csv.gz"));
+    let mut reader = csv::Reader::from_reader(file);
+    let column = reader.headers().unwrap().iter().position(|header| header == name).unwrap();
+    reader.records().map(|row| row.unwrap()[column].parse().ok()).collect()
+}
+
+fn arguments(spec: &IndicatorSpec, numbers: &[f64]) -> Arguments {
+    let source = spec.parameters.iter().find_map(|parameter| match parameter.kind {
+        ParameterKind::Source { default } => Some(default),
+        ParameterKind::Integer { .. } | ParameterKind::Number { .. } => None,
+    });
+    Arguments { numbers: numbers.to_vec(), source: source.unwrap_or(Source::Close) }
+}
+
+fn candles(closes: &[f64]) -> Candles {
+    let candle = |(index, close): (usize, &f64)| Candle {
+        open_time: i64::try_from(index).unwrap() * 60_000,
+        open: *close,
+        high: *close,
+        low: *close,
+        close: *close,
+        volume: 1.0,
+    };
+    closes.iter().enumerate().map(candle).collect()
+}
+
+#[rstest]
+#[case("sma", &[10.0], &["SMA_10"])]
+#[case("sma", &[20.0], &["SMA_20"])]
+#[case("sma", &[50.0], &["SMA_50"])]
+#[case("sma", &[200.0], &["SMA_200"])]
+#[case("ema", &[9.0], &["EMA_9"])]
+#[case("ema", &[12.0], &["EMA_12"])]
+#[case("ema", &[20.0], &["EMA_20"])]
+#[case("ema", &[26.0], &["EMA_26"])]
+#[case("ema", &[50.0], &["EMA_50"])]
+#[case("ema", &[200.0], &["EMA_200"])]
+#[case("wma", &[20.0], &["WMA_20"])]
+#[case("rsi", &[2.0], &["RSI_2"])]
+#[case("rsi", &[7.0], &["RSI_7"])]
+#[case("rsi", &[14.0], &["RSI_14"])]
+#[case("macd", &[12.0, 26.0, 9.0], &["MACD_12_26_9", "MACDSIGNAL_12_26_9", "MACDHIST_12_26_9"])]
+#[case("bbands", &[20.0, 2.0], &["BBU_20_2", "BBM_20_2", "BBL_20_2"])]
+#[case("stddev", &[20.0], &["STDDEV_20"])]
+#[case("atr", &[14.0], &["ATR_14"])]
+#[case("stoch", &[14.0, 3.0, 3.0], &["STOCHK_14_3_3", "STOCHD_14_3_3"])]
+#[case("roc", &[10.0], &["ROC_10"])]
+#[case("max", &[20.0], &["MAXHIGH_20"])]
+#[case("MIN", &[20.0], &["MINLOW_20"])]
+#[case("obv", &[], &["OBV"])]
+fn it_agrees_with_talib(#[case] name: &str, #[case] numbers: &[f64], #[case] columns: &[&str]) {
+    let candles = bitcoin();
+    let spec = find(name).unwrap();
+    let arguments = arguments(spec, numbers);
+    let outputs = (spec.compute)(&candles, &arguments);
+    assert_eq!(outputs.len(), spec.outputs.len());
+    for (output, column) in outputs.iter().zip(columns) {
+        let expected = reference(column);
+        let first = expected.iter().position(Option::is_some).unwrap();
+        assert_eq!((output.first_defined, (spec.first_defined)(&arguments)), (first, first));
+        for (index, expected) in expected.iter().enumerate() {
+            match (output.get(index), expected) {
+                (Some(ours), Some(expected)) => assert!(
+                    (ours - expected).abs() <= 1e-9 * expected.abs(),
+                    "{column}[{index}] is {ours:?}, not {expected:?}"
+                ),
+                (ours, expected) => assert_eq!(ours, *expected, "{column}[{index}]"),
+            }
+        }
+    }
+}
+
+#[test]
+fn names_and_aliases_are_unique_and_parameters_have_allowed_defaults() {
+    let names = || ALL.iter().flat_map(|spec| spec.aliases.iter().chain([&spec.name]));
+    for name in names() {
+        assert_eq!(names().filter(|other| *other == name).count(), 1, "{name}");
+        assert_eq!(*name, name.to_ascii_lowercase());
+    }
+    for spec in ALL {
+        assert!(spec.default_output < spec.outputs.len());
+        for parameter in spec.parameters {
+            match parameter.kind {
+                ParameterKind::Integer { minimum, maximum, default } => {
+                    assert!((minimum..=maximum).contains(&default));
+                }
+                ParameterKind::Number { minimum, maximum, default } => {
+                    assert!((minimum..=maximum).contains(&default));
+                }
+                ParameterKind::Source { .. } => {}
+            }
+        }
+    }
+}
+
+/// The smallest arguments that a spec allows.
+fn smallest(spec: &IndicatorSpec) -> Arguments {
+    let minimum = |parameter: &ParameterSpec| match parameter.kind {
+        ParameterKind::Integer { minimum, .. } => Some(f64::from(minimum)),
+        ParameterKind::Number { minimum, .. } => Some(minimum),
+        ParameterKind::Source { .. } => None,
+    };
+    arguments(spec, &spec.parameters.iter().filter_map(minimum).collect::<Vec<_>>())
+}
+
+/// The default arguments, with every period set to `period`.
+fn with_period(spec: &IndicatorSpec, period: u32) -> Arguments {
+    let number = |parameter: &ParameterSpec| match parameter.kind {
+        ParameterKind::Integer { .. } => Some(f64::from(period)),
+        ParameterKind::Number { default, .. } => Some(default),
+        ParameterKind::Source { .. } => None,
+    };
+    arguments(spec, &spec.parameters.iter().filter_map(number).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_series_that_is_too_short_has_no_value() {
+    for spec in ALL.iter().filter(|spec| !spec.parameters.is_empty()) {
+        for len in [0, 1, 2, 9] {
+            for column in (spec.compute)(&candles(&vec![5.0; len]), &with_period(spec, 11)) {
+                assert_eq!(
+                    (column.first_defined, column.values.len()),
+                    (len, len),
+                    "{}",
+                    spec.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_constant_series_gives_quiet_indicators() {
+    let flat = candles(&[0.1; 300]);
+    let last = |name: &str| {
+        let spec = find(name).unwrap();
+        (spec.compute)(&flat, &with_period(spec, 14))
+            .iter()
+            .map(|column| *column.values.last().unwrap())
+            .collect::<Vec<_>>()
+    };
+    for name in ["rsi", "atr", "roc"] {
+        assert_eq!(last(name), [0.0], "{name}");
+    }
+    assert_eq!(last("stoch"), [0.0, 0.0]);
+    assert_eq!(last("obv"), [1.0]);
+    for name in ["sma", "ema", "wma", "highest", "lowest"] {
+        assert!((last(name)[0] - 0.1).abs() < 1e-15, "{name}");
+    }
+    assert!(last("stddev")[0] < 1e-15);
+    for band in last("bbands") {
+        assert!((band - 0.1).abs() < 1e-15);
+    }
+    for value in last("macd") {
+        assert!(value.abs() < 1e-15);
+    }
+}
+
+#[test]
+fn a_calm_stretch_forgets_a_wild_one() {
+    let mut closes = vec![1e9, 3.0, 7e8, 2.0, 5e-3, 9e8];
+    closes.resize(10_000, 2.5);
+    let deviation = (find("stddev").unwrap().compute)(
+        &candles(&closes),
+        &arguments(find("stddev").unwrap(), &[5.0]),
+    );
+    assert_eq!(deviation[0].values[9_999], 0.0);
+    let mean =
+        (find("sma").unwrap().compute)(&candles(&closes), &arguments(find("sma").unwrap(), &[5.0]));
+    assert_eq!(mean[0].values[9_999], 2.5);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn values_are_finite_and_know_nothing_of_later_candles(
+        rows in proptest::collection::vec((-12..15_i32, 1.0..10.0, 0.0..1.0, 0.0..1.0), 1..120),
+        period in 1..25_u32,
+        cut in 0..120_usize,
+    ) {
+        let candle = |(index, (scale, close, up, down)): (usize, &(i32, f64, f64, f64))| {
+            let close = close * libm::pow(10.0, f64::from(*scale));
+            Candle {
+                open_time: i64::try_from(index).unwrap(),
+                open: close,
+                high: close * (1.0 + up),
+                low: close * (1.0 - down),
+                close,
+                volume: close,
+            }
+        };
+        let all: Candles = rows.iter().enumerate().map(candle).collect();
+        let some: Candles = rows.iter().take(cut).enumerate().map(candle).collect();
+        for spec in ALL {
+            for arguments in [smallest(spec), with_period(spec, period)] {
+                let whole = (spec.compute)(&all, &arguments);
+                let part = (spec.compute)(&some, &arguments);
+                let first = (spec.first_defined)(&arguments);
+                for (whole, part) in whole.iter().zip(&part) {
+                    prop_assert_eq!(whole.first_defined, first.min(all.len()));
+                    prop_assert_eq!(whole.values.len(), all.len());
+                    prop_assert!(whole.values.iter().all(|value| value.is_finite()));
+                    for index in 0..some.len() {
+                        prop_assert_eq!(whole.get(index), part.get(index), "{}", spec.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn moving_windows_agree_with_windows_taken_one_by_one(
+        closes in proptest::collection::vec(0.5..1000.0, 1..200),
+        period in 1..40_usize,
+    ) {
+        let candles = candles(&closes);
+        let run = |name: &str| {
+            let spec = find(name).unwrap();
+            let period = u32::try_from(period).unwrap();
+            (spec.compute)(&candles, &with_period(spec, period))[0].values.clone()
+        };
+        let (sma, wma, deviation) = (run("sma"), run("wma"), run("stddev"));
+        let (highest, lowest) = (run("highest"), run("lowest"));
+        for (window, at) in closes.windows(period).zip(period - 1..) {
+            let count = rolling::to_f64(period);
+            let mean = window.iter().sum::<f64>() / count;
+            prop_assert!((sma[at] - mean).abs() < 1e-10);
+            let weighted: f64 =
+                window.iter().enumerate().map(|(i, x)| rolling::to_f64(i + 1) * x).sum();
+            prop_assert!((wma[at] - weighted / (count * (count + 1.0) / 2.0)).abs() < 1e-9);
+            let variance = window.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / count;
+            prop_assert!((deviation[at] * deviation[at] - variance).abs() < 1e-7);
+            prop_assert_eq!(highest[at], window.iter().copied().fold(f64::MIN, f64::max));
+            prop_assert_eq!(lowest[at], window.iter().copied().fold(f64::MAX, f64::min));
+        }
+    }
+}
