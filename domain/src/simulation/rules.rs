@@ -16,6 +16,18 @@ pub struct BoundStrategy {
     pub config: StrategyConfig,
 }
 
+impl BoundStrategy {
+    /// The largest first defined index of all that the rules use, lags included: rules are evaluated from the
+    /// candle after it on.
+    #[must_use]
+    pub fn first_defined(&self) -> usize {
+        let rules = [Some(&self.entry), self.exit.as_ref()];
+        let short_rules = [self.short_entry.as_ref(), self.short_exit.as_ref()];
+        let all = rules.into_iter().chain(short_rules).flatten();
+        all.map(Condition::first_defined).max().unwrap_or(0)
+    }
+}
+
 /// How positions are sized and protected. Fractions, not percent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StrategyConfig {
@@ -55,6 +67,23 @@ pub enum Condition {
     All(Vec<Self>),
     Any(Vec<Self>),
     Compare(Comparison),
+}
+
+impl Condition {
+    fn first_defined(&self) -> usize {
+        match self {
+            Self::All(conditions) | Self::Any(conditions) => {
+                conditions.iter().map(Self::first_defined).max().unwrap_or(0)
+            }
+            Self::Compare(Comparison { left, test, .. }) => {
+                let right = match test {
+                    Test::Is(_, right) => right.first_defined(),
+                    Test::Between(low, high) => low.first_defined().max(high.first_defined()),
+                };
+                left.first_defined().max(right)
+            }
+        }
+    }
 }
 
 /// One comparison and its own text (`rsi(14) < 30`).
@@ -99,6 +128,21 @@ pub enum Operand {
     Min(Vec<Self>),
     Max(Vec<Self>),
     Abs(Box<Self>),
+}
+
+impl Operand {
+    fn first_defined(&self) -> usize {
+        match self {
+            Self::Number(_) | Self::Source(_) => 0,
+            Self::Indicator(call) => (call.spec.first_defined)(&call.arguments),
+            Self::Lag(operand, candles) => operand.first_defined().saturating_add(*candles),
+            Self::Negate(operand) | Self::Abs(operand) => operand.first_defined(),
+            Self::Arithmetic(_, left, right) => left.first_defined().max(right.first_defined()),
+            Self::Min(operands) | Self::Max(operands) => {
+                operands.iter().map(Self::first_defined).max().unwrap_or(0)
+            }
+        }
+    }
 }
 
 /// The four operations; a division by zero is undefined.
