@@ -1,1 +1,7 @@
 //! Fixtures for everything that needs Postgres.
+
+mod cluster;
+mod database;
+
+pub use cluster::TestCluster;
+pub use database::TestDatabase;

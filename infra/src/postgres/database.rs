@@ -1,9 +1,22 @@
 //! The pool of connections as the application's role, and the migrations as the owner's.
 
+use std::time::Duration;
+
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
+};
+use tokio_postgres::{Client, Config, NoTls};
+
+use super::migrations;
+
+/// How long a connection may take to be made or to become free.
+const CONNECTION_WAIT: Duration = Duration::from_secs(5);
+
 /// A pool; clones share it.
 #[derive(Clone)]
 pub struct Database {
-    pool: deadpool_postgres::Pool,
+    pool: Pool,
+    config: Config,
 }
 
 /// What can go wrong between us and Postgres; the message is for operators, never for clients.
@@ -13,34 +26,64 @@ pub enum DatabaseError {
     #[error("the database cannot be reached: {0}")]
     Unavailable(String),
     /// A statement failed.
-    #[error("{0}")]
+    #[error("{}", statement_message(.0))]
     Statement(#[from] tokio_postgres::Error),
     /// A row that should not be.
     #[error("unexpected data: {0}")]
     Corrupt(String),
+    /// The connecting user lacks a right; says what to do.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The schema could not be brought up to date.
+    #[error("the migrations failed: {}", migration_message(.0))]
+    Migration(#[from] refinery::Error),
 }
 
 impl From<deadpool_postgres::PoolError> for DatabaseError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::Unavailable(with_sources(&error))
     }
 }
 
 impl Database {
-    /// Connects as the application's role (`SET ROLE backtrail_app` on each pooled connection).
+    /// Connects as the application's role (`SET ROLE backtrail_app` on each pooled connection). The URL is Postgres's own:
+    /// `postgres://user@host/database` or, over a socket, `postgres:///database?host=/folder&port=5432&user=name`.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`] when no connection can be had.
-    pub async fn connect(_url: &str, _connections_max: usize) -> Result<Self, DatabaseError> {
-        todo!()
+    pub async fn connect(url: &str, connections_max: usize) -> Result<Self, DatabaseError> {
+        let config = parse(url)?;
+        let manager = Manager::from_config(
+            config.clone(),
+            NoTls,
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(connections_max)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(CONNECTION_WAIT),
+                create: Some(CONNECTION_WAIT),
+                recycle: Some(CONNECTION_WAIT),
+            })
+            .post_create(Hook::async_fn(|client, _| {
+                Box::pin(async move {
+                    client.batch_execute("SET ROLE backtrail_app").await.map_err(HookError::Backend)
+                })
+            }))
+            .build()
+            .map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
+        let database = Self { pool, config };
+        drop(database.get().await?);
+        Ok(database)
     }
 
     /// Brings the schema up to date, as the owner; idempotent, safe beside other processes.
     ///
     /// # Errors
-    /// The migration that failed.
-    pub async fn migrate(_url: &str) -> Result<(), DatabaseError> {
-        todo!()
+    /// [`DatabaseError::Forbidden`] when the user may not; the migration that failed.
+    pub async fn migrate(url: &str) -> Result<(), DatabaseError> {
+        migrations::run(&parse(url)?).await
     }
 
     /// A pooled connection.
@@ -50,4 +93,66 @@ impl Database {
     pub async fn get(&self) -> Result<deadpool_postgres::Object, DatabaseError> {
         Ok(self.pool.get().await?)
     }
+
+    /// How the pool connects, for connections outside of it (LISTEN).
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// A connection of its own, as the URL's user; it closes when the client is dropped.
+pub(super) async fn connect_alone(config: &Config) -> Result<Client, DatabaseError> {
+    let (client, connection) = config
+        .connect(NoTls)
+        .await
+        .map_err(|error| DatabaseError::Unavailable(with_sources(&error)))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(%error, "a connection to the database ended");
+        }
+    });
+    Ok(client)
+}
+
+fn parse(url: &str) -> Result<Config, DatabaseError> {
+    let mut config =
+        url.parse::<Config>().map_err(|error| DatabaseError::Unavailable(with_sources(&error)))?;
+    config.connect_timeout(CONNECTION_WAIT);
+    if config.get_application_name().is_none() {
+        config.application_name("backtrail");
+    }
+    Ok(config)
+}
+
+/// The server's message with detail and place, where the driver's own text would be `db error`.
+fn statement_message(error: &tokio_postgres::Error) -> String {
+    error.as_db_error().map_or_else(
+        || with_sources(error),
+        |db| {
+            let mut text = format!("{} ({})", db.message(), db.code().code());
+            for more in [db.detail(), db.hint(), db.where_()].into_iter().flatten() {
+                text.push_str("; ");
+                text.push_str(more);
+            }
+            text
+        },
+    )
+}
+
+fn migration_message(error: &refinery::Error) -> String {
+    with_sources(error)
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        source = inner.source();
+    }
+    text
 }

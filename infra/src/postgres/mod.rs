@@ -6,6 +6,7 @@ pub mod database;
 pub mod embedded;
 pub mod event_store;
 pub mod markets;
+mod migrations;
 pub mod run_queue;
 
 pub use database::{Database, DatabaseError};

@@ -1,0 +1,3 @@
+//! The event store against a real server.
+
+mod schema;

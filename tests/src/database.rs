@@ -1,0 +1,67 @@
+//! A migrated database of one test's own, dropped with it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use infra::postgres::{Database, EventStore};
+
+use crate::{TestCluster, cluster::TEMPLATE};
+
+/// A database cloned from the migrated template, and a pool on it as the application's role.
+pub struct TestDatabase {
+    pub database: Database,
+    /// The superuser's.
+    pub url: String,
+    pub name: String,
+    drop_database: std::process::Command,
+}
+
+/// Enough for a test with a busy process and an API in it; the cluster allows 300 for all tests together.
+const CONNECTIONS_MAX: usize = 16;
+
+static COUNT: AtomicU32 = AtomicU32::new(1);
+
+impl TestDatabase {
+    /// A database in the cluster that all tests of this process share.
+    pub async fn new() -> Self {
+        TestCluster::shared().await.database().await
+    }
+
+    pub(crate) async fn clone_template(cluster: &TestCluster) -> Self {
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        cluster.admin("postgres", &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        let url = cluster.url(&name);
+        let database = Database::connect(&url, CONNECTIONS_MAX).await.expect("the database");
+        let mut drop_database = cluster.program("dropdb");
+        drop_database.args(["--force", "--if-exists", &name]);
+        Self { database, url, name, drop_database }
+    }
+
+    /// An event store on it, with a queue of its own.
+    #[must_use]
+    pub fn store(&self) -> EventStore {
+        EventStore::start(self.database.clone())
+    }
+
+    /// A connection as the superuser, outside of the pool.
+    pub async fn superuser(&self) -> tokio_postgres::Client {
+        connect(&self.url).await
+    }
+}
+
+/// A plain connection.
+pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) =
+        tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
+    // Ends with the client; a test that kills it sees the error at its next statement.
+    tokio::spawn(connection);
+    client
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        // The cluster may be gone already, with everything in it.
+        if let Err(error) = self.drop_database.output() {
+            eprintln!("dropdb: {error}");
+        }
+    }
+}
