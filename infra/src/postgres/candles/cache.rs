@@ -37,7 +37,10 @@ impl SeriesCache {
         let load = async { load.await.map(Arc::new) };
         self.0.try_get_with(key, load).await.map_err(|error| match &*error {
             DatabaseError::Unavailable(message) => DatabaseError::Unavailable(message.clone()),
-            DatabaseError::Statement(_) | DatabaseError::Corrupt(_) => {
+            DatabaseError::Statement(_)
+            | DatabaseError::Corrupt(_)
+            | DatabaseError::Forbidden(_)
+            | DatabaseError::Migration(_) => {
                 DatabaseError::Corrupt(format!("loading candles: {error}"))
             }
         })
