@@ -5,11 +5,23 @@ use tokio_postgres::{Client, Config, error::SqlState};
 
 use super::database::{DatabaseError, connect_alone};
 
+macro_rules! migration {
+    ($version:literal, $name:literal) => {
+        (
+            concat!("V", $version, "__", $name),
+            include_str!(concat!("../../../migrations/", $version, "_", $name, ".sql")),
+        )
+    };
+}
+
 /// All migrations; a new file is added here (rules: migrations/README.md).
-const MIGRATIONS: &[(&str, &str)] = &[(
-    "V20261122000100__create_events",
-    include_str!("../../../migrations/20261122000100_create_events.sql"),
-)];
+const MIGRATIONS: &[(&str, &str)] = &[
+    migration!("20261122000100", "create_events"),
+    migration!("20261122000200", "create_markets"),
+    migration!("20261122000250", "create_candles"),
+    migration!("20261122000300", "create_accounts"),
+    migration!("20261122000400", "create_run_queue"),
+];
 
 /// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).
 const LOCK: i64 = 0x6261_636b_6d69_6772;
