@@ -35,14 +35,11 @@ impl SeriesCache {
         load: impl Future<Output = Result<Candles, DatabaseError>>,
     ) -> Result<Arc<Candles>, DatabaseError> {
         let load = async { load.await.map(Arc::new) };
-        self.0.try_get_with(key, load).await.map_err(|error| match &*error {
-            DatabaseError::Unavailable(message) => DatabaseError::Unavailable(message.clone()),
-            DatabaseError::Statement(_)
-            | DatabaseError::Corrupt(_)
-            | DatabaseError::Forbidden(_)
-            | DatabaseError::Migration(_) => {
-                DatabaseError::Corrupt(format!("loading candles: {error}"))
+        self.0.try_get_with(key, load).await.map_err(|error| {
+            if let DatabaseError::Unavailable(message) = &*error {
+                return DatabaseError::Unavailable(message.clone());
             }
+            DatabaseError::Corrupt(format!("loading candles: {error}"))
         })
     }
 }
