@@ -1,3 +1,5 @@
 //! Integration tests, one binary.
 
+mod accounts;
+mod market_data;
 mod store;

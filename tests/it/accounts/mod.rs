@@ -1,0 +1,55 @@
+//! Users and sessions in a real database.
+
+use infra::postgres::accounts::{AccountError, Accounts};
+use tests::TestDatabase;
+
+const PASSWORD: &str = "correct horse battery";
+
+#[tokio::test]
+async fn a_session_lasts_until_it_is_closed() {
+    let database = TestDatabase::new().await;
+    let accounts = Accounts::new(database.database.clone());
+    let user = accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
+    let session = accounts.open_session("ADA@example.com", PASSWORD).await.unwrap();
+    assert_eq!(session.user, user);
+    assert_eq!(accounts.authenticate(&session.token).await.unwrap(), Some(user));
+    accounts.close_session(&session.token).await.unwrap();
+    assert_eq!(accounts.authenticate(&session.token).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_expired_session_is_none() {
+    let database = TestDatabase::new().await;
+    let accounts = Accounts::new(database.database.clone());
+    accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
+    let session = accounts.open_session("ada@example.com", PASSWORD).await.unwrap();
+    let connection = database.database.get().await.unwrap();
+    connection.execute("UPDATE sessions SET expires_at = now()", &[]).await.unwrap();
+    assert_eq!(accounts.authenticate(&session.token).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn wrong_passwords_unknown_and_taken_addresses_are_refused() {
+    let database = TestDatabase::new().await;
+    let accounts = Accounts::new(database.database.clone());
+    accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
+    let wrong = accounts.open_session("ada@example.com", "something else").await;
+    assert!(matches!(wrong, Err(AccountError::WrongCredentials)));
+    let unknown = accounts.open_session("eve@example.com", PASSWORD).await;
+    assert!(matches!(unknown, Err(AccountError::WrongCredentials)));
+    let taken = accounts.create_user("Ada@Example.com", PASSWORD, "Other").await;
+    assert!(matches!(taken, Err(AccountError::EmailTaken)));
+}
+
+#[tokio::test]
+async fn no_table_holds_a_password_or_a_token() {
+    let database = TestDatabase::new().await;
+    let accounts = Accounts::new(database.database.clone());
+    accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
+    let session = accounts.open_session("ada@example.com", PASSWORD).await.unwrap();
+    let connection = database.database.get().await.unwrap();
+    let sql = "SELECT u::text || s::text FROM users u, sessions s";
+    let rows: String = connection.query_one(sql, &[]).await.unwrap().get(0);
+    assert!(!rows.contains(PASSWORD) && !rows.contains(&session.token));
+    assert!(rows.contains("$argon2id$"));
+}

@@ -1,0 +1,134 @@
+//! Candles in revisions: imports write what differs, and every earlier dataset can be rebuilt.
+
+use domain::{
+    market::{Candle, Symbol, Timeframe},
+    simulation::Candles,
+};
+use infra::postgres::candles::{CandleStore, Imported};
+use tests::TestDatabase;
+
+const MINUTE: i64 = 60_000;
+
+fn minutes(first: i64, count: i64) -> Candles {
+    let candle = |i: i64| Candle {
+        open_time: (first + i) * MINUTE,
+        open: 100.0,
+        high: 102.0,
+        low: 99.0,
+        close: 101.0,
+        volume: 0.1,
+    };
+    (0..count).map(candle).collect()
+}
+
+fn btc() -> Symbol {
+    "BTCUSDT".parse().unwrap()
+}
+
+async fn import(store: &CandleStore, candles: &Candles) -> Imported {
+    store.import(&btc(), Timeframe::OneMinute, candles, None, |_| {}).await.unwrap()
+}
+
+async fn series(store: &CandleStore, timeframe: Timeframe, revision: Option<i64>) -> Candles {
+    let series = store.series(&btc(), timeframe, revision).await.unwrap();
+    series.map(|series| (*series.candles).clone()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_second_import_of_the_same_candles_writes_nothing() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let candles = minutes(0, 1_000);
+    let first = import(&store, &candles).await;
+    assert_eq!((first.inserted, first.corrected, first.unchanged), (1_000, 0, 0));
+    let second = import(&store, &candles).await;
+    assert_eq!(
+        second,
+        Imported { revision: first.revision, inserted: 0, corrected: 0, unchanged: 1_000 }
+    );
+    assert_eq!(series(&store, Timeframe::OneMinute, None).await, candles);
+}
+
+#[tokio::test]
+async fn a_correction_is_a_new_revision_and_the_old_one_can_be_rebuilt() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let before = minutes(0, 10);
+    let first = import(&store, &before).await;
+    let mut after = minutes(5, 10);
+    after.close[0] = 101.5;
+    let second = import(&store, &after).await;
+    assert_eq!((second.inserted, second.corrected, second.unchanged), (5, 1, 4));
+    assert!(second.revision > first.revision);
+
+    // A store of its own has nothing in its cache.
+    let fresh = CandleStore::new(database.database.clone());
+    assert_eq!(series(&fresh, Timeframe::OneMinute, Some(first.revision)).await, before);
+    let now = series(&fresh, Timeframe::OneMinute, None).await;
+    assert_eq!(now.len(), 15);
+    assert_eq!(now.close[5], 101.5);
+    let coverage = store.coverage().await.unwrap();
+    assert_eq!(coverage.len(), 1);
+    assert_eq!((coverage[0].rows, coverage[0].revision), (15, second.revision));
+    assert_eq!(coverage[0].last.timestamp_millis(), 14 * MINUTE);
+}
+
+#[tokio::test]
+async fn a_timeframe_that_is_not_stored_is_resampled_from_a_finer_one_under_its_revision() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let first = import(&store, &minutes(0, 61)).await;
+    let hours = store.series(&btc(), Timeframe::OneHour, None).await.unwrap().unwrap();
+    assert_eq!(hours.revision, first.revision);
+    assert_eq!(hours.candles.open_time, [0], "the second hour is not whole");
+    assert_eq!(hours.candles.volume, [6.0], "sixty times 0.1, to the last digit");
+    import(&store, &minutes(61, 59)).await;
+    assert_eq!(series(&store, Timeframe::OneHour, None).await.len(), 2);
+    assert_eq!(series(&store, Timeframe::OneHour, Some(first.revision)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_candle_that_was_not_closed_is_stored_and_no_series_shows_it() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let candles = minutes(0, 3);
+    let open_from = Some(2 * MINUTE);
+    store.import(&btc(), Timeframe::OneMinute, &candles, open_from, |_| {}).await.unwrap();
+    assert_eq!(series(&store, Timeframe::OneMinute, None).await.len(), 2);
+    let closed = import(&store, &candles).await;
+    assert_eq!((closed.corrected, closed.unchanged), (1, 2));
+    assert_eq!(series(&store, Timeframe::OneMinute, None).await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_dead_importer_left_is_in_no_series_and_goes_with_the_next_import() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    import(&store, &minutes(0, 2)).await;
+    let connection = database.database.get().await.unwrap();
+    connection
+        .batch_execute(
+            "WITH dead AS (INSERT INTO candle_revisions (symbol, timeframe) VALUES ('BTCUSDT', '1m')
+                           RETURNING revision)
+             INSERT INTO candles SELECT 'BTCUSDT', '1m', 120000, revision, 1, 1, 1, 1, 1, false FROM dead",
+        )
+        .await
+        .unwrap();
+    assert_eq!(series(&store, Timeframe::OneMinute, None).await.len(), 2);
+    import(&store, &minutes(2, 1)).await;
+    let now = series(&store, Timeframe::OneMinute, None).await;
+    assert_eq!((now.len(), now.close[2]), (3, 101.0));
+    let rows = connection.query_one("SELECT count(*) FROM candles", &[]).await.unwrap();
+    assert_eq!(rows.get::<_, i64>(0), 3);
+}
+
+#[tokio::test]
+async fn two_importers_of_one_series_wait_for_each_other() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let (one, other) = (minutes(0, 500), minutes(250, 500));
+    let (one, other) = tokio::join!(import(&store, &one), import(&store, &other));
+    assert_eq!(one.inserted + other.inserted, 750);
+    assert_eq!(one.unchanged + other.unchanged, 250);
+    assert_eq!(series(&store, Timeframe::OneMinute, None).await, minutes(0, 750));
+}

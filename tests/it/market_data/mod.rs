@@ -1,0 +1,4 @@
+//! Candles, markets and assets in a real database.
+
+mod candles;
+mod markets;
