@@ -1,1 +1,285 @@
 //! Read model: one row per backtest, metrics as typed, indexed columns.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::{
+    backtest::{Dataset, Origin, Status},
+    ids::{BacktestId, StrategyId, UserId},
+    market::{Symbol, Timeframe},
+    number::Number,
+    simulation::{Settings, Warning, metrics::Metrics},
+};
+use infra::postgres::DatabaseError;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use tokio_postgres::{Row, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    ReadModels,
+    metric::{Metric, MetricFilter},
+    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    row,
+};
+
+/// Its permanent name.
+pub const NAME: &str = "backtests";
+pub(crate) const TABLE: &str = "backtests_v1";
+
+/// A backtest as it is now. Deleted ones have no row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BacktestRow {
+    pub id: BacktestId,
+    pub owner_id: UserId,
+    pub strategy_id: StrategyId,
+    pub strategy_version: u32,
+    pub strategy_name: String,
+    pub symbol: Symbol,
+    pub asset_symbol: String,
+    pub timeframe: Timeframe,
+    pub start_time: DateTime<Utc>,
+    pub end_time: DateTime<Utc>,
+    pub initial_balance: Decimal,
+    pub final_balance: Option<Decimal>,
+    pub status: Status,
+    pub cancellation_requested_at: Option<DateTime<Utc>>,
+    pub parameters: BTreeMap<String, Number>,
+    pub metadata: Settings,
+    pub origin: Origin,
+    /// Both none unless it failed.
+    pub error_code: Option<String>,
+    pub error_message: Option<String>,
+    pub warnings: Vec<Warning>,
+    pub dataset: Option<Dataset>,
+    pub engine_version: Option<String>,
+    pub ledger_hash: Option<String>,
+    pub result_hash: Option<String>,
+    pub executor: Option<String>,
+    /// 0 before the first claim.
+    pub attempt: u32,
+    /// None until it completed. Fractions, as in the event.
+    #[serde(flatten)]
+    pub metrics: Option<Metrics>,
+    pub ambiguous_trades_count: u32,
+    /// Rows of `trades` so far, an open one included.
+    pub trades_count: u32,
+    /// Rows of `ledger` so far.
+    pub ledger_entries_count: u32,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it completed, failed or was cancelled.
+    pub completed_at: Option<DateTime<Utc>>,
+    pub updated_at: DateTime<Utc>,
+    /// Of the backtest's last event: the ETag, with [`Self::position`] while the ledger grows.
+    pub sequence: i64,
+    /// Of the last event of backtest or ledger.
+    pub position: i64,
+}
+
+/// Which backtests a list shows; what is none does not matter.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct BacktestFilter {
+    pub owner_id: Option<UserId>,
+    pub strategy_id: Option<StrategyId>,
+    pub status: Option<Status>,
+    pub symbol: Option<Symbol>,
+    /// Every market with that base.
+    pub asset_symbol: Option<String>,
+    pub timeframe: Option<Timeframe>,
+    pub origin: Option<Origin>,
+    /// All of them hold.
+    pub metrics: Vec<MetricFilter>,
+    pub created_at: TimeRange,
+    pub completed_at: TimeRange,
+    pub start_time: TimeRange,
+    pub end_time: TimeRange,
+}
+
+/// Both ends inclusive; an end that is none is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    pub from: Option<DateTime<Utc>>,
+    pub to: Option<DateTime<Utc>>,
+}
+
+/// What a list of backtests is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BacktestSort {
+    CreatedAt,
+    /// Runs without the metric come last in both directions.
+    Metric(Metric),
+}
+
+impl ReadModels {
+    /// The backtest of that id, whoever asks: the caller checks access.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn backtest(&self, id: BacktestId) -> Result<Option<BacktestRow>, QueryError> {
+        Ok(self.backtests_by_ids(&[id]).await?.pop())
+    }
+
+    /// Those of the ids that exist, in no order.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn backtests_by_ids(
+        &self,
+        ids: &[BacktestId],
+    ) -> Result<Vec<BacktestRow>, QueryError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let client = self.database.get().await?;
+        let sql = format!("SELECT * FROM read_models.{TABLE} WHERE id = ANY($1)");
+        let statement = client.prepare_cached(&sql).await?;
+        let found = client.query(&statement, &[&ids]).await?;
+        Ok(found.iter().map(read).collect::<Result<_, _>>()?)
+    }
+
+    /// A page of backtests.
+    ///
+    /// # Errors
+    /// A cursor of another order, or the database.
+    pub async fn list_backtests(
+        &self,
+        filter: &BacktestFilter,
+        sort: BacktestSort,
+        descending: bool,
+        page: &PageRequest,
+    ) -> Result<Page<BacktestRow>, QueryError> {
+        let (expression, kind) = match sort {
+            BacktestSort::CreatedAt => ("created_at", KeyKind::Time),
+            BacktestSort::Metric(metric) => (metric.expression(), KeyKind::Number),
+        };
+        let mut select = Select::new(format!("*, {expression} AS sort_key"), TABLE);
+        filter.apply(&mut select);
+        let order = Order { expression, kind, descending, tie: Some("id") };
+        let read = |row: &Row| {
+            let backtest = read(row)?;
+            let id = backtest.id.uuid();
+            let place = match sort {
+                BacktestSort::CreatedAt => Place::time(backtest.created_at, id),
+                BacktestSort::Metric(_) => Place::number(row.try_get("sort_key")?, id),
+            };
+            Ok((backtest, place))
+        };
+        select.page(&self.database, &order, page, None, read).await
+    }
+}
+
+impl BacktestFilter {
+    fn apply(&self, select: &mut Select) {
+        if let Some(owner) = self.owner_id {
+            select.compare("owner_id =", owner.uuid());
+        }
+        if let Some(strategy) = self.strategy_id {
+            select.compare("strategy_id =", strategy.uuid());
+        }
+        if let Some(status) = self.status {
+            select.compare("status =", status.as_str());
+        }
+        if let Some(symbol) = &self.symbol {
+            select.compare("symbol =", symbol.as_str().to_owned());
+        }
+        if let Some(asset) = &self.asset_symbol {
+            select.compare("asset_symbol =", asset.clone());
+        }
+        if let Some(timeframe) = self.timeframe {
+            select.compare("timeframe =", timeframe.as_str());
+        }
+        if let Some(origin) = self.origin {
+            select.compare("origin =", origin_name(origin));
+        }
+        for MetricFilter { metric, comparison, value } in &self.metrics {
+            select.compare(&format!("{} {}", metric.expression(), comparison.sql()), *value);
+        }
+        let ranges = [
+            ("created_at", self.created_at),
+            ("completed_at", self.completed_at),
+            ("start_time", self.start_time),
+            ("end_time", self.end_time),
+        ];
+        for (column, range) in ranges {
+            if let Some(from) = range.from {
+                select.compare(&format!("{column} >="), from);
+            }
+            if let Some(to) = range.to {
+                select.compare(&format!("{column} <="), to);
+            }
+        }
+    }
+}
+
+const fn origin_name(origin: Origin) -> &'static str {
+    match origin {
+        Origin::User => "user",
+        Origin::Automation => "automation",
+        Origin::Replay => "replay",
+        Origin::Sweep => "sweep",
+    }
+}
+
+fn read(row: &Row) -> Result<BacktestRow, DatabaseError> {
+    let Json(parameters) = row.try_get("parameters")?;
+    let Json(metadata) = row.try_get("metadata")?;
+    let Json(warnings) = row.try_get("warnings")?;
+    let dataset: Option<Json<Dataset>> = row.try_get("dataset")?;
+    Ok(BacktestRow {
+        id: BacktestId::new(row.try_get("id")?),
+        owner_id: UserId::new(row.try_get("owner_id")?),
+        strategy_id: StrategyId::new(row.try_get("strategy_id")?),
+        strategy_version: row::count(row, "strategy_version")?,
+        strategy_name: row.try_get("strategy_name")?,
+        symbol: row::word(row, "symbol")?,
+        asset_symbol: row.try_get("asset_symbol")?,
+        timeframe: row::word(row, "timeframe")?,
+        start_time: row.try_get("start_time")?,
+        end_time: row.try_get("end_time")?,
+        initial_balance: row.try_get("initial_balance")?,
+        final_balance: row.try_get("final_balance")?,
+        status: row::word(row, "status")?,
+        cancellation_requested_at: row.try_get("cancellation_requested_at")?,
+        parameters,
+        metadata,
+        origin: row::word(row, "origin")?,
+        error_code: row.try_get("error_code")?,
+        error_message: row.try_get("error_message")?,
+        warnings,
+        dataset: dataset.map(|Json(dataset)| dataset),
+        engine_version: row.try_get("engine_version")?,
+        ledger_hash: row.try_get("ledger_hash")?,
+        result_hash: row.try_get("result_hash")?,
+        executor: row.try_get("executor")?,
+        attempt: row::count(row, "attempt")?,
+        metrics: read_metrics(row)?,
+        ambiguous_trades_count: row::count(row, "ambiguous_trades_count")?,
+        trades_count: row::count(row, "trades_count")?,
+        ledger_entries_count: row::count(row, "ledger_entries_count")?,
+        created_at: row.try_get("created_at")?,
+        started_at: row.try_get("started_at")?,
+        completed_at: row.try_get("completed_at")?,
+        updated_at: row.try_get("updated_at")?,
+        sequence: row.try_get("sequence")?,
+        position: row.try_get("position")?,
+    })
+}
+
+fn read_metrics(row: &Row) -> Result<Option<Metrics>, DatabaseError> {
+    if row.try_get::<_, Option<i32>>("total_trades")?.is_none() {
+        return Ok(None);
+    }
+    let periods: Option<Json<_>> = row.try_get("drawdown_periods")?;
+    let mut metrics = Metrics {
+        total_trades: row::count(row, "total_trades")?,
+        winning_trades: row::count(row, "winning_trades")?,
+        losing_trades: row::count(row, "losing_trades")?,
+        total_pnl: row.try_get("total_pnl")?,
+        total_fees: row.try_get("total_fees")?,
+        drawdown_periods: periods.map(|Json(periods)| periods).unwrap_or_default(),
+        ..Metrics::default()
+    };
+    for name in Metrics::NAMES {
+        metrics.set(name, row.try_get(*name)?);
+    }
+    Ok(Some(metrics))
+}

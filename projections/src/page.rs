@@ -1,18 +1,30 @@
-//! Pages of lists: by number with a total, or by cursor.
+//! Pages of lists: by number with a total, or by a cursor that names the last row seen.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use infra::postgres::{Database, DatabaseError};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::{Row, types::ToSql};
+use uuid::Uuid;
+
+use crate::waiting::Behind;
 
 /// Which page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageRequest {
     /// From 1.
     Number { page: i64, limit: i64 },
-    /// After the row that the opaque cursor names.
-    Cursor { cursor: String, limit: i64 },
+    /// After the row that the opaque cursor names; from the first row without one.
+    Cursor { cursor: Option<String>, limit: i64 },
 }
 
 /// One page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {
     pub rows: Vec<T>,
+    /// One for each row: the cursor of the page that starts after it.
+    pub cursors: Vec<String>,
     /// Exact on numbered pages; none with a cursor.
     pub total: Option<i64>,
     /// For the next page; none at the end.
@@ -22,8 +34,269 @@ pub struct Page<T> {
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
+    /// The cursor is not one of ours, or of another order.
     #[error("the cursor is not valid")]
     BadCursor,
+    /// The read model did not catch up in time (HTTP 503).
     #[error(transparent)]
-    Database(#[from] infra::postgres::DatabaseError),
+    Behind(#[from] Behind),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl From<tokio_postgres::Error> for QueryError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// The order of a list: one expression and, where that is not unique, the id.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    pub(crate) expression: &'static str,
+    pub(crate) kind: KeyKind,
+    pub(crate) descending: bool,
+    /// A column that tells rows with equal keys apart.
+    pub(crate) tie: Option<&'static str>,
+}
+
+/// The type of an order's expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    Time,
+    Integer,
+    Text,
+    /// May be null; nulls come last in both directions.
+    Number,
+}
+
+/// A row's value of the order's expression.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Key {
+    /// Microseconds since the epoch.
+    Time(i64),
+    Integer(i64),
+    Text(String),
+    Number(Option<f64>),
+}
+
+/// Where a row stands in an order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    key: Key,
+    id: Option<Uuid>,
+}
+
+/// A SELECT that grows condition by condition.
+pub(crate) struct Select {
+    columns: String,
+    table: &'static str,
+    conditions: Vec<String>,
+    values: Vec<Box<dyn ToSql + Sync + Send>>,
+}
+
+impl Select {
+    pub(crate) fn new(columns: impl Into<String>, table: &'static str) -> Self {
+        Self { columns: columns.into(), table, conditions: Vec::new(), values: Vec::new() }
+    }
+
+    /// Adds a value and names its placeholder.
+    pub(crate) fn bind(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
+        self.values.push(Box::new(value));
+        format!("${}", self.values.len())
+    }
+
+    /// Adds a condition that holds for every row.
+    pub(crate) fn only(&mut self, condition: String) {
+        self.conditions.push(condition);
+    }
+
+    /// Adds `left value`, as in `("status =", "running")`.
+    pub(crate) fn compare(&mut self, left: &str, value: impl ToSql + Sync + Send + 'static) {
+        let placeholder = self.bind(value);
+        self.only(format!("{left} {placeholder}"));
+    }
+
+    /// Runs it for one page. `total` is counted where it is not known.
+    pub(crate) async fn page<T>(
+        mut self,
+        database: &Database,
+        order: &Order,
+        request: &PageRequest,
+        total: Option<i64>,
+        read: impl Fn(&Row) -> Result<(T, Place), DatabaseError>,
+    ) -> Result<Page<T>, QueryError> {
+        let client = database.get().await?;
+        let (limit, offset, total) = match request {
+            PageRequest::Number { page, limit } => {
+                let total = match total {
+                    Some(total) => total,
+                    None => {
+                        let sql = format!(
+                            "SELECT count(*) FROM read_models.{} {}",
+                            self.table,
+                            self.filter()
+                        );
+                        client.query_one(&sql, &self.parameters()).await?.try_get(0)?
+                    }
+                };
+                let offset = page.saturating_sub(1).max(0).saturating_mul(*limit);
+                (*limit, offset, Some(total))
+            }
+            PageRequest::Cursor { cursor, limit } => {
+                if let Some(cursor) = cursor {
+                    self.after(order, &Place::decode(cursor, order)?);
+                }
+                (*limit, 0, None)
+            }
+        };
+        let mut sql =
+            format!("SELECT {} FROM read_models.{} {}", self.columns, self.table, self.filter());
+        let (limit_plus_one, offset) = (self.bind(limit.saturating_add(1)), self.bind(offset));
+        let order_by = order.sql();
+        let _ = write!(sql, " ORDER BY {order_by} LIMIT {limit_plus_one} OFFSET {offset}");
+        let found = client.query(&sql, &self.parameters()).await?;
+        let is_last = found.len() <= usize::try_from(limit).unwrap_or(usize::MAX);
+        let shown = if is_last { found.len() } else { found.len() - 1 };
+        let (mut rows, mut cursors) = (Vec::with_capacity(shown), Vec::with_capacity(shown));
+        for row in &found[..shown] {
+            let (row, place) = read(row)?;
+            rows.push(row);
+            cursors.push(place.encode(order));
+        }
+        let next_cursor = if is_last { None } else { cursors.last().cloned() };
+        Ok(Page { rows, cursors, total, next_cursor })
+    }
+
+    fn filter(&self) -> String {
+        if self.conditions.is_empty() {
+            return String::new();
+        }
+        format!("WHERE {}", self.conditions.join(" AND "))
+    }
+
+    fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.values.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect()
+    }
+
+    fn after(&mut self, order: &Order, place: &Place) {
+        let (expression, beyond) = (order.expression, if order.descending { "<" } else { ">" });
+        let key = match &place.key {
+            Key::Time(micros) => Some(self.bind(DateTime::<Utc>::from_timestamp_micros(*micros))),
+            Key::Integer(integer) => Some(self.bind(*integer) + "::bigint"),
+            Key::Text(text) => Some(self.bind(text.clone())),
+            Key::Number(number) => number.map(|number| self.bind(number)),
+        };
+        let tie = order.tie.zip(place.id).map(|(column, id)| (column, self.bind(id)));
+        self.only(match (key, tie) {
+            (Some(key), Some((column, id))) if order.kind == KeyKind::Number => format!(
+                "({expression} {beyond} {key} OR ({expression} = {key} AND {column} {beyond} {id}) \
+                 OR {expression} IS NULL)"
+            ),
+            (Some(key), Some((column, id))) => {
+                format!("({expression}, {column}) {beyond} ({key}, {id})")
+            }
+            (Some(key), None) => format!("{expression} {beyond} {key}"),
+            (None, Some((column, id))) => {
+                format!("({expression} IS NULL AND {column} {beyond} {id})")
+            }
+            (None, None) => "false".to_owned(),
+        });
+    }
+}
+
+impl Order {
+    fn sql(&self) -> String {
+        let direction = if self.descending { "DESC" } else { "ASC" };
+        let nulls = if self.kind == KeyKind::Number { " NULLS LAST" } else { "" };
+        let tie = self.tie.map(|column| format!(", {column} {direction}")).unwrap_or_default();
+        format!("{} {direction}{nulls}{tie}", self.expression)
+    }
+
+    /// Goes into the cursor, so that it is refused in another order.
+    fn tag(&self) -> String {
+        format!("{}{}", if self.descending { "-" } else { "" }, self.expression)
+    }
+}
+
+impl Place {
+    pub(crate) fn time(time: DateTime<Utc>, id: Uuid) -> Self {
+        Self { key: Key::Time(time.timestamp_micros()), id: Some(id) }
+    }
+
+    pub(crate) fn number(number: Option<f64>, id: Uuid) -> Self {
+        Self { key: Key::Number(number), id: Some(id) }
+    }
+
+    pub(crate) fn text(text: String, id: Uuid) -> Self {
+        Self { key: Key::Text(text), id: Some(id) }
+    }
+
+    pub(crate) fn integer(integer: i64) -> Self {
+        Self { key: Key::Integer(integer), id: None }
+    }
+
+    fn encode(&self, order: &Order) -> String {
+        let text = serde_json::json!([order.tag(), self]).to_string();
+        text.bytes().fold(String::with_capacity(2 * text.len()), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    fn decode(cursor: &str, order: &Order) -> Result<Self, QueryError> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let bytes: Option<Vec<u8>> = cursor
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| match pair {
+                [high, low] => Some(16 * digit(*high)? + digit(*low)?),
+                _ => None,
+            })
+            .collect();
+        let parsed: Option<(String, Self)> =
+            bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let (tag, place) = parsed.ok_or(QueryError::BadCursor)?;
+        let is_fitting = matches!(
+            (order.kind, &place.key),
+            (KeyKind::Time, Key::Time(_))
+                | (KeyKind::Integer, Key::Integer(_))
+                | (KeyKind::Text, Key::Text(_))
+                | (KeyKind::Number, Key::Number(_))
+        );
+        let is_ours = tag == order.tag() && order.tie.is_some() == place.id.is_some();
+        if is_fitting && is_ours { Ok(place) } else { Err(QueryError::BadCursor) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BY_SHARPE: Order = Order {
+        expression: "sharpe_ratio",
+        kind: KeyKind::Number,
+        descending: true,
+        tie: Some("id"),
+    };
+
+    #[test]
+    fn a_cursor_comes_back_as_the_place_it_was_made_of() {
+        for number in [Some(0.1 + 0.2), Some(-0.0), None] {
+            let place = Place::number(number, Uuid::from_u128(7));
+            let decoded = Place::decode(&place.encode(&BY_SHARPE), &BY_SHARPE).unwrap();
+            assert_eq!(decoded, place);
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_order_or_of_nobody_is_refused() {
+        let ascending = Order { descending: false, ..BY_SHARPE };
+        let cursor = Place::number(Some(1.0), Uuid::nil()).encode(&BY_SHARPE);
+        for (cursor, order) in
+            [(cursor.as_str(), &ascending), ("zz", &BY_SHARPE), ("abc", &BY_SHARPE)]
+        {
+            assert!(matches!(Place::decode(cursor, order), Err(QueryError::BadCursor)), "{cursor}");
+        }
+    }
 }

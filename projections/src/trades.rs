@@ -1,1 +1,152 @@
 //! Read model: one row per round trip.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    ids::{BacktestId, TradeId},
+    simulation::Direction,
+};
+use infra::postgres::DatabaseError;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{
+    ReadModels,
+    backtests::BacktestRow,
+    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    row,
+};
+
+/// Its permanent name.
+pub const NAME: &str = "trades";
+pub(crate) const TABLE: &str = "trades_v1";
+
+/// A round trip, or its open half: `exit_*` and `pnl*` are none while it is open.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TradeRow {
+    pub id: TradeId,
+    pub backtest_id: BacktestId,
+    /// From 1, in order of entry.
+    pub number: u32,
+    pub direction: Direction,
+    pub entry_time: DateTime<Utc>,
+    pub entry_price: Decimal,
+    pub exit_time: Option<DateTime<Utc>>,
+    pub exit_price: Option<Decimal>,
+    pub quantity: Decimal,
+    /// Net of both fees.
+    pub pnl: Option<Decimal>,
+    /// 100 × pnl ÷ entry notional.
+    pub pnl_percentage: Option<Decimal>,
+    /// Of the fills so far.
+    pub fees: Decimal,
+    pub entry_reason: String,
+    pub exit_reason: Option<String>,
+    pub is_ambiguous: bool,
+    /// When its entry was recorded.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Which trades of a run a list shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TradeFilter {
+    pub direction: Option<Direction>,
+    pub result: Option<TradeResult>,
+}
+
+/// How a closed trade ended; one with a pnl of 0 is neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TradeResult {
+    Win,
+    Loss,
+}
+
+impl ReadModels {
+    /// A page of a run's trades, in order; waits until all that `backtest` knows of are there.
+    ///
+    /// # Errors
+    /// A cursor that is none, a read model that is behind, or the database.
+    pub async fn trades(
+        &self,
+        backtest: &BacktestRow,
+        filter: TradeFilter,
+        page: &PageRequest,
+    ) -> Result<Page<TradeRow>, QueryError> {
+        self.wait_to_read(NAME, backtest.position).await?;
+        let mut select = Select::new("*", TABLE);
+        select.compare("backtest_id =", backtest.id.uuid());
+        if let Some(direction) = filter.direction {
+            select.compare("direction =", direction_name(direction));
+        }
+        match filter.result {
+            Some(TradeResult::Win) => select.only("pnl > 0".to_owned()),
+            Some(TradeResult::Loss) => select.only("pnl < 0".to_owned()),
+            None => {}
+        }
+        let is_whole = filter == TradeFilter::default();
+        let total = is_whole.then_some(i64::from(backtest.trades_count));
+        let order =
+            Order { expression: "number", kind: KeyKind::Integer, descending: false, tie: None };
+        let read = |row: &Row| {
+            let trade = read(row)?;
+            let place = Place::integer(i64::from(trade.number));
+            Ok((trade, place))
+        };
+        select.page(&self.database, &order, page, total, read).await
+    }
+
+    /// The first `limit` trades after number `after` of each run, by run and number, in one statement;
+    /// waits until `position` (the highest of the runs' rows) is passed.
+    ///
+    /// # Errors
+    /// A read model that is behind, or the database.
+    pub async fn trades_of_backtests(
+        &self,
+        ids: &[BacktestId],
+        position: i64,
+        after: u32,
+        limit: i64,
+    ) -> Result<Vec<TradeRow>, QueryError> {
+        self.wait_to_read(NAME, position).await?;
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+        let client = self.database.get().await?;
+        let sql = format!(
+            "SELECT trade.* FROM unnest($1::uuid[]) AS run (id) CROSS JOIN LATERAL \
+             (SELECT * FROM read_models.{TABLE} WHERE backtest_id = run.id \
+              AND number > $2::bigint ORDER BY number LIMIT $3) AS trade \
+             ORDER BY trade.backtest_id, trade.number"
+        );
+        let statement = client.prepare_cached(&sql).await?;
+        let found = client.query(&statement, &[&ids, &i64::from(after), &limit]).await?;
+        Ok(found.iter().map(read).collect::<Result<_, _>>()?)
+    }
+}
+
+const fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Long => "long",
+        Direction::Short => "short",
+    }
+}
+
+fn read(row: &Row) -> Result<TradeRow, DatabaseError> {
+    Ok(TradeRow {
+        id: TradeId::new(row.try_get("id")?),
+        backtest_id: BacktestId::new(row.try_get("backtest_id")?),
+        number: row::count(row, "number")?,
+        direction: row::word(row, "direction")?,
+        entry_time: row.try_get("entry_time")?,
+        entry_price: row.try_get("entry_price")?,
+        exit_time: row.try_get("exit_time")?,
+        exit_price: row.try_get("exit_price")?,
+        quantity: row.try_get("quantity")?,
+        pnl: row.try_get("pnl")?,
+        pnl_percentage: row.try_get("pnl_percentage")?,
+        fees: row.try_get("fees")?,
+        entry_reason: row.try_get("entry_reason")?,
+        exit_reason: row.try_get("exit_reason")?,
+        is_ambiguous: row.try_get("is_ambiguous")?,
+        created_at: row.try_get("created_at")?,
+    })
+}

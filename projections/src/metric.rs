@@ -1,0 +1,87 @@
+//! Metrics as columns: their names, types, filters and order.
+
+use domain::simulation::metrics::Metrics;
+
+/// Metrics that are whole numbers.
+const COUNTS: [&str; 3] = ["total_trades", "winning_trades", "losing_trades"];
+/// Metrics that are exact amounts of money.
+const AMOUNTS: [&str; 2] = ["total_pnl", "total_fees"];
+
+/// A metric by which runs are filtered and sorted, as a real number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    name: &'static str,
+    expression: &'static str,
+}
+
+/// `metric comparison value`; runs without the metric never fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MetricFilter {
+    pub metric: Metric,
+    pub comparison: Comparison,
+    /// In the read model's units: fractions, not percent.
+    pub value: f64,
+}
+
+/// How a metric is held against a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Gt,
+    Gte,
+    Lt,
+    Lte,
+    Eq,
+}
+
+impl Metric {
+    /// The metric of that name (a field of [`Metrics`]), if there is one.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let expression = match name {
+            "total_trades" => "(total_trades::double precision)",
+            "winning_trades" => "(winning_trades::double precision)",
+            "losing_trades" => "(losing_trades::double precision)",
+            "total_pnl" => "(total_pnl::double precision)",
+            "total_fees" => "(total_fees::double precision)",
+            _ => Metrics::NAMES.iter().find(|known| **known == name)?,
+        };
+        let name = Self::names().find(|known| *known == name)?;
+        Some(Self { name, expression })
+    }
+
+    /// Every name, in the order of [`Metrics`].
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        COUNTS.into_iter().chain(AMOUNTS).chain(Metrics::NAMES.iter().copied())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Its value as SQL, `double precision` or null.
+    pub(crate) const fn expression(self) -> &'static str {
+        self.expression
+    }
+}
+
+impl Comparison {
+    pub(crate) const fn sql(self) -> &'static str {
+        match self {
+            Self::Gt => ">",
+            Self::Gte => ">=",
+            Self::Lt => "<",
+            Self::Lte => "<=",
+            Self::Eq => "=",
+        }
+    }
+}
+
+/// The columns of all metrics, as in `CREATE TABLE`.
+pub(crate) fn column_definitions() -> String {
+    let counts = COUNTS.map(|name| format!("{name} integer"));
+    let amounts = AMOUNTS.map(|name| format!("{name} numeric"));
+    let reals = Metrics::NAMES.iter().map(|name| format!("{name} double precision"));
+    counts.into_iter().chain(amounts).chain(reals).collect::<Vec<_>>().join(", ")
+}
