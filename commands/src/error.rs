@@ -1,6 +1,8 @@
 //! Why a command was not done.
 
-use domain::fields::FieldError;
+use domain::{
+    access::Forbidden, backtest::BacktestError, fields::FieldError, strategy::StrategyError,
+};
 use infra::postgres::DatabaseError;
 
 /// A refusal or a failure; the API maps each to one status.
@@ -33,4 +35,33 @@ pub enum CommandError {
     /// 500.
     #[error("{0}")]
     Internal(String),
+}
+
+impl From<Forbidden> for CommandError {
+    fn from(_: Forbidden) -> Self {
+        Self::Forbidden
+    }
+}
+
+impl From<StrategyError> for CommandError {
+    fn from(error: StrategyError) -> Self {
+        match error {
+            StrategyError::AlreadyExists => Self::Conflict("strategy"),
+            StrategyError::NotFound => Self::NotFound("strategy"),
+        }
+    }
+}
+
+impl From<BacktestError> for CommandError {
+    fn from(error: BacktestError) -> Self {
+        let message = error.to_string();
+        match error {
+            BacktestError::AlreadyExists => Self::Conflict("backtest"),
+            BacktestError::NotFound => Self::NotFound("backtest"),
+            BacktestError::NotCancellable(_) => Self::Rejected { code: "not_cancellable", message },
+            BacktestError::NotRunnable(_) | BacktestError::OtherDataset { .. } => {
+                Self::Internal(message)
+            }
+        }
+    }
 }

@@ -1,13 +1,18 @@
 //! The write side: use cases that load, decide and append, and the executors that react to events.
 
 pub mod backtest;
+mod check;
 pub mod context;
+mod dataset;
 pub mod error;
+mod execute;
 pub mod executors;
 pub mod strategy;
 
+pub use backtest::BacktestDraft;
 pub use context::{Accepted, CommandContext, IdempotencyKey};
 pub use error::CommandError;
+pub use strategy::StrategyDraft;
 
 use infra::postgres::{EventStore, candles::CandleStore, markets::Markets};
 

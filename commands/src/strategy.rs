@@ -1,8 +1,25 @@
 //! Use cases of strategies.
 
-use domain::{ids::StrategyId, strategy::StrategyContent};
+use domain::{
+    access::{self, Access, Ownership},
+    ids::{StrategyId, UserId},
+    strategy::{LiveStrategy, Strategy, StrategyCommand, StrategyContent},
+};
+use infra::{
+    clock,
+    postgres::event_store::{Loaded, Reservation, ReservationAction},
+};
 
-use crate::{Accepted, CommandContext, CommandError, Commands};
+use crate::{
+    Accepted, CommandContext, CommandError, Commands,
+    execute::{Executed, Intent, create, execute, replayed},
+};
+
+/// The reservations that make slugs unique; each names its strategy.
+pub(crate) const SLUG: &str = "strategy_slug";
+
+/// How often a slug is looked for while others take what was found free.
+const SLUG_TRIES_MAX: usize = 10;
 
 /// A strategy as a user wants it; the content is valid by construction.
 #[derive(Debug, Clone)]
@@ -19,10 +36,23 @@ impl Commands {
     /// See [`CommandError`].
     pub async fn create_strategy(
         &self,
-        _context: &CommandContext,
-        _draft: StrategyDraft,
+        context: &CommandContext,
+        draft: StrategyDraft,
     ) -> Result<Accepted<StrategyId>, CommandError> {
-        todo!()
+        if let Some(earlier) = replayed(&self.store, context).await? {
+            return strategy_id(earlier);
+        }
+        let owner_id = context.actor.user_id().ok_or(CommandError::Forbidden)?;
+        let base = slug_of(&draft.content.name);
+        let mut number = 1;
+        for _ in 0..SLUG_TRIES_MAX {
+            let slug = numbered(&base, number);
+            match self.create_as(context, owner_id, slug, draft.clone()).await? {
+                Some(accepted) => return Ok(accepted),
+                None => number = self.free_number(owner_id, &base, number).await?,
+            }
+        }
+        Err(CommandError::Conflict("strategy"))
     }
 
     /// Replaces content and flags; what does not differ makes no event.
@@ -31,11 +61,16 @@ impl Commands {
     /// See [`CommandError`].
     pub async fn revise_strategy(
         &self,
-        _context: &CommandContext,
-        _id: StrategyId,
-        _draft: StrategyDraft,
+        context: &CommandContext,
+        id: StrategyId,
+        draft: StrategyDraft,
     ) -> Result<Accepted<()>, CommandError> {
-        todo!()
+        let intend = |loaded: &Loaded<Strategy>| {
+            writable(context, loaded)?;
+            let StrategyDraft { content, is_active, is_public } = draft.clone();
+            Ok(StrategyCommand::Revise { content, is_active, is_public })
+        };
+        execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Strategy| ())
     }
 
     /// Deletes a strategy and frees its slug.
@@ -44,9 +79,106 @@ impl Commands {
     /// See [`CommandError`].
     pub async fn delete_strategy(
         &self,
-        _context: &CommandContext,
-        _id: StrategyId,
+        context: &CommandContext,
+        id: StrategyId,
     ) -> Result<Accepted<()>, CommandError> {
-        todo!()
+        let intend = |loaded: &Loaded<Strategy>| {
+            let live = writable(context, loaded)?;
+            let release = Reservation {
+                kind: SLUG,
+                owner_id: live.owner_id,
+                name: live.slug.clone(),
+                aggregate_id: id.to_string(),
+                action: ReservationAction::Release,
+            };
+            Ok(Intent { command: StrategyCommand::Delete, reservations: vec![release] })
+        };
+        execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Strategy| ())
     }
+
+    /// None when the slug is taken.
+    async fn create_as(
+        &self,
+        context: &CommandContext,
+        owner_id: UserId,
+        slug: String,
+        draft: StrategyDraft,
+    ) -> Result<Option<Accepted<StrategyId>>, CommandError> {
+        let id = StrategyId::new(clock::new_uuid());
+        let take = Reservation {
+            kind: SLUG,
+            owner_id,
+            name: slug.clone(),
+            aggregate_id: id.to_string(),
+            action: ReservationAction::Take,
+        };
+        let StrategyDraft { content, is_active, is_public } = draft;
+        let command = StrategyCommand::Create { owner_id, slug, content, is_active, is_public };
+        let intent = Intent { command, reservations: vec![take] };
+        match create::<Strategy>(&self.store, &id.to_string(), context, intent).await? {
+            Executed::Done { position, .. } => {
+                Ok(Some(Accepted { value: id, position, is_replayed: false }))
+            }
+            Executed::Replayed { aggregate_id, position } => {
+                strategy_id(Accepted { value: aggregate_id, position, is_replayed: true }).map(Some)
+            }
+            Executed::Taken => Ok(None),
+        }
+    }
+
+    /// A number above `taken` whose slug is free: by doubling and halving, so that the thousandth strategy of
+    /// a name costs twenty look-ups.
+    async fn free_number(
+        &self,
+        owner_id: UserId,
+        base: &str,
+        taken: u32,
+    ) -> Result<u32, CommandError> {
+        let is_free = async |number: u32| {
+            let name = numbered(base, number);
+            self.store.reserved(SLUG, owner_id, &name).await.map(|holder| holder.is_none())
+        };
+        let (mut taken, mut step) = (taken, 1);
+        while !is_free(taken.saturating_add(step)).await? {
+            taken = taken.saturating_add(step);
+            step = step.saturating_mul(2);
+        }
+        let mut free = taken.saturating_add(step);
+        while free - taken > 1 {
+            let middle = taken + (free - taken) / 2;
+            if is_free(middle).await? {
+                free = middle;
+            } else {
+                taken = middle;
+            }
+        }
+        Ok(free)
+    }
+}
+
+/// The strategy, if it exists and the actor may change it.
+fn writable<'a>(
+    context: &CommandContext,
+    loaded: &'a Loaded<Strategy>,
+) -> Result<&'a LiveStrategy, CommandError> {
+    let live = loaded.aggregate.live.as_ref().ok_or(CommandError::NotFound("strategy"))?;
+    let ownership = Ownership { owner_id: Some(live.owner_id), is_public: live.is_public };
+    access::check(&context.actor, Access::Write, ownership)?;
+    Ok(live)
+}
+
+fn slug_of(name: &str) -> String {
+    let parts = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words: Vec<_> = parts.filter(|word| !word.is_empty()).collect();
+    words.join("-").to_ascii_lowercase()
+}
+
+fn numbered(base: &str, number: u32) -> String {
+    if number == 1 { base.to_owned() } else { format!("{base}-{number}") }
+}
+
+fn strategy_id(accepted: Accepted<String>) -> Result<Accepted<StrategyId>, CommandError> {
+    let Accepted { value, position, is_replayed } = accepted;
+    let value = value.parse().map_err(|error| CommandError::Internal(format!("{error}")))?;
+    Ok(Accepted { value, position, is_replayed })
 }

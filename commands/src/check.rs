@@ -1,0 +1,249 @@
+//! What a backtest is checked against before it is requested: strategy, parameters, market, candles, settings.
+
+use std::ops::Range;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{
+    access::{self, Access, Actor, Ownership},
+    backtest::Request,
+    fields::FieldError,
+    ids::{StrategyId, UserId},
+    market::Market,
+    simulation::{Candles, rules::BoundStrategy},
+    strategy::{Strategy, StrategyDefinition},
+};
+use rust_decimal::Decimal;
+
+use crate::{
+    BacktestDraft, CommandError, Commands,
+    dataset::{self, Selection},
+    strategy::SLUG,
+};
+
+/// A strategy at the version that a run is pinned to.
+struct Pinned {
+    id: StrategyId,
+    version: u32,
+    name: String,
+    definition: StrategyDefinition,
+}
+
+impl Commands {
+    /// Checks the draft against strategy, market and candles: the run with everything pinned.
+    ///
+    /// # Errors
+    /// [`CommandError::Invalid`] with every field error at once, [`CommandError::Forbidden`] for another's
+    /// private strategy, the database.
+    pub async fn check_backtest(
+        &self,
+        actor: &Actor,
+        draft: &BacktestDraft,
+    ) -> Result<Request, CommandError> {
+        let owner_id = actor.user_id().ok_or(CommandError::Forbidden)?;
+        let mut errors = Vec::new();
+        if draft.initial_balance <= Decimal::ZERO {
+            let message = format!("must be above 0, not {}", draft.initial_balance);
+            errors.push(FieldError::new("initial_balance", "out_of_range", message));
+        }
+        let strategy = kept(&mut errors, self.strategy_of(actor, owner_id, draft).await?);
+        let parameters = strategy.as_ref().and_then(|strategy| {
+            let merged = strategy.definition.merge_parameters(&draft.parameters);
+            kept_all(&mut errors, merged)
+        });
+        let bound =
+            strategy.as_ref().zip(parameters.as_ref()).and_then(|(strategy, parameters)| {
+                kept_all(&mut errors, strategy.definition.bind(parameters))
+            });
+        let market = kept(&mut errors, self.market_of(draft).await?);
+        let range = match &market {
+            Some(market) => kept(&mut errors, self.range_of(market, draft, bound.as_ref()).await?),
+            None => None,
+        };
+        let (Some(strategy), Some(parameters), Some(market), Some((start_time, end_time)), true) =
+            (strategy, parameters, market, range, errors.is_empty())
+        else {
+            return Err(CommandError::Invalid(errors));
+        };
+        Ok(Request {
+            owner_id,
+            strategy_id: strategy.id,
+            strategy_version: strategy.version,
+            strategy_name: strategy.name,
+            definition: strategy.definition,
+            symbol: market.symbol,
+            asset_symbol: market.base,
+            timeframe: draft.timeframe,
+            start_time,
+            end_time,
+            initial_balance: draft.initial_balance.normalize(),
+            parameters,
+            metadata: draft.settings.clone(),
+            origin: draft.origin,
+        })
+    }
+
+    /// By id, by one's own slug, by a built-in's.
+    async fn strategy_of(
+        &self,
+        actor: &Actor,
+        owner_id: UserId,
+        draft: &BacktestDraft,
+    ) -> Result<Result<Pinned, FieldError>, CommandError> {
+        let Some(text) = &draft.strategy else {
+            return Ok(Err(required("strategy_id")));
+        };
+        let unknown = || {
+            let message = format!("there is no strategy `{}`", shortened(text));
+            FieldError::new("strategy_id", "not_found", message)
+        };
+        let id = match text.parse::<StrategyId>() {
+            Ok(id) => Some(id.to_string()),
+            Err(_) => self.store.reserved(SLUG, owner_id, text).await?,
+        };
+        if let Some(id) = id {
+            let loaded = self.store.load::<Strategy>(&id).await?;
+            if let Some(live) = loaded.aggregate.live {
+                let ownership =
+                    Ownership { owner_id: Some(live.owner_id), is_public: live.is_public };
+                access::check(actor, Access::Read, ownership)?;
+                let id = id.parse().map_err(|error| CommandError::Internal(format!("{error}")))?;
+                return Ok(Ok(Pinned {
+                    id,
+                    version: live.version,
+                    name: live.content.name,
+                    definition: live.content.definition,
+                }));
+            }
+        }
+        Ok(builtin(text).ok_or_else(unknown))
+    }
+
+    async fn market_of(
+        &self,
+        draft: &BacktestDraft,
+    ) -> Result<Result<Market, FieldError>, CommandError> {
+        let Some(text) = &draft.symbol else { return Ok(Err(required("symbol"))) };
+        let market = self.markets.resolve(text, draft.quote.as_deref()).await?;
+        Ok(market.ok_or_else(|| {
+            let message = format!("there is no market `{}`", shortened(text));
+            FieldError::new("symbol", "not_found", message)
+        }))
+    }
+
+    /// Start and end, when candles lie between them and one of them can be evaluated.
+    async fn range_of(
+        &self,
+        market: &Market,
+        draft: &BacktestDraft,
+        strategy: Option<&BoundStrategy>,
+    ) -> Result<Result<(DateTime<Utc>, DateTime<Utc>), FieldError>, CommandError> {
+        if let (Some(start), Some(end)) = (draft.start_time, draft.end_time)
+            && end < start
+        {
+            let message = format!("must not be before start_time, {}", shown(start));
+            return Ok(Err(FieldError::new("end_time", "out_of_range", message)));
+        }
+        let Some(series) = self.candles.series(&market.symbol, draft.timeframe, None).await? else {
+            return Ok(Err(self.no_candles(market, draft).await?));
+        };
+        let candles = &series.candles;
+        let range = dataset::range(candles, draft.start_time, draft.end_time);
+        let (Some(first), Some(last)) = (opening(candles, &range, 0), opening(candles, &range, 1))
+        else {
+            return Ok(Err(empty_range(market, draft, candles)));
+        };
+        let start = draft.start_time.unwrap_or(first);
+        let end = draft.end_time.unwrap_or(last);
+        let needed = strategy.map(BoundStrategy::first_defined);
+        let short =
+            needed.and_then(|first_defined| too_short(candles, draft, (start, end), first_defined));
+        Ok(short.map_or(Ok((start, end)), Err))
+    }
+
+    async fn no_candles(
+        &self,
+        market: &Market,
+        draft: &BacktestDraft,
+    ) -> Result<FieldError, CommandError> {
+        let coverage = self.candles.coverage().await?;
+        let stored = coverage.iter().filter(|series| series.symbol == market.symbol);
+        let stored: Vec<_> = stored.map(|series| series.timeframe.as_str()).collect();
+        let message = match stored.as_slice() {
+            [] => format!("no candles of {} are stored", market.symbol),
+            stored => format!(
+                "no {} candles of {} are stored; there are {}",
+                draft.timeframe,
+                market.symbol,
+                stored.join(", ")
+            ),
+        };
+        let field = if stored.is_empty() { "symbol" } else { "timeframe" };
+        Ok(FieldError::new(field, "no_candles", message))
+    }
+}
+
+fn builtin(_text: &str) -> Option<Pinned> {
+    None
+}
+
+/// Opening of the first (0) or last (1) candle of a range; none in an empty one.
+fn opening(candles: &Candles, range: &Range<usize>, end: usize) -> Option<DateTime<Utc>> {
+    let index = if end == 0 { range.start } else { range.end.checked_sub(1)? };
+    let time = candles.open_time.get(index).filter(|_| !range.is_empty())?;
+    DateTime::from_timestamp_millis(*time)
+}
+
+fn empty_range(market: &Market, draft: &BacktestDraft, candles: &Candles) -> FieldError {
+    let all = 0..candles.len();
+    let stored = match (opening(candles, &all, 0), opening(candles, &all, 1)) {
+        (Some(first), Some(last)) => {
+            format!("; {} are stored, from {} to {}", all.len(), shown(first), shown(last))
+        }
+        (_, _) => String::new(),
+    };
+    let message = format!(
+        "there are no {} candles of {} in the range{stored}",
+        draft.timeframe, market.symbol
+    );
+    let field = if draft.start_time.is_some() { "start_time" } else { "end_time" };
+    FieldError::new(field, "no_candles", message)
+}
+
+/// The error of a range in which no candle can be evaluated.
+fn too_short(
+    candles: &Candles,
+    draft: &BacktestDraft,
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+    first_defined: usize,
+) -> Option<FieldError> {
+    let warmup = draft.settings.warmup;
+    let available = Selection::new(candles, start, end, first_defined, warmup)?.rows.len();
+    let needed = first_defined.saturating_add(2);
+    (available < needed).then(|| {
+        let message = format!(
+            "no candle of the range can be evaluated: the indicators need {needed} candles, there are \
+             {available}, warm-up included"
+        );
+        FieldError::new("start_time", "not_enough_candles", message)
+    })
+}
+
+fn required(field: &str) -> FieldError {
+    FieldError::new(field, "required", "is required")
+}
+
+fn shown(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+fn kept<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+fn kept_all<T>(errors: &mut Vec<FieldError>, result: Result<T, Vec<FieldError>>) -> Option<T> {
+    result.map_err(|found| errors.extend(found)).ok()
+}

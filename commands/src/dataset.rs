@@ -1,0 +1,133 @@
+//! Which candles of a series a run uses: its range, and before it what the indicators need to have a value.
+
+use std::{ops::Range, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use domain::simulation::{Candles, settings::Warmup};
+
+/// Rows of a series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// Warm-up and range.
+    pub(crate) rows: Range<usize>,
+    /// How many of them come before the range.
+    pub(crate) warmup_rows: usize,
+}
+
+impl Selection {
+    /// The candles from `start` to `end` (inclusive on their openings) and, where the settings say so, the
+    /// `first_defined + 1` before them, fewer where not stored. None when the range is empty.
+    pub(crate) fn new(
+        series: &Candles,
+        start: DateTime<Utc>,
+        end: DateTime<Utc>,
+        first_defined: usize,
+        warmup: Warmup,
+    ) -> Option<Self> {
+        let range = range(series, Some(start), Some(end));
+        let warmup_rows = match warmup {
+            Warmup::BeforeStart => range.start.min(first_defined.saturating_add(1)),
+            Warmup::InRange => 0,
+        };
+        let rows = range.start - warmup_rows..range.end;
+        (!range.is_empty()).then_some(Self { rows, warmup_rows })
+    }
+
+    /// The selected candles; shared where that is all of them.
+    pub(crate) fn candles(&self, series: &Arc<Candles>) -> Arc<Candles> {
+        if self.rows == (0..series.len()) {
+            return Arc::clone(series);
+        }
+        Arc::new(slice(series, self.rows.clone()))
+    }
+}
+
+/// The rows whose opening lies between both ends, inclusive.
+pub(crate) fn range(
+    series: &Candles,
+    start: Option<DateTime<Utc>>,
+    end: Option<DateTime<Utc>>,
+) -> Range<usize> {
+    let times = &series.open_time;
+    let first =
+        start.map_or(0, |start| times.partition_point(|time| *time < start.timestamp_millis()));
+    let after = end
+        .map_or(times.len(), |end| times.partition_point(|time| *time <= end.timestamp_millis()));
+    first..after.max(first)
+}
+
+/// A copy of these rows.
+pub(crate) fn slice(series: &Candles, rows: Range<usize>) -> Candles {
+    Candles {
+        open_time: series.open_time[rows.clone()].to_vec(),
+        open: series.open[rows.clone()].to_vec(),
+        high: series.high[rows.clone()].to_vec(),
+        low: series.low[rows.clone()].to_vec(),
+        close: series.close[rows.clone()].to_vec(),
+        volume: series.volume[rows].to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::market::Candle;
+
+    fn daily(days: i64) -> Candles {
+        let candle = |day| Candle {
+            open_time: day * 86_400_000,
+            open: 1.0,
+            high: 1.0,
+            low: 1.0,
+            close: 1.0,
+            volume: 1.0,
+        };
+        (0..days).map(candle).collect()
+    }
+
+    fn day(day: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + chrono::TimeDelta::days(day)
+    }
+
+    fn selection(start: i64, end: i64, first_defined: usize, warmup: Warmup) -> Option<Selection> {
+        Selection::new(&daily(10), day(start), day(end), first_defined, warmup)
+    }
+
+    #[test]
+    fn the_warm_up_is_one_candle_more_than_the_first_defined_index() {
+        let expected = Selection { rows: 3..9, warmup_rows: 3 };
+        assert_eq!(selection(6, 8, 2, Warmup::BeforeStart), Some(expected));
+    }
+
+    #[test]
+    fn fewer_candles_warm_up_where_fewer_are_stored() {
+        let expected = Selection { rows: 0..9, warmup_rows: 2 };
+        assert_eq!(selection(2, 8, 5, Warmup::BeforeStart), Some(expected));
+    }
+
+    #[test]
+    fn nothing_is_loaded_before_the_start_when_the_range_warms_up_itself() {
+        let expected = Selection { rows: 6..9, warmup_rows: 0 };
+        assert_eq!(selection(6, 8, 2, Warmup::InRange), Some(expected));
+    }
+
+    #[test]
+    fn both_ends_are_inclusive_and_may_lie_outside_the_series() {
+        let expected = Selection { rows: 0..10, warmup_rows: 0 };
+        assert_eq!(selection(-5, 50, 2, Warmup::BeforeStart), Some(expected));
+        assert_eq!(selection(20, 30, 2, Warmup::BeforeStart), None);
+        assert_eq!(
+            selection(5, 5, 0, Warmup::InRange),
+            Some(Selection { rows: 5..6, warmup_rows: 0 })
+        );
+    }
+
+    #[test]
+    fn a_selection_of_everything_shares_the_columns() {
+        let series = Arc::new(daily(10));
+        let all = Selection { rows: 0..10, warmup_rows: 0 };
+        assert!(Arc::ptr_eq(&series, &all.candles(&series)));
+        let some = Selection { rows: 2..5, warmup_rows: 1 };
+        assert_eq!(some.candles(&series).open_time, series.open_time[2..5]);
+    }
+}
