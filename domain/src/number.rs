@@ -7,6 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 pub struct Number(f64);
 
 impl Number {
+    /// 0.
+    pub const ZERO: Self = Self(0.0);
+    /// 1.
+    pub const ONE: Self = Self(1.0);
+    /// 0.001.
+    pub const THOUSANDTH: Self = Self(0.001);
+
     /// The number, if it is finite. Negative zero becomes zero.
     #[must_use]
     pub fn try_new(value: f64) -> Option<Self> {

@@ -6,6 +6,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod rules;
 pub mod settings;
+mod settings_body;
 pub mod trade;
 
 pub use candles::Candles;
