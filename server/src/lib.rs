@@ -1,1 +1,11 @@
-//! The composition root.
+//! The composition root: configuration, telemetry, roles, and the subcommands of the binary.
+
+pub mod app;
+pub mod backend;
+pub mod cli;
+pub mod config;
+mod output;
+pub mod pending;
+pub mod roles;
+mod signals;
+mod telemetry;

@@ -1,0 +1,200 @@
+//! The composition root: the same start for the binary and for tests.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::Context;
+use commands::{
+    Commands,
+    executors::{self, ExecutorOptions},
+};
+use infra::postgres::{
+    EventStore, accounts::Accounts, candles::CandleStore, markets::Markets, run_queue::RunQueue,
+};
+use poem::{
+    EndpointExt,
+    listener::{Acceptor, TcpAcceptor},
+    web::{LocalAddr, RemoteAddr},
+};
+use projections::ReadModels;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+use crate::{
+    backend::{Access, Backend},
+    config::Config,
+    pending as api,
+    roles::{Role, Roles},
+};
+
+/// How long requests may go on after the stop was asked for.
+const DRAIN_BOUND: Duration = Duration::from_secs(3);
+/// How long all tasks together may take to end; the rest of the ten seconds is the cluster's.
+const END_BOUND: Duration = Duration::from_secs(4);
+
+/// A running service.
+pub struct App {
+    address: Option<SocketAddr>,
+    context: api::Context,
+    backend: Backend,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
+}
+
+/// Starts the roles over the configured database.
+///
+/// # Errors
+/// What is missing or in the way, with the way out.
+pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
+    // Bound first: a taken port must not cost the start of a database.
+    let listener = match roles.has(Role::Api) {
+        true => Some(bind(&config.http.listen).await?),
+        false => None,
+    };
+    let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let backend = Backend::open(config, Access::Serve).await?;
+    let database = &backend.database;
+    let store = EventStore::start(database.clone());
+    let candles = CandleStore::new(database.clone());
+    let markets = Markets::new(database.clone());
+    let commands = Commands::new(store.clone(), candles.clone(), markets.clone());
+    let reads = ReadModels::new(database.clone());
+    let context = api::Context {
+        commands: commands.clone(),
+        reads: reads.clone(),
+        store: store.clone(),
+        accounts: Accounts::new(database.clone()),
+        candles,
+        markets,
+        run_queue: RunQueue::new(database.clone()),
+        options: api::Options {
+            write_wait: Duration::from_millis(config.api.write_wait_ms),
+            body_bytes_max: config.api.body_bytes_max,
+        },
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    if roles.has(Role::Projector) {
+        let projector = projections::runner::start(reads, store, stopped.clone());
+        tasks.spawn(async move { ("projector", projector.await.map_err(Into::into)) });
+    }
+    if roles.has(Role::Executor) {
+        let executor = executors::start(commands, executor_options(config), stopped.clone());
+        tasks.spawn(async move { ("executor", executor.await.map_err(Into::into)) });
+    }
+    if let Some(listener) = listener {
+        let endpoint = api::endpoint(context.clone())?;
+        tasks.spawn(serve_http(listener, endpoint, stopped));
+    }
+    Ok(App { address, context, backend, stop, tasks })
+}
+
+impl App {
+    /// Where it answers HTTP; none without the role.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// The handles that its requests use.
+    #[must_use]
+    pub fn context(&self) -> &api::Context {
+        &self.context
+    }
+
+    /// Returns when a role ended though nobody asked for it.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        match self.tasks.join_next().await {
+            Some(Ok((name, Ok(())))) => anyhow::anyhow!("the {name} ended"),
+            Some(Ok((name, Err(error)))) => error.context(format!("the {name} failed")),
+            Some(Err(error)) => error.into(),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Stops accepting, finishes or releases the work in hand, stops an embedded cluster; within ten seconds.
+    ///
+    /// # Errors
+    /// What did not end as it should.
+    pub async fn shutdown(mut self) -> anyhow::Result<()> {
+        self.stop.send_replace(true);
+        let mut problems = Vec::new();
+        let ended = tokio::time::timeout(END_BOUND, async {
+            while let Some(task) = self.tasks.join_next().await {
+                match task {
+                    Ok((_, Ok(()))) => {}
+                    Ok((name, Err(error))) => {
+                        problems.push(format!("the {name} failed: {error:#}"))
+                    }
+                    Err(error) => problems.push(error.to_string()),
+                }
+            }
+        });
+        if ended.await.is_err() {
+            // Leases and checkpoints make this safe: whoever comes next takes the work up.
+            tracing::warn!("some work did not end in {END_BOUND:?} and is abandoned");
+            self.tasks.shutdown().await;
+        }
+        drop(self.context);
+        self.backend.close().await?;
+        if problems.is_empty() { Ok(()) } else { anyhow::bail!(problems.join("; ")) }
+    }
+}
+
+async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(listen).await.with_context(|| {
+        format!(
+            "cannot listen on {listen}; another address is set by BACKTRAIL_HTTP__LISTEN \
+             (port 0 picks a free one)"
+        )
+    })
+}
+
+fn executor_options(config: &Config) -> ExecutorOptions {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    ExecutorOptions {
+        name: format!("executor-{}", infra::clock::new_ulid()),
+        concurrency: match config.executor.concurrency {
+            0 => cores(),
+            concurrency => concurrency,
+        },
+        lease: Duration::from_millis(config.executor.lease_ms),
+        running_per_user_max: config.executor.running_per_user_max,
+    }
+}
+
+async fn serve_http(
+    listener: TcpListener,
+    endpoint: impl EndpointExt + 'static,
+    mut stopped: watch::Receiver<bool>,
+) -> (&'static str, anyhow::Result<()>) {
+    let served = async {
+        let acceptor = NoDelay(TcpAcceptor::from_tokio(listener)?);
+        let signal = async move { crate::signals::stopped(&mut stopped).await };
+        poem::Server::new_with_acceptor(acceptor)
+            .run_with_graceful_shutdown(endpoint, signal, Some(DRAIN_BOUND))
+            .await
+    };
+    ("HTTP server", served.await.map_err(Into::into))
+}
+
+/// TCP without Nagle's delay, which small answers on kept-alive connections would wait for.
+struct NoDelay(TcpAcceptor);
+
+impl Acceptor for NoDelay {
+    type Io = TcpStream;
+
+    fn local_addr(&self) -> Vec<LocalAddr> {
+        self.0.local_addr()
+    }
+
+    async fn accept(
+        &mut self,
+    ) -> std::io::Result<(TcpStream, LocalAddr, RemoteAddr, poem::http::uri::Scheme)> {
+        let accepted = self.0.accept().await?;
+        accepted.0.set_nodelay(true)?;
+        Ok(accepted)
+    }
+}

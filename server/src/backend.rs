@@ -1,0 +1,74 @@
+//! The database of a process: the configured one, or the embedded cluster that it starts, adopts or attaches to.
+
+use anyhow::Context;
+use infra::postgres::{
+    Database,
+    embedded::{EmbeddedCluster, EmbeddedError, Origin},
+};
+
+use crate::config::Config;
+
+/// What a subcommand does with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Serves: holds an embedded cluster alone.
+    Serve,
+    /// Writes or reads, beside a server that may run.
+    Share,
+}
+
+/// An open database; [`Backend::close`] stops what was started for it.
+pub struct Backend {
+    pub database: Database,
+    cluster: Option<EmbeddedCluster>,
+}
+
+impl Backend {
+    /// Opens the database, with its schema up to date where the configuration does not leave that to others.
+    ///
+    /// # Errors
+    /// What is missing or in the way, with the way out.
+    pub async fn open(config: &Config, access: Access) -> anyhow::Result<Self> {
+        let cluster = match config.database.url.is_empty() {
+            true => Some(open_cluster(config, access).await?),
+            false => None,
+        };
+        let url = cluster.as_ref().map_or(config.database.url.as_str(), EmbeddedCluster::url);
+        if cluster.is_some() || config.database.migrate_at_start {
+            let configured = config.database.migrate_url.as_str();
+            let url = if configured.is_empty() { url } else { configured };
+            Database::migrate(url).await.context("the schema cannot be brought up to date")?;
+        }
+        let database = Database::connect(url, config.database.connections_max)
+            .await
+            .context("check database.url (BACKTRAIL_DATABASE__URL)")?;
+        Ok(Self { database, cluster })
+    }
+
+    /// Stops an embedded cluster that this process holds.
+    ///
+    /// # Errors
+    /// When it does not stop.
+    pub async fn close(self) -> Result<(), EmbeddedError> {
+        drop(self.database);
+        match self.cluster {
+            Some(cluster) => cluster.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn open_cluster(config: &Config, access: Access) -> Result<EmbeddedCluster, EmbeddedError> {
+    let cluster = match access {
+        Access::Serve => EmbeddedCluster::start(&config.data_dir).await?,
+        Access::Share => EmbeddedCluster::start_or_attach(&config.data_dir).await?,
+    };
+    let what = match cluster.origin() {
+        Origin::Created => "created an embedded PostgreSQL",
+        Origin::Started => "started the embedded PostgreSQL",
+        Origin::Adopted => "adopted the embedded PostgreSQL that was left running",
+        Origin::Attached => "attached to the embedded PostgreSQL of another process",
+    };
+    tracing::info!(url = cluster.url(), "{what} in {}", cluster.directory().display());
+    Ok(cluster)
+}

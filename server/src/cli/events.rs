@@ -1,0 +1,176 @@
+//! `backtrail events`: the log, as text or JSON lines, once or for as long as it grows.
+
+use std::time::Duration;
+
+use chrono::SecondsFormat;
+use domain::event::RecordedEvent;
+use infra::postgres::EventStore;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::watch;
+
+use crate::{
+    backend::{Access, Backend},
+    config::Config,
+    output, signals,
+};
+
+/// Events read at a time.
+const BATCH: i64 = 1_000;
+/// How long `--follow` sleeps without a wake-up, which is only a hint.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Print the event log, in order of position.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  backtrail events --follow\n  backtrail events --aggregate backtest --after 120 --format json"
+)]
+pub(super) struct Arguments {
+    /// Go on with every event that is appended, until Ctrl-C.
+    #[arg(long)]
+    follow: bool,
+    /// Only those of one type, or of one aggregate: `backtest`, `strategy/0192…`.
+    #[arg(long, value_name = "TYPE[/ID]")]
+    aggregate: Option<String>,
+    /// Only those after this position.
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    after: i64,
+    /// One line of text or of JSON an event; text on a terminal, JSON otherwise.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
+    let mut stop = signals::watch_for_stop()?;
+    let backend = Backend::open(config, Access::Share).await?;
+    let store = EventStore::start(backend.database.clone());
+    let printed = tokio::select! {
+        printed = print(&store, arguments) => printed,
+        () = signals::stopped(&mut stop) => Ok(()),
+    };
+    drop(store);
+    backend.close().await?;
+    printed
+}
+
+async fn print(store: &EventStore, arguments: &Arguments) -> anyhow::Result<()> {
+    let format = arguments.format.unwrap_or(match output::is_terminal() {
+        true => Format::Text,
+        false => Format::Json,
+    });
+    let mut source = Source::new(store, arguments);
+    let mut wakeups = store.wakeups();
+    loop {
+        let (events, is_end) = source.next().await?;
+        for event in &events {
+            output::line(&render(event, format)?)?;
+        }
+        if !is_end {
+            continue;
+        }
+        if !arguments.follow {
+            return Ok(());
+        }
+        wait(&mut wakeups).await;
+    }
+}
+
+/// Until the log may have grown.
+async fn wait(wakeups: &mut watch::Receiver<u64>) {
+    match tokio::time::timeout(POLL, wakeups.changed()).await {
+        Ok(Ok(())) | Err(_) => {}
+        Ok(Err(_)) => tokio::time::sleep(POLL).await,
+    }
+}
+
+/// Where the events come from: the log, filtered by type, or one stream.
+struct Source<'a> {
+    store: &'a EventStore,
+    aggregate_type: Option<&'a str>,
+    aggregate_id: Option<&'a str>,
+    after: i64,
+    sequence: i64,
+}
+
+impl<'a> Source<'a> {
+    fn new(store: &'a EventStore, arguments: &'a Arguments) -> Self {
+        let (aggregate_type, aggregate_id) = match arguments.aggregate.as_deref() {
+            Some(aggregate) => match aggregate.split_once('/') {
+                Some((aggregate_type, id)) => (Some(aggregate_type), Some(id)),
+                None => (Some(aggregate), None),
+            },
+            None => (None, None),
+        };
+        Self { store, aggregate_type, aggregate_id, after: arguments.after, sequence: 0 }
+    }
+
+    /// The next events that are asked for, and whether the log has no more for now.
+    async fn next(&mut self) -> anyhow::Result<(Vec<RecordedEvent>, bool)> {
+        let mut events = match (self.aggregate_type, self.aggregate_id) {
+            (Some(kind), Some(id)) => {
+                self.store.read_stream(kind, id, self.sequence, BATCH).await?
+            }
+            _ => self.store.read_after(self.after, BATCH).await?,
+        };
+        let is_end = events.len() < usize::try_from(BATCH)?;
+        let after = self.after;
+        if let Some(last) = events.last() {
+            self.sequence = last.sequence;
+            self.after = self.after.max(last.position);
+        }
+        events.retain(|event| {
+            event.position > after
+                && self.aggregate_type.is_none_or(|kind| kind == event.aggregate_type)
+        });
+        Ok((events, is_end))
+    }
+}
+
+/// An event in the API's shape, payload and metadata as stored.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    position: i64,
+    id: String,
+    aggregate_type: &'a str,
+    aggregate_id: &'a str,
+    sequence: i64,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    version: &'a str,
+    payload: &'a RawValue,
+    metadata: &'a RawValue,
+    recorded_at: String,
+}
+
+fn render(event: &RecordedEvent, format: Format) -> serde_json::Result<String> {
+    let recorded_at = event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    match format {
+        Format::Text => Ok(format!(
+            "{:>8} {recorded_at} {}/{} {:>4} {} {}",
+            event.position,
+            event.aggregate_type,
+            event.aggregate_id,
+            event.sequence,
+            event.event_type,
+            event.payload
+        )),
+        Format::Json => serde_json::to_string(&EventLine {
+            position: event.position,
+            id: event.event_id.to_string(),
+            aggregate_type: &event.aggregate_type,
+            aggregate_id: &event.aggregate_id,
+            sequence: event.sequence,
+            event_type: &event.event_type,
+            version: &event.event_version,
+            payload: serde_json::from_str(&event.payload)?,
+            metadata: serde_json::from_str(&event.metadata)?,
+            recorded_at,
+        }),
+    }
+}

@@ -1,0 +1,93 @@
+//! The command line: one file a subcommand.
+
+mod config;
+mod events;
+mod import_candles;
+mod migrate;
+mod serve;
+mod user;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{config::Config, output, telemetry};
+
+/// Runs trading-strategy backtests as a service and can prove afterwards what happened.
+#[derive(Debug, Parser)]
+#[command(name = "backtrail", version, propagate_version = true)]
+#[command(
+    after_help = "Example:\n  backtrail demo --once\n\nThe configuration is explained by `backtrail config --help`."
+)]
+struct Cli {
+    /// A configuration file (TOML) between the defaults and the environment.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    Migrate(migrate::Arguments),
+    ImportCandles(import_candles::Arguments),
+    Events(events::Arguments),
+    Config(config::Arguments),
+    #[command(subcommand)]
+    User(user::Command),
+}
+
+/// Runs the subcommand that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("backtrail: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let config = Config::load(cli.config.as_deref(), environment)?;
+    telemetry::install(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(arguments) => serve::run(&config, &arguments).await,
+            Command::Migrate(arguments) => migrate::run(&config, &arguments).await,
+            Command::ImportCandles(arguments) => import_candles::run(&config, &arguments).await,
+            Command::Events(arguments) => events::run(&config, &arguments).await,
+            Command::Config(arguments) => config::run(&config, &arguments),
+            Command::User(command) => user::run(&config, &command).await,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_help_of_every_subcommand_holds_an_example() {
+        fn check(command: &mut clap::Command) {
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("Example"), "{}: {help}", command.get_name());
+            for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+                check(sub);
+            }
+        }
+        let mut command = Cli::command();
+        command.build();
+        check(&mut command);
+        command.debug_assert();
+    }
+}

@@ -1,0 +1,47 @@
+//! `backtrail serve`: the service.
+
+use crate::{
+    app,
+    config::Config,
+    output,
+    roles::{Role, Roles},
+    signals,
+};
+
+/// Run the service until SIGTERM or Ctrl-C.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  backtrail serve\n  backtrail serve --roles api,projector")]
+pub(super) struct Arguments {
+    /// What this process does; everything by default.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES")]
+    roles: Vec<Role>,
+}
+
+pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
+    let mut stop = signals::watch_for_stop()?;
+    let mut app = app::start(config, &Roles::of(&arguments.roles)).await?;
+    announce(&app)?;
+    let failure = tokio::select! {
+        () = signals::stopped(&mut stop) => None,
+        error = app.failed() => Some(error),
+    };
+    tracing::info!("stopping");
+    let ended = app.shutdown().await;
+    match failure {
+        Some(error) => Err(error),
+        None => ended,
+    }
+}
+
+/// Says where the service listens: in the log, and on a redirected standard output for scripts.
+pub(super) fn announce(app: &app::App) -> anyhow::Result<()> {
+    let Some(address) = app.address() else {
+        tracing::info!("running without the api role");
+        return Ok(());
+    };
+    tracing::info!("listening on http://{address}");
+    if !output::is_terminal() {
+        output::line(&format!("listening on http://{address}"))?;
+    }
+    Ok(())
+}

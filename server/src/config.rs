@@ -1,0 +1,318 @@
+//! The configuration: an embedded default, perhaps a file, the environment over both; unknown keys are errors.
+
+use std::{collections::BTreeMap, path::Path, path::PathBuf};
+
+use anyhow::{Context, bail};
+use figment::{
+    Figment, Provider,
+    providers::{Format, Toml},
+    value::{Dict, Value},
+};
+use serde::{Deserialize, Serialize};
+
+/// The default, with a comment on every key.
+pub const DEFAULT: &str = include_str!("../config.default.toml");
+const ENV_PREFIX: &str = "BACKTRAIL_";
+
+/// The effective configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    pub data_dir: PathBuf,
+    pub http: HttpConfig,
+    pub database: DatabaseConfig,
+    pub kafka: KafkaConfig,
+    pub executor: ExecutorConfig,
+    pub api: ApiConfig,
+    pub log: LogConfig,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpConfig {
+    /// `host:port`.
+    pub listen: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseConfig {
+    /// Empty: embedded.
+    pub url: String,
+    /// Empty: the same as `url`.
+    pub migrate_url: String,
+    pub migrate_at_start: bool,
+    pub connections_max: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KafkaConfig {
+    pub brokers: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutorConfig {
+    /// 0: one for each core.
+    pub concurrency: usize,
+    pub lease_ms: u64,
+    pub running_per_user_max: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiConfig {
+    pub write_wait_ms: u64,
+    pub body_bytes_max: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogConfig {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    Text,
+    Json,
+}
+
+impl Config {
+    /// The defaults, the file over them, the environment (pairs of name and value) over both.
+    ///
+    /// # Errors
+    /// Unknown keys with the nearest known ones, wrong types, values out of range: all that there are.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
+        let defaults = Figment::from(Toml::string(DEFAULT));
+        let known = keys(&defaults)?;
+        let mut figment = defaults;
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+            figment = figment.merge(Toml::string(&text));
+        }
+        for (name, text) in environment {
+            let Some(key) = name.strip_prefix(ENV_PREFIX) else { continue };
+            let key = key.to_ascii_lowercase().replace("__", ".");
+            let value = match known.get(&key) {
+                Some(Value::String(..)) | None => Value::from(text),
+                Some(_) => text.parse().unwrap_or_else(|never| match never {}),
+            };
+            figment = figment.merge((key, value));
+        }
+        let problems: Vec<String> = keys(&figment)?
+            .keys()
+            .filter(|key| !known.contains_key(*key))
+            .map(|key| unknown(key, known.keys()))
+            .collect();
+        if !problems.is_empty() {
+            bail!("{}", problems.join("\n"));
+        }
+        let config: Self = figment.extract().map_err(|errors| {
+            let all: Vec<String> = errors.into_iter().map(|error| wrong_type(&error)).collect();
+            anyhow::anyhow!("{}", all.join("\n"))
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// As TOML, passwords masked.
+    ///
+    /// # Errors
+    /// When it cannot be written as TOML.
+    pub fn masked(&self) -> anyhow::Result<String> {
+        let mut shown = self.clone();
+        shown.database.url = mask(&shown.database.url);
+        shown.database.migrate_url = mask(&shown.database.migrate_url);
+        Ok(toml::to_string(&shown)?)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let mut problems = Vec::new();
+        let (database, executor, api) = (&self.database, &self.executor, &self.api);
+        let mut range = |key: &str, value: i128, minimum: i128, maximum: i128| {
+            if !(minimum..=maximum).contains(&value) {
+                let name = env_name(key);
+                problems
+                    .push(format!("{key} must be {minimum} to {maximum}, not {value} ({name})"));
+            }
+        };
+        range("database.connections_max", database.connections_max as i128, 4, 1_000);
+        range("executor.concurrency", executor.concurrency as i128, 0, 1_024);
+        range("executor.lease_ms", executor.lease_ms.into(), 200, 600_000);
+        range("executor.running_per_user_max", executor.running_per_user_max.into(), 1, 10_000);
+        range("api.write_wait_ms", api.write_wait_ms.into(), 0, 60_000);
+        range("api.body_bytes_max", api.body_bytes_max as i128, 1_024, 1 << 30);
+        let port = self.http.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        if port.is_none() {
+            let listen = &self.http.listen;
+            problems.push(format!(
+                "http.listen must be an address with a port, such as 127.0.0.1:8080, not `{listen}`"
+            ));
+        }
+        if !self.kafka.brokers.is_empty() {
+            let reason =
+                "is not supported yet; leave it empty: executors follow the log in Postgres";
+            problems.push(format!("kafka.brokers {reason}"));
+        }
+        if self.data_dir.as_os_str().is_empty() {
+            problems.push("data_dir must not be empty".to_owned());
+        }
+        if !database.migrate_url.is_empty() && database.url.is_empty() {
+            problems.push("database.migrate_url needs a database.url beside it".to_owned());
+        }
+        if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
+    }
+}
+
+/// The values at the leaves, by dotted path.
+fn keys(figment: &Figment) -> anyhow::Result<BTreeMap<String, Value>> {
+    let mut found = BTreeMap::new();
+    for (_, dict) in figment.data()? {
+        collect("", dict, &mut found);
+    }
+    Ok(found)
+}
+
+fn collect(path: &str, dict: Dict, found: &mut BTreeMap<String, Value>) {
+    for (key, value) in dict {
+        let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+        if let Value::Dict(_, dict) = value {
+            collect(&path, dict, found);
+        } else {
+            found.insert(path, value);
+        }
+    }
+}
+
+fn env_name(key: &str) -> String {
+    format!("{ENV_PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
+}
+
+fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let nearest =
+        known.max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
+    let hint = nearest.map_or_else(String::new, |nearest| {
+        format!("; did you mean `{nearest}` ({})?", env_name(nearest))
+    });
+    format!("unknown configuration key `{key}` ({}){hint}", env_name(key))
+}
+
+fn wrong_type(error: &figment::Error) -> String {
+    let key = error.path.join(".");
+    format!("{key}: {} ({})", error.kind, env_name(&key))
+}
+
+/// A URL (or a list of `key=value`) with its password starred out.
+fn mask(url: &str) -> String {
+    let mut masked = url.to_owned();
+    if let Some(start) = masked.find("://").map(|at| at + 3) {
+        let end = masked[start..].find('?').map_or(masked.len(), |at| start + at);
+        // The last @ ends the credentials, however a password was (not) escaped.
+        if let Some(at) = masked[start..end].rfind('@').map(|at| start + at)
+            && let Some(colon) = masked[start..at].find(':').map(|colon| start + colon)
+        {
+            masked.replace_range(colon + 1..at, "********");
+        }
+    }
+    let mut from = 0;
+    while let Some(at) = masked[from..].to_ascii_lowercase().find("password=") {
+        let start = from + at + "password=".len();
+        let end = masked[start..]
+            .find(|c: char| c == '&' || c.is_whitespace())
+            .map_or(masked.len(), |at| start + at);
+        masked.replace_range(start..end, "********");
+        from = start + "********".len();
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(environment: &[(&str, &str)]) -> anyhow::Result<Config> {
+        let pairs = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Config::load(None, pairs)
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_documentation() {
+        let config = load(&[("PATH", "/usr/bin")]).unwrap();
+        assert_eq!(config.http.listen, "127.0.0.1:8080");
+        assert_eq!(config.data_dir, PathBuf::from(".backtrail"));
+        assert_eq!((config.executor.concurrency, config.api.write_wait_ms), (0, 2_000));
+        assert_eq!((config.database.url.as_str(), config.kafka.brokers.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn the_environment_lies_over_the_file_and_the_file_over_the_defaults() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("backtrail.toml");
+        std::fs::write(&path, "[executor]\nlease_ms = 500\nconcurrency = 3\n").unwrap();
+        let environment = [
+            ("BACKTRAIL_EXECUTOR__LEASE_MS".to_owned(), "700".to_owned()),
+            ("BACKTRAIL_DATA_DIR".to_owned(), "12".to_owned()),
+        ];
+        let config = Config::load(Some(&path), environment).unwrap();
+        assert_eq!((config.executor.lease_ms, config.executor.concurrency), (700, 3));
+        assert_eq!(config.data_dir, PathBuf::from("12"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_known_one() {
+        let error = load(&[("BACKTRAIL_HTTP_LISTEN", "x")]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown configuration key `http_listen` (BACKTRAIL_HTTP_LISTEN); \
+             did you mean `http.listen` (BACKTRAIL_HTTP__LISTEN)?"
+        );
+        let error = load(&[("BACKTRAIL_EXECUTOR__LEASE", "5")]).unwrap_err().to_string();
+        assert!(error.contains("`executor.lease`") && error.contains("`executor.lease_ms`"));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("backtrail.toml");
+        std::fs::write(&path, "[http]\nport = 1\n").unwrap();
+        let error = Config::load(Some(&path), []).unwrap_err().to_string();
+        assert!(error.contains("`http.port`"), "{error}");
+    }
+
+    #[test]
+    fn wrong_types_and_values_out_of_range_are_named() {
+        let error = load(&[("BACKTRAIL_EXECUTOR__LEASE_MS", "soon")]).unwrap_err().to_string();
+        assert!(
+            error.contains("executor.lease_ms") && error.contains("BACKTRAIL_EXECUTOR__LEASE_MS")
+        );
+        let error = load(&[
+            ("BACKTRAIL_EXECUTOR__LEASE_MS", "1"),
+            ("BACKTRAIL_HTTP__LISTEN", "8080"),
+            ("BACKTRAIL_KAFKA__BROKERS", "localhost:9092"),
+        ]);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("executor.lease_ms must be 200 to 600000, not 1"), "{error}");
+        assert!(error.contains("http.listen must be"), "{error}");
+        assert!(error.contains("kafka.brokers is not supported yet"), "{error}");
+    }
+
+    #[test]
+    fn passwords_are_masked_however_they_are_written() {
+        let cases = [
+            ("postgresql://u:p@ss/word@h/d", "postgresql://u:********@h/d"),
+            ("postgresql://u:secret@h:5432/d", "postgresql://u:********@h:5432/d"),
+            (
+                "postgresql://u:s@cret@h/d?password=x&a=b",
+                "postgresql://u:********@h/d?password=********&a=b",
+            ),
+            ("host=h password=secret user=u", "host=h password=******** user=u"),
+            ("postgresql://u@h/d", "postgresql://u@h/d"),
+            ("", ""),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(mask(url), expected);
+        }
+        let config = load(&[("BACKTRAIL_DATABASE__URL", "postgresql://u:secret@h/d")]).unwrap();
+        let shown = config.masked().unwrap();
+        assert!(!shown.contains("secret") && shown.contains("********"), "{shown}");
+    }
+}

@@ -1,0 +1,29 @@
+//! Logs on standard error: readable on a terminal, JSON lines otherwise.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Installs the logger of this process.
+///
+/// # Errors
+/// A level that cannot be understood.
+pub(crate) fn install(config: &LogConfig) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.level)
+        .with_context(|| format!("log.level `{}` cannot be understood", config.level))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let is_text = match config.format {
+        LogFormat::Auto => io::stderr().is_terminal(),
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    let installed = if is_text {
+        builder.with_target(false).with_ansi(io::stderr().is_terminal()).try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
+    installed.map_err(|error| anyhow::anyhow!("logging cannot be set up: {error}"))
+}
