@@ -1,28 +1,48 @@
 //! The metrics of a run: one family a file, each with its formula and source.
 
+mod benchmark;
+mod drawdown;
+mod returns;
+mod summary;
+mod tail;
+mod trades;
+
+#[cfg(test)]
+mod tests;
+
+pub use drawdown::{DRAWDOWN_PERIODS_MAX, Drawdown, DrawdownPeriod, calculate_drawdown};
+pub use summary::{PerformanceSummary, generate_performance_summary};
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::{settings::Preset, trade::Trade};
+use crate::market::Timeframe;
+
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Every metric of a run, in the order of the result hash. Fractions inside; undefined is none.
+        /// Every metric of a run. Fractions inside; undefined is none, never NaN or infinite.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct Metrics {
+            /// Closed trades; backtesting.py `# Trades`.
             pub total_trades: u32,
+            /// Trades with pnl > 0.
             pub winning_trades: u32,
+            /// Trades with pnl < 0.
             pub losing_trades: u32,
-            /// Quote money, exact: the sum of the trades' pnl.
+            /// Quote money, exact: Σ pnl of the trades, one that is still open marked at the last close.
             pub total_pnl: Decimal,
-            /// Quote money, exact: the sum of all fees.
+            /// Quote money, exact: Σ fees of all fills.
             pub total_fees: Decimal,
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<f64>,)*
+            /// The deepest ones (at most [`DRAWDOWN_PERIODS_MAX`]), in order of time.
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub drawdown_periods: Vec<DrawdownPeriod>,
         }
 
         impl Metrics {
-            /// Names of the real-valued metrics, in order.
+            /// Names of the real-valued metrics, in the order of the result hash.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
 
             /// The real-valued metrics, in the order of [`Self::NAMES`].
@@ -39,59 +59,147 @@ macro_rules! metrics {
                 }
                 true
             }
+
+            /// Whatever is not finite becomes none.
+            fn keep_finite(&mut self) {
+                $(self.$name = self.$name.filter(|value| value.is_finite());)*
+            }
         }
     };
 }
 
+// r: returns of the last equity of each UTC day, days without candles left out; N: 365 when more than
+// 0.6 × 2/7 of the candles lie on Saturday or Sunday, else 252.
 metrics! {
+    /// mean(r) ÷ std(r, ddof 1) × √N; empyrical `sharpe_ratio`, quantstats `sharpe`.
     sharpe_ratio,
+    /// annual_return ÷ √((var(r, ddof 1) + (1 + g)²)^N − (1 + g)^2N), g the geometric mean of r; backtesting.py
+    /// `Sharpe Ratio`.
     sharpe_geometric,
+    /// mean(r) × N ÷ (√mean(min(r, 0)²) × √N); empyrical `sortino_ratio`, quantstats `sortino`.
     sortino_ratio,
+    /// std(r, ddof 1) × √N; empyrical `annual_volatility`, quantstats `volatility`.
     volatility,
+    /// (1 + g)^N − 1, g the geometric mean of r; empyrical `annual_return`, quantstats `cagr`, backtesting.py
+    /// `Return (Ann.) [%]`.
     annual_return,
+    /// (last equity ÷ initial balance)^(1 ÷ years) − 1, years of 365.25 days between the first and the last candle;
+    /// backtesting.py `CAGR [%]`.
     cagr,
+    /// annual_return ÷ max_drawdown_percentage; backtesting.py `Calmar Ratio`, empyrical `calmar_ratio`.
     calmar_ratio,
-    /// Quote money.
+    /// max(peak − equity), quote money, on every candle from the running peak.
     max_drawdown,
-    /// A fraction here, percent on the wire.
+    /// max(1 − equity ÷ peak), a fraction here, percent on the wire; backtesting.py `Max. Drawdown [%]`.
     max_drawdown_percentage,
+    /// Trades with pnl > 0 ÷ trades; backtesting.py `Win Rate [%]`.
     win_rate,
+    /// Σ winning pnl ÷ |Σ losing pnl|, in money.
     profit_factor,
+    /// Σ positive returns ÷ |Σ negative returns| of the trades (pnl ÷ entry notional); backtesting.py `Profit Factor`.
     profit_factor_percent,
+    /// Geometric mean of the trades' returns, 0 when one lost all that it held or more; backtesting.py `Avg. Trade [%]`.
     average_trade,
+    /// The largest return of a trade; backtesting.py `Best Trade [%]`.
     best_trade,
+    /// The smallest return of a trade; backtesting.py `Worst Trade [%]`.
     worst_trade,
+    /// Mean of the trades' returns; backtesting.py `Expectancy [%]`.
     expectancy,
+    /// Candles from a trade's entry to its exit, both included, ÷ candles; backtesting.py `Exposure Time [%]`.
     exposure,
+    /// √trades × mean(pnl) ÷ std(pnl, ddof 1); backtesting.py `SQN`.
     sqn,
+    /// win_rate − (1 − win_rate) ÷ (mean winning pnl ÷ mean losing pnl); backtesting.py `Kelly Criterion`.
     kelly,
+    /// Mean time from entry to exit; backtesting.py `Avg. Trade Duration`, unrounded.
     average_holding_seconds,
+    /// Longest time from entry to exit; backtesting.py `Max. Trade Duration`, unrounded.
     max_holding_seconds,
+    /// Σ notional of all fills ÷ mean equity.
     turnover,
-    /// A fraction here, percent on the wire.
+    /// total_pnl ÷ initial balance, a fraction here, percent on the wire.
     total_pnl_percentage,
+    /// Last equity ÷ initial balance − 1; backtesting.py `Return [%]`.
     total_return,
+    /// Last close ÷ close of the first candle of the range where every indicator has a value − 1; backtesting.py
+    /// `Buy & Hold Return [%]`.
     buy_and_hold_return,
+    /// total_return − beta × buy_and_hold_return; backtesting.py `Alpha [%]` at no risk-free rate.
     alpha,
+    /// cov(e, m) ÷ var(m) of the log returns per candle of equity and close; backtesting.py `Beta`.
     beta,
+    /// mean(r) + z(0.05) × std(r, ddof 1), a return: negative is a loss; quantstats `value_at_risk` at 95 %.
     value_at_risk,
+    /// mean(r) − φ(z(0.05)) ÷ 0.05 × std(r, ddof 1), a return; quantstats `conditional_value_at_risk` at 95 %.
     conditional_value_at_risk,
+    /// n ÷ ((n − 1)(n − 2)) × Σ((r − mean) ÷ std)³; quantstats `skew`.
     skew,
+    /// Excess, corrected for bias: n(n + 1) ÷ ((n − 1)(n − 2)(n − 3)) × Σ((r − mean) ÷ std)⁴ − 3(n − 1)² ÷ ((n − 2)(n − 3));
+    /// quantstats `kurtosis`.
     kurtosis,
+    /// √(Σ d² ÷ (n − 1)), d the fractional drawdowns of the n daily returns; quantstats `ulcer_index`.
     ulcer_index,
+    /// |95th percentile of r ÷ 5th percentile of r|, linear between ranks; quantstats and empyrical `tail_ratio`.
     tail_ratio,
+    /// Σ positive r ÷ |Σ negative r|; quantstats and empyrical `omega` at threshold 0.
     omega,
 }
 
-/// From a peak of equity down and back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DrawdownPeriod {
-    /// Epoch milliseconds UTC of the peak.
-    pub start: i64,
-    /// Epoch milliseconds UTC of the lowest equity.
-    pub bottom: i64,
-    /// Epoch milliseconds UTC of the first candle back at the peak; none if it never came back.
-    pub recovery: Option<i64>,
-    /// Depth as a fraction of the peak.
-    pub depth: f64,
+/// What metrics are made of: the range's candles (without those before it), equity and trades.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// Epoch milliseconds UTC of each candle of the range, ascending.
+    pub open_time: &'a [i64],
+    /// The candles' closes, as many.
+    pub close: &'a [f64],
+    /// Equity at each close, as many.
+    pub equity: &'a [f64],
+    /// In order of entry; only the last may be open.
+    pub trades: &'a [Trade],
+    /// Quote money, above 0.
+    pub initial_balance: Decimal,
+    /// Quote money, an open trade marked at the last close.
+    pub final_balance: Decimal,
+    pub timeframe: Timeframe,
+    /// Index in the range of the first candle where every indicator has a value.
+    pub hold_from: usize,
+    /// backtesting.py does not count a trade that is open at the end as exposure.
+    pub preset: Preset,
+}
+
+/// The metrics of a run.
+#[must_use]
+pub fn calculate(run: &Run<'_>) -> Metrics {
+    let mut metrics = Metrics::default();
+    drawdown::measure(run, &mut metrics);
+    trades::measure(run, &mut metrics);
+    benchmark::measure(run, &mut metrics);
+    let daily = returns::Daily::of(run);
+    returns::measure(run, &daily, &mut metrics);
+    tail::measure(&daily, &mut metrics);
+    metrics.keep_finite();
+    metrics
+}
+
+/// A decimal as the nearest real number but for one rounding; the same on every machine.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "rounding to f64 is what is asked for")]
+fn real(decimal: Decimal) -> f64 {
+    const POWERS: [f64; 29] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18, 1e19, 1e20, 1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28,
+    ];
+    decimal.mantissa() as f64 / POWERS[decimal.scale() as usize]
+}
+
+/// A count as a real number; exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts of candles, days and trades")]
+const fn count(number: usize) -> f64 {
+    number as f64
+}
+
+/// A quotient, if the divisor is not zero.
+fn ratio(dividend: f64, divisor: f64) -> Option<f64> {
+    (divisor != 0.0).then(|| dividend / divisor)
 }

@@ -1,0 +1,107 @@
+//! Drawdowns: how far equity falls from its running peak, how long, and how it comes back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Metrics, Run, real};
+use crate::simulation::outcome::EquityPoint;
+
+/// How many drawdown periods are kept: the deepest, earlier before later.
+pub const DRAWDOWN_PERIODS_MAX: usize = 100;
+
+/// From a peak of equity down and back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DrawdownPeriod {
+    /// Epoch milliseconds UTC of the peak.
+    pub start: i64,
+    /// Epoch milliseconds UTC of the lowest equity.
+    pub bottom: i64,
+    /// Epoch milliseconds UTC of the first candle back at the peak; none if it never came back.
+    pub recovery: Option<i64>,
+    /// Depth as a fraction of the peak.
+    pub depth: f64,
+}
+
+/// The drawdowns of a curve.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Drawdown {
+    /// The largest fall from a running peak, in money; 0 when equity never fell.
+    pub max: f64,
+    /// The largest fall as a fraction of its peak.
+    pub percentage: f64,
+    /// The deepest [`DRAWDOWN_PERIODS_MAX`], in order of time.
+    pub periods: Vec<DrawdownPeriod>,
+}
+
+/// The drawdowns of an equity curve (ascending in time): largest in money, largest as a fraction, periods.
+#[must_use]
+pub fn calculate_drawdown(curve: &[EquityPoint]) -> (f64, f64, Vec<DrawdownPeriod>) {
+    let Some(first) = curve.first() else { return (0.0, 0.0, Vec::new()) };
+    let points = curve.iter().map(|point| (point.time, point.equity));
+    let Drawdown { max, percentage, periods } = walk(first.equity, first.time, points);
+    (max, percentage, periods)
+}
+
+pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
+    let Some(start) = run.open_time.first() else { return };
+    let points = run.open_time.iter().copied().zip(run.equity.iter().copied());
+    let drawdown = walk(real(run.initial_balance), *start, points);
+    metrics.max_drawdown = Some(drawdown.max);
+    metrics.max_drawdown_percentage = Some(drawdown.percentage);
+    metrics.drawdown_periods = drawdown.periods;
+}
+
+/// A period in the making.
+struct Open {
+    peak: f64,
+    start: i64,
+    lowest: f64,
+    bottom: i64,
+}
+
+/// Compares each point with the peak; only the end of a period divides.
+fn walk(peak: f64, start: i64, points: impl Iterator<Item = (i64, f64)>) -> Drawdown {
+    let mut drawdown = Drawdown::default();
+    let mut open = Open { peak, start, lowest: peak, bottom: start };
+    for (time, equity) in points {
+        if equity >= open.peak {
+            drawdown.end(&open, Some(time));
+            open = Open { peak: equity, start: time, lowest: equity, bottom: time };
+        } else if equity < open.lowest {
+            open.lowest = equity;
+            open.bottom = time;
+        }
+    }
+    drawdown.end(&open, None);
+    drawdown.keep_deepest();
+    drawdown.periods.sort_by_key(|period| period.start);
+    drawdown
+}
+
+impl Drawdown {
+    /// Notes a period that ends here, if equity fell below the peak at all.
+    fn end(&mut self, open: &Open, recovery: Option<i64>) {
+        if open.lowest >= open.peak {
+            return;
+        }
+        let fall = open.peak - open.lowest;
+        let depth = if open.peak > 0.0 { fall / open.peak } else { 0.0 };
+        self.max = self.max.max(fall);
+        self.percentage = self.percentage.max(depth);
+        let (start, bottom) = (open.start, open.bottom);
+        self.periods.push(DrawdownPeriod { start, bottom, recovery, depth });
+        // Minutes have tens of thousands of periods: the memory stays bounded.
+        if self.periods.len() >= 64 * DRAWDOWN_PERIODS_MAX {
+            self.keep_deepest();
+        }
+    }
+
+    fn keep_deepest(&mut self) {
+        let deeper = |left: &DrawdownPeriod, right: &DrawdownPeriod| {
+            right.depth.total_cmp(&left.depth).then(left.start.cmp(&right.start))
+        };
+        if self.periods.len() > DRAWDOWN_PERIODS_MAX {
+            self.periods.select_nth_unstable_by(DRAWDOWN_PERIODS_MAX, deeper);
+            self.periods.truncate(DRAWDOWN_PERIODS_MAX);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Return and risk of the daily equity: Sharpe, Sortino, volatility, annual return, CAGR, Calmar.
+
+use super::{Metrics, Run, count, ratio, real};
+
+/// Milliseconds of a UTC day.
+const DAY_MS: i64 = 86_400_000;
+
+/// The last equity of each UTC day and its returns.
+pub(super) struct Daily {
+    /// Returns from each day to the next that has candles; they end with a total loss.
+    pub(super) returns: Vec<f64>,
+    /// Σ return ÷ count.
+    pub(super) mean: f64,
+    /// Standard deviation with n − 1; none with fewer than two returns or where all are the same.
+    pub(super) deviation: Option<f64>,
+    /// First and last of the days' equities.
+    ends: Option<(f64, f64)>,
+    /// 365 where the market trades on weekends, else 252.
+    periods_per_year: f64,
+}
+
+impl Daily {
+    pub(super) fn of(run: &Run<'_>) -> Self {
+        let mut returns = Vec::new();
+        let mut ends = None::<(f64, f64)>;
+        let mut weekend_count = 0;
+        let mut start = 0;
+        while let Some(time) = run.open_time.get(start) {
+            let day = time.div_euclid(DAY_MS);
+            let end = end_of_day(run, start, (day + 1) * DAY_MS);
+            // The epoch was a Thursday.
+            if matches!((day + 4).rem_euclid(7), 0 | 6) {
+                weekend_count += end - start;
+            }
+            let equity = run.equity[end - 1];
+            match &mut ends {
+                None => ends = Some((equity, equity)),
+                Some((_, last)) if *last > 0.0 => {
+                    returns.push(equity / *last - 1.0);
+                    *last = equity;
+                }
+                Some(_) => {}
+            }
+            start = end;
+        }
+        let threshold = 0.6 * 2.0 / 7.0 * count(run.open_time.len());
+        let periods_per_year = if count(weekend_count) > threshold { 365.0 } else { 252.0 };
+        let mean = returns.iter().sum::<f64>() / count(returns.len().max(1));
+        let deviation = deviation(&returns, mean);
+        Self { returns, mean, deviation, ends, periods_per_year }
+    }
+}
+
+/// The index after the last candle before `midnight`; a day's candles are few enough to search them.
+fn end_of_day(run: &Run<'_>, start: usize, midnight: i64) -> usize {
+    let most = usize::try_from(DAY_MS / run.timeframe.duration_ms()).unwrap_or(usize::MAX);
+    let limit = run.open_time.len().min(start.saturating_add(most));
+    start + run.open_time[start..limit].partition_point(|time| *time < midnight)
+}
+
+/// The standard deviation with n − 1; none where it is nothing but rounding.
+fn deviation(values: &[f64], mean: f64) -> Option<f64> {
+    if values.len() < 2 {
+        return None;
+    }
+    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let deviation = (squares / count(values.len() - 1)).sqrt();
+    (deviation > 1e-14 * (1.0 + mean.abs())).then_some(deviation)
+}
+
+pub(super) fn measure(run: &Run<'_>, daily: &Daily, metrics: &mut Metrics) {
+    let (initial, last) = (real(run.initial_balance), run.equity.last().copied());
+    let years = run.periods_in_years();
+    metrics.total_return = last.and_then(|last| ratio(last - initial, initial));
+    metrics.cagr = last
+        .filter(|last| years > 0.0 && *last >= 0.0)
+        .map(|last| libm::pow(last / initial, 1.0 / years) - 1.0);
+
+    let Some((first_day, last_day)) = daily.ends.filter(|_| !daily.returns.is_empty()) else {
+        return;
+    };
+    let n = daily.periods_per_year;
+    let root = n.sqrt();
+    // Daily growth telescopes: the product of 1 + r is last ÷ first.
+    let growth = (last_day >= 0.0)
+        .then(|| libm::pow(last_day / first_day, 1.0 / count(daily.returns.len())));
+    metrics.annual_return = growth.map(|growth| libm::pow(growth, n) - 1.0);
+    metrics.calmar_ratio = metrics
+        .annual_return
+        .zip(metrics.max_drawdown_percentage)
+        .and_then(|(annual, drawdown)| ratio(annual, drawdown));
+
+    let downside: f64 = daily.returns.iter().map(|r| if *r < 0.0 { r * r } else { 0.0 }).sum();
+    let downside = (downside / count(daily.returns.len())).sqrt();
+    metrics.sortino_ratio = ratio(daily.mean * n, downside * root);
+
+    metrics.volatility = (daily.returns.len() > 1).then(|| daily.deviation.unwrap_or(0.0) * root);
+    metrics.sharpe_ratio = daily.deviation.map(|deviation| daily.mean / deviation * root);
+    metrics.sharpe_geometric = metrics.annual_return.zip(growth).zip(daily.deviation).and_then(
+        |((annual, growth), deviation)| {
+            let square = growth * growth;
+            let variance = libm::pow(deviation * deviation + square, n) - libm::pow(square, n);
+            ratio(annual, variance.sqrt())
+        },
+    );
+}
+
+impl Run<'_> {
+    /// Years of 365.25 days between the openings of the first and the last candle.
+    fn periods_in_years(&self) -> f64 {
+        let (Some(first), Some(last)) = (self.open_time.first(), self.open_time.last()) else {
+            return 0.0;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "spans are far below 2^53 milliseconds")]
+        let span = (last - first) as f64;
+        span / 86_400_000.0 / 365.25
+    }
+}

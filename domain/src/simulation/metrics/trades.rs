@@ -1,0 +1,151 @@
+//! What the trades tell: win rate, profit factor, averages, exposure, quality, holding times, turnover.
+
+use rust_decimal::Decimal;
+
+use super::{Metrics, Run, count, ratio, real};
+use crate::simulation::trade::{Fill, Trade};
+
+/// Sums over the closed trades, in their order.
+#[derive(Default)]
+struct Sums {
+    count: usize,
+    wins_count: usize,
+    losses_count: usize,
+    wins: f64,
+    losses: f64,
+    positive_returns: f64,
+    negative_returns: f64,
+    log_growth: f64,
+    /// Some trade lost all that it held, or more.
+    is_wiped_out: bool,
+    best: Option<f64>,
+    worst: Option<f64>,
+    holding_ms: i64,
+    longest_ms: i64,
+}
+
+pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
+    let mut sums = Sums::default();
+    let mut notional = 0.0;
+    let mut closed_pnl = Decimal::ZERO;
+    for trade in run.trades {
+        let entry_notional = self::notional(&trade.entry);
+        notional += entry_notional;
+        metrics.total_fees += trade.entry.fee;
+        let (Some(exit), Some(pnl)) = (&trade.exit, trade.pnl) else { continue };
+        notional += self::notional(exit);
+        metrics.total_fees += exit.fee;
+        closed_pnl += pnl;
+        sums.add(real(pnl), entry_notional, exit.time - trade.entry.time);
+    }
+    let is_open = run.trades.last().is_some_and(|trade| trade.exit.is_none());
+    metrics.total_pnl =
+        if is_open { run.final_balance - run.initial_balance } else { closed_pnl }.normalize();
+    metrics.total_fees = metrics.total_fees.normalize();
+    metrics.total_pnl_percentage = ratio(real(metrics.total_pnl), real(run.initial_balance));
+    metrics.exposure = exposure(run);
+    let equity: f64 = run.equity.iter().sum();
+    metrics.turnover = ratio(notional, equity / count(run.equity.len()));
+    sums.finish(run.trades, metrics);
+}
+
+fn notional(fill: &Fill) -> f64 {
+    real(fill.price) * real(fill.quantity)
+}
+
+impl Sums {
+    fn add(&mut self, pnl: f64, entry_notional: f64, held_ms: i64) {
+        self.count += 1;
+        if pnl > 0.0 {
+            self.wins_count += 1;
+            self.wins += pnl;
+        } else if pnl < 0.0 {
+            self.losses_count += 1;
+            self.losses -= pnl;
+        }
+        self.holding_ms += held_ms;
+        self.longest_ms = self.longest_ms.max(held_ms);
+        let Some(growth) = ratio(pnl, entry_notional) else { return };
+        if growth > 0.0 {
+            self.positive_returns += growth;
+        } else {
+            self.negative_returns -= growth;
+        }
+        self.best = Some(self.best.map_or(growth, |best| best.max(growth)));
+        self.worst = Some(self.worst.map_or(growth, |worst| worst.min(growth)));
+        if growth > -1.0 {
+            self.log_growth += libm::log1p(growth);
+        } else {
+            self.is_wiped_out = true;
+        }
+    }
+
+    fn finish(&self, trades: &[Trade], metrics: &mut Metrics) {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        metrics.total_trades = number(self.count);
+        metrics.winning_trades = number(self.wins_count);
+        metrics.losing_trades = number(self.losses_count);
+        if self.count == 0 {
+            return;
+        }
+        let n = count(self.count);
+        let win_rate = count(self.wins_count) / n;
+        metrics.win_rate = Some(win_rate);
+        metrics.profit_factor = ratio(self.wins, self.losses);
+        metrics.profit_factor_percent = ratio(self.positive_returns, self.negative_returns);
+        let average = if self.is_wiped_out { 0.0 } else { libm::exp(self.log_growth / n) - 1.0 };
+        metrics.average_trade = Some(average);
+        metrics.best_trade = self.best;
+        metrics.worst_trade = self.worst;
+        metrics.expectancy = Some((self.positive_returns - self.negative_returns) / n);
+        metrics.sqn = quality(trades, (self.wins - self.losses) / n, n);
+        let average_win = ratio(self.wins, count(self.wins_count));
+        let average_loss = ratio(self.losses, count(self.losses_count));
+        metrics.kelly = average_win
+            .zip(average_loss)
+            .and_then(|(win, loss)| ratio(win, loss))
+            .map(|payoff| win_rate - (1.0 - win_rate) / payoff);
+        metrics.average_holding_seconds = Some(milliseconds(self.holding_ms) / n / 1_000.0);
+        metrics.max_holding_seconds = Some(milliseconds(self.longest_ms) / 1_000.0);
+    }
+}
+
+/// √n × mean ÷ standard deviation of the closed trades' pnl.
+fn quality(trades: &[Trade], mean: f64, n: f64) -> Option<f64> {
+    let pnls = trades.iter().filter_map(|trade| trade.pnl.map(real));
+    let squares: f64 = pnls.map(|pnl| (pnl - mean) * (pnl - mean)).sum();
+    if n < 2.0 {
+        return None;
+    }
+    ratio(n.sqrt() * mean, (squares / (n - 1.0)).sqrt())
+}
+
+/// Candles with a position, those of its entry and exit included, each counted once.
+fn exposure(run: &Run<'_>) -> Option<f64> {
+    let len = run.open_time.len();
+    let (mut exposed, mut from) = (0, 0);
+    let counts_open = run.preset.is_backtrail();
+    for trade in run.trades.iter().filter(|trade| counts_open || trade.exit.is_some()) {
+        let first = index_of(run, trade.entry.time).max(from);
+        let end = trade.exit.as_ref().map_or(len, |exit| len.min(index_of(run, exit.time) + 1));
+        exposed += end.saturating_sub(first);
+        from = from.max(end);
+    }
+    (len > 0).then(|| count(exposed) / count(len))
+}
+
+/// The index of the candle that opened at `time`: where it is when no candle is missing, else searched.
+fn index_of(run: &Run<'_>, time: i64) -> usize {
+    let start = run.open_time.first().copied().unwrap_or(time);
+    let guess = usize::try_from((time - start) / run.timeframe.duration_ms()).unwrap_or(0);
+    if run.open_time.get(guess) == Some(&time) {
+        return guess;
+    }
+    run.open_time.partition_point(|open_time| *open_time < time)
+}
+
+/// Milliseconds as a real number; exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "holding times are far below 2^53 milliseconds")]
+const fn milliseconds(number: i64) -> f64 {
+    number as f64
+}
