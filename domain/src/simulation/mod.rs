@@ -1,6 +1,8 @@
 //! The engine: a pure function from a bound strategy, candles and settings to an outcome.
 
 pub mod candles;
+pub mod equity;
+pub mod hash;
 pub mod indicators;
 pub mod metrics;
 pub mod outcome;

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::settings::{Finalize, FillMode, Intrabar, Preset, Settings, Warmup};
+use super::settings::{FillMode, Finalize, Intrabar, Preset, Settings, Warmup};
 use crate::{fields::FieldError, number::Number};
 
 /// Every name that is read.
@@ -226,7 +226,8 @@ mod tests {
 
     #[test]
     fn every_error_comes_at_once_with_its_field() {
-        let found = errors(json!({"leverage": 0.5, "commission": -1, "fill": "later", "gearing": 2}));
+        let found =
+            errors(json!({"leverage": 0.5, "commission": -1, "fill": "later", "gearing": 2}));
         let expected = [
             ("metadata.gearing", "unsupported_setting"),
             ("metadata.leverage", "out_of_range"),
