@@ -1,14 +1,20 @@
 //! The engine: a pure function from a bound strategy, candles and settings to an outcome.
 
+mod bits;
 pub mod candles;
-pub mod equity;
-pub mod hash;
+mod costs;
+mod engine;
+mod exact;
 pub mod indicators;
 pub mod metrics;
 pub mod outcome;
+mod portfolio;
+mod rule_set;
 pub mod rules;
+mod series;
 pub mod settings;
-mod settings_body;
+mod signals;
+mod sizing;
 pub mod trade;
 
 pub use candles::Candles;
@@ -20,6 +26,7 @@ use std::ops::ControlFlow;
 
 use rust_decimal::Decimal;
 
+use self::{engine::Engine, rule_set::RuleSet};
 use crate::market::Timeframe;
 
 /// The engine's version: part of every result hash, raised only when a golden hash changes.
@@ -66,6 +73,38 @@ impl Observer for () {
     fn observe(&mut self, _step: Step<'_>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
+}
+
+/// Runs a strategy over candles: SIMULATION, sections 1 and 2.
+///
+/// # Errors
+/// [`SimulationError`]: nothing to walk, stopped by the observer, or numbers beyond exactness.
+pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, SimulationError> {
+    let candles = input.candles;
+    let available = candles.len();
+    if input.range_start >= available {
+        return Err(SimulationError::NoCandles);
+    }
+    let first_defined = input.strategy.first_defined();
+    let first_evaluated = first_defined.saturating_add(1).max(input.range_start);
+    if first_evaluated >= available {
+        let needed = first_defined.saturating_add(2);
+        return Err(SimulationError::NothingToEvaluate { needed, available });
+    }
+    let total = available - input.range_start;
+    let rules = RuleSet::evaluate(input.strategy, candles, || {
+        match observer.observe(Step::Progress {
+            done: 0,
+            total,
+            equity: exact::to_f64(input.initial_balance),
+        }) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(SimulationError::Stopped),
+        }
+    })?;
+    let mut engine = Engine::try_new(*input, rules, observer)?;
+    engine.walk(first_evaluated)?;
+    engine.outcome(first_evaluated, first_defined)
 }
 
 /// Why a simulation has no outcome.

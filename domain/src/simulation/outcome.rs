@@ -13,7 +13,10 @@ pub struct Outcome {
     /// Equity at the close of each candle of the range.
     pub equity: Vec<f64>,
     pub metrics: Metrics,
+    /// Cash, an open trade marked at the last close.
     pub final_balance: Decimal,
+    /// What a liquidation or an exit lost beyond all cash: initial balance + Σ pnl + shortfall = final balance.
+    pub shortfall: Decimal,
     /// Trades whose result depended on which of stop-loss and take-profit came first in a candle.
     pub ambiguous_trades_count: u32,
     pub warnings: Vec<Warning>,
@@ -27,6 +30,13 @@ pub struct Outcome {
 pub struct Warning {
     pub code: String,
     pub message: String,
+}
+
+impl Warning {
+    /// A warning of kind `code`.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into() }
+    }
 }
 
 /// An order that was not filled, and why.

@@ -1,8 +1,14 @@
 //! Costs and conventions of a run: a backtest's `metadata` with defaults filled in.
 
+mod parse;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    outcome::Warning,
+    rules::{Sizing, StrategyConfig},
+};
 use crate::number::Number;
 
 /// The settings of a run. Wire names and units as in the API.
@@ -29,6 +35,71 @@ pub struct Settings {
     pub seed: u64,
     #[serde(default, skip_serializing_if = "Preset::is_backtrail")]
     pub preset: Preset,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::of_preset(Preset::Backtrail)
+    }
+}
+
+impl Settings {
+    /// The settings of a preset, nothing given explicitly.
+    #[must_use]
+    pub fn of_preset(preset: Preset) -> Self {
+        let (commission, finalize, warmup) = match preset {
+            Preset::Backtrail => (Number::THOUSANDTH, Finalize::Close, Warmup::BeforeStart),
+            Preset::BacktestingPy => (Number::ZERO, Finalize::Open, Warmup::InRange),
+        };
+        Self {
+            leverage: Number::ONE,
+            commission,
+            commission_fixed: Number::ZERO,
+            slippage_bps: Number::ZERO,
+            spread_bps: Number::ZERO,
+            fill: FillMode::NextOpen,
+            intrabar: Intrabar::StopFirst,
+            finalize,
+            warmup,
+            lot: None,
+            seed: 0,
+            preset,
+        }
+    }
+
+    /// Values that are allowed and look like another unit, here and in `config`.
+    #[must_use]
+    pub fn suspicious_units(&self, config: &StrategyConfig) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let mut warn = |message: String| {
+            warnings.push(Warning { code: "suspicious_unit".to_owned(), message });
+        };
+        let commission = self.commission.get();
+        if commission > 0.05 {
+            let percent = commission * 100.0;
+            warn(format!("commission is a fraction: {commission} is {percent} % a side"));
+        }
+        let risk = match config.sizing {
+            Sizing::RiskPercentage(fraction) => Some(fraction),
+            Sizing::AllIn
+            | Sizing::PercentOfEquity(_)
+            | Sizing::FixedAmount(_)
+            | Sizing::FixedQuantity(_) => None,
+        };
+        for (name, fraction) in [
+            ("stop_loss", config.stop_loss),
+            ("take_profit", config.take_profit),
+            ("risk_percentage", risk),
+        ] {
+            if let Some(fraction) = fraction.filter(|fraction| *fraction < 0.000_1) {
+                warn(format!(
+                    "{name} is in percent: {} is that part of a hundred",
+                    fraction * 100.0
+                ));
+            }
+        }
+        warnings
+    }
 }
 
 /// When a market order fills.

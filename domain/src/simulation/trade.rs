@@ -3,6 +3,8 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::exact;
+
 /// Which way a fill goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,6 +19,35 @@ pub enum Side {
 pub enum Direction {
     Long,
     Short,
+}
+
+impl Direction {
+    /// The side that enters it.
+    #[must_use]
+    pub const fn entry_side(self) -> Side {
+        match self {
+            Self::Long => Side::Buy,
+            Self::Short => Side::Sell,
+        }
+    }
+
+    /// The side that leaves it.
+    #[must_use]
+    pub const fn exit_side(self) -> Side {
+        match self {
+            Self::Long => Side::Sell,
+            Self::Short => Side::Buy,
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Long => Self::Short,
+            Self::Short => Self::Long,
+        }
+    }
 }
 
 /// One execution. Decimals have at most 8 places and no trailing zeros.
@@ -50,4 +81,27 @@ pub struct Trade {
     pub pnl: Option<Decimal>,
     /// One candle touched stop-loss and take-profit, so the result depended on the convention.
     pub is_ambiguous: bool,
+}
+
+impl Fill {
+    /// Price × quantity, rounded half-even to 8 decimals; none beyond what a `Decimal` holds.
+    #[must_use]
+    pub fn notional(&self) -> Option<Decimal> {
+        exact::multiply(self.price, self.quantity)
+    }
+}
+
+impl Trade {
+    /// Fees of both sides so far, in quote money.
+    #[must_use]
+    pub fn fees(&self) -> Decimal {
+        self.entry.fee + self.exit.as_ref().map_or(Decimal::ZERO, |exit| exit.fee)
+    }
+
+    /// 100 × pnl ÷ entry notional, rounded half-even to 8 decimals; none while it is open.
+    #[must_use]
+    pub fn pnl_percentage(&self) -> Option<Decimal> {
+        let percent = self.pnl?.checked_mul(Decimal::ONE_HUNDRED)?;
+        Some(percent.checked_div(self.entry.notional()?)?.round_dp(exact::SCALE).normalize())
+    }
 }

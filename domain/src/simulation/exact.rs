@@ -1,0 +1,124 @@
+//! Exact decimal arithmetic of the ledger: one rounding, half to even, at 8 decimals.
+
+use rust_decimal::Decimal;
+
+/// Decimals of every price, quantity, fee and cash amount.
+pub(crate) const SCALE: u32 = 8;
+
+/// The exact value of `value` rounded to 8 decimals; none when it is not finite or too large.
+pub(crate) fn round_f64(value: f64) -> Option<Decimal> {
+    if !value.is_finite() {
+        return None;
+    }
+    let bits = value.to_bits();
+    let exponent = i32::try_from((bits >> 52) & 0x7ff).ok()?;
+    let fraction = bits & ((1 << 52) - 1);
+    let (mantissa, shift) =
+        if exponent == 0 { (fraction, -1074) } else { (fraction | (1 << 52), exponent - 1075) };
+    // Below 2⁸⁰, so that a shift that still fits a Decimal's 96 bits cannot overflow.
+    let scaled = u128::from(mantissa) * 100_000_000;
+    let rounded = match u32::try_from(shift) {
+        Ok(left) if left <= 16 => scaled << left,
+        Ok(_) => return None,
+        Err(_) if shift < -127 => 0,
+        Err(_) => {
+            let right = shift.unsigned_abs();
+            let (floor, rest, half) =
+                (scaled >> right, scaled & ((1 << right) - 1), 1 << (right - 1));
+            let up = rest > half || (rest == half && floor & 1 == 1);
+            floor + u128::from(up)
+        }
+    };
+    let magnitude = i128::try_from(rounded).ok()?;
+    let signed = if value < 0.0 { -magnitude } else { magnitude };
+    Decimal::try_from_i128_with_scale(signed, SCALE).ok().map(|decimal| decimal.normalize())
+}
+
+/// The number that a person wrote, by its shortest decimal text (`0.001`, not its binary neighbour).
+pub(crate) fn decimal(number: f64) -> Option<Decimal> {
+    number.to_string().parse::<Decimal>().ok().map(|decimal| decimal.normalize())
+}
+
+/// The nearest `f64`.
+#[expect(clippy::cast_precision_loss, reason = "the nearest f64 is what is asked for")]
+pub(crate) fn to_f64(decimal: Decimal) -> f64 {
+    decimal.mantissa() as f64 / 10_i128.pow(decimal.scale()) as f64
+}
+
+/// `a × b`, rounded; none on overflow.
+pub(crate) fn multiply(a: Decimal, b: Decimal) -> Option<Decimal> {
+    round(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())
+}
+
+/// `a × b + c`, rounded once; none on overflow.
+pub(crate) fn multiply_add(a: Decimal, b: Decimal, c: Decimal) -> Option<Decimal> {
+    let product = a.mantissa().checked_mul(b.mantissa())?;
+    let product_scale = a.scale() + b.scale();
+    let scale = product_scale.max(c.scale());
+    let lift = |mantissa: i128, from: u32| mantissa.checked_mul(10_i128.checked_pow(scale - from)?);
+    round(lift(product, product_scale)?.checked_add(lift(c.mantissa(), c.scale())?)?, scale)
+}
+
+fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
+    let (mantissa, scale) = if scale <= SCALE {
+        (mantissa, scale)
+    } else {
+        let divisor = 10_i128.checked_pow(scale - SCALE)?;
+        let (quotient, rest) = (mantissa.div_euclid(divisor), mantissa.rem_euclid(divisor));
+        let half = divisor / 2;
+        let up = rest > half || (rest == half && quotient & 1 == 1);
+        (quotient + i128::from(up), SCALE)
+    };
+    Decimal::try_from_i128_with_scale(mantissa, scale).ok().map(|decimal| decimal.normalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn text(decimal: Option<Decimal>) -> String {
+        decimal.unwrap().to_string()
+    }
+
+    // Expected: Python's Decimal(x).quantize(Decimal("1e-8"), ROUND_HALF_EVEN) on the exact f64.
+    #[rstest]
+    #[case(100.05, "100.05")]
+    #[case(0.1, "0.1")]
+    #[case(0.000_000_005, "0.00000001")] // the f64 lies above the tie
+    #[case(0.001_953_125, "0.00195312")] // 2⁻⁹: an exact tie, to even
+    #[case(0.005_859_375, "0.00585938")] // 3 × 2⁻⁹: an exact tie, to even
+    #[case(-14_378.99, "-14378.99")]
+    #[case(1e-300, "0")]
+    #[case(0.0, "0")]
+    #[case(123_456_789.123_456_78, "123456789.12345678")]
+    fn an_f64_is_rounded_half_even_to_8_decimals(#[case] value: f64, #[case] expected: &str) {
+        assert_eq!(text(round_f64(value)), expected);
+    }
+
+    #[test]
+    fn what_no_decimal_holds_is_none() {
+        for value in [f64::NAN, f64::INFINITY, 1e30, -1e300] {
+            assert_eq!(round_f64(value), None);
+        }
+        assert_eq!(multiply(Decimal::MAX, Decimal::TWO), None);
+    }
+
+    #[test]
+    fn a_product_and_its_sum_are_rounded_once() {
+        let d = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(text(multiply(d("0.00000003"), d("0.5"))), "0.00000002");
+        assert_eq!(text(multiply(d("0.00000005"), d("0.5"))), "0.00000002");
+        assert_eq!(text(multiply(d("-0.00000003"), d("0.5"))), "-0.00000002");
+        assert_eq!(text(multiply_add(d("0.00000001"), d("0.5"), d("0.00000001"))), "0.00000002");
+        assert_eq!(text(multiply_add(d("9990.00999"), d("0.001"), d("5"))), "14.99000999");
+    }
+
+    #[test]
+    fn numbers_are_read_as_people_write_them() {
+        assert_eq!(text(decimal(0.001)), "0.001");
+        assert_eq!(text(decimal(30.0)), "30");
+        assert_eq!(to_f64("94.905".parse().unwrap()).to_bits(), 94.905_f64.to_bits());
+    }
+}
