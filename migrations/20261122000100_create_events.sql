@@ -18,6 +18,10 @@ CREATE TABLE events (
     UNIQUE (aggregate_type, aggregate_id, sequence)
 );
 
+-- Whose streams they are, by the events that begin them: a user's own feed.
+CREATE INDEX events_owner ON events ((coalesce(payload ->> 'owner_id', payload -> 'request' ->> 'owner_id')), aggregate_id)
+    WHERE event_type IN ('StrategyCreated', 'BacktestRequested');
+
 -- Every command that was done, for 24 hours: a repeat is answered from here.
 CREATE TABLE command_ids (
     owner        uuid        NOT NULL,
@@ -34,9 +38,11 @@ CREATE INDEX command_ids_recorded_at ON command_ids USING brin (recorded_at);
 
 -- Names that are unique per owner.
 CREATE TABLE reservations (
-    kind  text NOT NULL,
-    owner uuid NOT NULL,
-    name  text NOT NULL,
+    kind         text NOT NULL,
+    owner        uuid NOT NULL,
+    name         text NOT NULL,
+    -- What holds the name.
+    aggregate_id text NOT NULL,
     PRIMARY KEY (kind, owner, name)
 );
 
@@ -54,7 +60,7 @@ CREATE FUNCTION append_events(
     payloads text[], metadatas text[], event_ids uuid[],
     -- One element a reservation; the first array says by number (from 1) which append it belongs to.
     reservation_appends int[], reservation_kinds text[], reservation_owners uuid[], reservation_names text[],
-    reservation_takes boolean[],
+    reservation_aggregate_ids text[], reservation_takes boolean[],
     OUT base_position bigint, OUT lost_appends int[], OUT lost_reasons text[], OUT lost_positions bigint[],
     OUT lost_subjects text[], OUT lost_details text[], OUT lost_body_hashes bytea[]
 )
@@ -112,9 +118,10 @@ BEGIN
             DELETE FROM reservations r
             USING unnest(reservation_kinds, reservation_owners, reservation_names, reservation_takes) AS u(kind, owner, name, is_take)
             WHERE NOT u.is_take AND r.kind = u.kind AND r.owner = u.owner AND r.name = u.name;
-            INSERT INTO reservations (kind, owner, name)
-            SELECT kind, owner, name
-            FROM unnest(reservation_kinds, reservation_owners, reservation_names, reservation_takes) AS u(kind, owner, name, is_take)
+            INSERT INTO reservations (kind, owner, name, aggregate_id)
+            SELECT kind, owner, name, aggregate_id
+            FROM unnest(reservation_kinds, reservation_owners, reservation_names, reservation_aggregate_ids, reservation_takes)
+                AS u(kind, owner, name, aggregate_id, is_take)
             WHERE is_take;
         END IF;
         RETURN;
@@ -179,10 +186,11 @@ BEGIN
         USING unnest(reservation_appends, reservation_kinds, reservation_owners, reservation_names, reservation_takes)
             AS u(append, kind, owner, name, is_take)
         WHERE u.append = i AND NOT u.is_take AND r.kind = u.kind AND r.owner = u.owner AND r.name = u.name;
-        INSERT INTO reservations (kind, owner, name)
-        SELECT kind, owner, name
-        FROM unnest(reservation_appends, reservation_kinds, reservation_owners, reservation_names, reservation_takes)
-            AS u(append, kind, owner, name, is_take)
+        INSERT INTO reservations (kind, owner, name, aggregate_id)
+        SELECT kind, owner, name, aggregate_id
+        FROM unnest(reservation_appends, reservation_kinds, reservation_owners, reservation_names, reservation_aggregate_ids,
+                    reservation_takes)
+            AS u(append, kind, owner, name, aggregate_id, is_take)
         WHERE append = i AND is_take
         ON CONFLICT DO NOTHING;
     END LOOP;
@@ -194,6 +202,28 @@ BEGIN
     FROM unnest(append_of, aggregate_types, aggregate_ids, sequences, event_types, event_versions, payloads, metadatas, event_ids)
         WITH ORDINALITY AS u(append, aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, event_id, n)
     WHERE append = ANY (won);
+END $$;
+
+-- The first position at or after a time, one above the last for none: times never decrease with positions, which have no gaps.
+CREATE FUNCTION position_at(at timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, public, pg_temp
+SET enable_seqscan = off
+AS $$
+DECLARE
+    low    bigint := 1;
+    high   bigint := coalesce((SELECT e.position FROM events e ORDER BY e.position DESC LIMIT 1), 0) + 1;
+    middle bigint;
+BEGIN
+    WHILE low < high LOOP
+        middle := (low + high) / 2;
+        IF (SELECT e.recorded_at FROM events e WHERE e.position = middle) >= at THEN
+            high := middle;
+        ELSE
+            low := middle + 1;
+        END IF;
+    END LOOP;
+    RETURN low;
 END $$;
 
 -- Forgets commands that nobody may repeat any more, some at a time; answers how many.
@@ -245,8 +275,8 @@ CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON events
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 ALTER TABLE events ENABLE ALWAYS TRIGGER refuse_change;
 
-REVOKE ALL ON FUNCTION append_events, forget_commands, place_foreign_event, refuse_change FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION append_events, forget_commands TO backtrail_app;
+REVOKE ALL ON FUNCTION append_events, forget_commands, position_at, place_foreign_event, refuse_change FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION append_events, forget_commands, position_at TO backtrail_app;
 GRANT SELECT ON events, command_ids, reservations TO backtrail_app;
 
 GRANT SELECT, INSERT (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)

@@ -5,9 +5,9 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 
-use super::migrations;
+use super::{event_store::GROUPS_IN_FLIGHT_MAX, migrations};
 
 /// How long a connection may take to be made or to become free.
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
@@ -16,6 +16,7 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
+    append_pool: Pool,
     config: Config,
 }
 
@@ -39,6 +40,34 @@ pub enum DatabaseError {
     Migration(#[from] refinery::Error),
 }
 
+impl DatabaseError {
+    /// The statement may have been done or not, and sending it again may help.
+    pub(super) fn is_connection_lost(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Statement(error) => match error.code() {
+                // Connection exceptions, and the server going down or coming up.
+                Some(code) => {
+                    code.code().starts_with("08")
+                        || [
+                            SqlState::ADMIN_SHUTDOWN,
+                            SqlState::CRASH_SHUTDOWN,
+                            SqlState::CANNOT_CONNECT_NOW,
+                        ]
+                        .contains(code)
+                }
+                // Without a server's code it did not come from the server, unless a value could not be read or written.
+                None => {
+                    error.is_closed()
+                        || std::error::Error::source(error)
+                            .is_some_and(|cause| cause.is::<std::io::Error>())
+                }
+            },
+            Self::Corrupt(_) | Self::Forbidden(_) | Self::Migration(_) => false,
+        }
+    }
+}
+
 impl From<deadpool_postgres::PoolError> for DatabaseError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         Self::Unavailable(with_sources(&error))
@@ -53,27 +82,11 @@ impl Database {
     /// [`DatabaseError::Unavailable`] when no connection can be had.
     pub async fn connect(url: &str, connections_max: usize) -> Result<Self, DatabaseError> {
         let config = parse(url)?;
-        let manager = Manager::from_config(
-            config.clone(),
-            NoTls,
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let pool = Pool::builder(manager)
-            .max_size(connections_max)
-            .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
-                wait: Some(CONNECTION_WAIT),
-                create: Some(CONNECTION_WAIT),
-                recycle: Some(CONNECTION_WAIT),
-            })
-            .post_create(Hook::async_fn(|client, _| {
-                Box::pin(async move {
-                    client.batch_execute("SET ROLE backtrail_app").await.map_err(HookError::Backend)
-                })
-            }))
-            .build()
-            .map_err(|error| DatabaseError::Unavailable(error.to_string()))?;
-        let database = Self { pool, config };
+        let database = Self {
+            pool: pool(&config, connections_max)?,
+            append_pool: pool(&config, GROUPS_IN_FLIGHT_MAX)?,
+            config,
+        };
         drop(database.get().await?);
         Ok(database)
     }
@@ -94,10 +107,40 @@ impl Database {
         Ok(self.pool.get().await?)
     }
 
+    /// The same database over the connections that only the append queue uses, so that readers cannot starve it.
+    pub(super) fn for_appends(&self) -> Self {
+        Self { pool: self.append_pool.clone(), ..self.clone() }
+    }
+
     /// How the pool connects, for connections outside of it (LISTEN).
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
+}
+
+/// Connections as the application's role.
+fn pool(config: &Config, connections_max: usize) -> Result<Pool, DatabaseError> {
+    let manager = Manager::from_config(
+        config.clone(),
+        NoTls,
+        ManagerConfig { recycling_method: RecyclingMethod::Fast },
+    );
+    let set_role = Hook::async_fn(|client, _| {
+        Box::pin(async move {
+            client.batch_execute("SET ROLE backtrail_app").await.map_err(HookError::Backend)
+        })
+    });
+    Pool::builder(manager)
+        .max_size(connections_max)
+        .runtime(Runtime::Tokio1)
+        .timeouts(Timeouts {
+            wait: Some(CONNECTION_WAIT),
+            create: Some(CONNECTION_WAIT),
+            recycle: Some(CONNECTION_WAIT),
+        })
+        .post_create(set_role)
+        .build()
+        .map_err(|error| DatabaseError::Unavailable(error.to_string()))
 }
 
 /// A connection of its own, as the URL's user; it closes when the client is dropped.

@@ -1,0 +1,97 @@
+//! What an append is, and what can become of it.
+
+use domain::{event::Metadata, ids::UserId};
+
+/// One all-or-nothing append to one or more streams.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Each stream once.
+    pub streams: Vec<StreamAppend>,
+    pub metadata: Metadata,
+    /// De-duplicates the command; a fresh one is made where none is given.
+    pub command: Option<CommandKey>,
+    /// Names taken and released with it.
+    pub reservations: Vec<Reservation>,
+    pub priority: Priority,
+}
+
+/// New events for one stream.
+#[derive(Debug, Clone)]
+pub struct StreamAppend {
+    pub aggregate_type: &'static str,
+    pub aggregate_id: String,
+    /// Sequence of the stream's last event as it was loaded; 0 for a new stream.
+    pub expected_sequence: i64,
+    pub events: Vec<NewEvent>,
+}
+
+/// An event that has no position yet.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    pub event_type: String,
+    pub event_version: String,
+    /// JSON text.
+    pub payload: String,
+}
+
+/// What makes a command the same command when it is sent again, for 24 hours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandKey {
+    pub owner_id: UserId,
+    /// `POST /strategies`
+    pub route: String,
+    /// The client's `Idempotency-Key`.
+    pub key: String,
+    /// SHA-256 of the body.
+    pub body_hash: Vec<u8>,
+    /// The aggregate that the command is about: what a repeat is answered with. Unlike in another process's attempt at the
+    /// same command, so a new aggregate's id is made anew for each attempt.
+    pub aggregate_id: String,
+}
+
+/// A unique name, taken or released by the append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// `strategy_slug`
+    pub kind: &'static str,
+    pub owner_id: UserId,
+    pub name: String,
+    /// What holds the name while it is taken.
+    pub aggregate_id: String,
+    pub action: ReservationAction,
+}
+
+/// What happens to the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReservationAction {
+    Take,
+    Release,
+}
+
+/// Who goes first in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    Interactive,
+    Ledger,
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Positions of its first and last event; of an append without events, the last is the one before it.
+    Appended { first_position: i64, last_position: i64 },
+    /// The command was done before; `position` is that of its last event.
+    Duplicate { position: i64, aggregate_id: String, body_hash: Vec<u8> },
+    /// A stream is not where it was expected: load and decide again.
+    Conflict,
+    /// A name belongs to someone: decide again.
+    Taken { kind: String, name: String },
+}
+
+impl Append {
+    /// How many events it has, in all streams.
+    #[must_use]
+    pub fn events_count(&self) -> usize {
+        self.streams.iter().map(|stream| stream.events.len()).sum()
+    }
+}

@@ -1,0 +1,186 @@
+//! The append queue of this process: what waits goes into one call, interactive commands before ledgers.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{Id, JoinSet},
+    time::Instant,
+};
+
+use super::{
+    append::{Outcome, Priority},
+    call::{Prepared, append_events},
+    wakeups::Wakeups,
+};
+use crate::postgres::database::{Database, DatabaseError};
+
+/// A group is closed when it has this many events; a longer append is a group of its own.
+const GROUP_EVENTS_MAX: usize = 250;
+/// While one group is being committed, the server reads the next one's parameters.
+pub(in crate::postgres) const GROUPS_IN_FLIGHT_MAX: usize = 2;
+/// How long a group is sent again while the database is away.
+const RESEND_BOUND: Duration = Duration::from_secs(15);
+const RESEND_PAUSE: Duration = Duration::from_millis(100);
+
+/// An append and where its outcome goes.
+pub(super) struct Job {
+    pub prepared: Prepared,
+    pub answer: oneshot::Sender<Result<Outcome, DatabaseError>>,
+}
+
+type Stream = (&'static str, String);
+
+/// Works until every sender of `jobs` is gone and all is answered.
+pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeups: Wakeups) {
+    let mut waiting = Waiting::default();
+    let mut in_flight = JoinSet::new();
+    let mut streams_of: HashMap<Id, Vec<Stream>> = HashMap::new();
+    let mut is_open = true;
+    while is_open || !in_flight.is_empty() {
+        tokio::select! {
+            job = jobs.recv(), if is_open => match job {
+                Some(job) => waiting.push(job),
+                None => is_open = false,
+            },
+            Some(done) = in_flight.join_next_with_id() => {
+                let id = match done {
+                    Ok((id, ())) => id,
+                    Err(error) => {
+                        // Its callers see that their answer will not come.
+                        tracing::error!(%error, "a group of appends ended early");
+                        error.id()
+                    }
+                };
+                waiting.free(streams_of.remove(&id).unwrap_or_default());
+            }
+        }
+        while let Ok(job) = jobs.try_recv() {
+            waiting.push(job);
+        }
+        while in_flight.len() < GROUPS_IN_FLIGHT_MAX {
+            let group = waiting.next_group();
+            if group.is_empty() {
+                break;
+            }
+            let streams = group.iter().flat_map(streams).collect();
+            let task = in_flight.spawn(send(group, database.clone(), wakeups.clone()));
+            streams_of.insert(task.id(), streams);
+        }
+    }
+}
+
+/// Appends that are not in flight yet.
+#[derive(Default)]
+struct Waiting {
+    interactive: VecDeque<Job>,
+    ledger: VecDeque<Job>,
+    /// Streams of the groups in flight. The unique index does not see an expected sequence above the real one, so a stream has
+    /// at most one append on its way.
+    busy: HashSet<Stream>,
+}
+
+impl Waiting {
+    fn push(&mut self, job: Job) {
+        match job.prepared.append.priority {
+            Priority::Interactive => self.interactive.push_back(job),
+            Priority::Ledger => self.ledger.push_back(job),
+        }
+    }
+
+    fn free(&mut self, streams: Vec<Stream>) {
+        for stream in streams {
+            self.busy.remove(&stream);
+        }
+    }
+
+    /// Takes what may go now and marks its streams as busy; empty when nothing may.
+    fn next_group(&mut self) -> Vec<Job> {
+        let mut group = Vec::new();
+        let mut events_count = 0;
+        for queue in [&mut self.interactive, &mut self.ledger] {
+            let mut index = 0;
+            while index < queue.len() && events_count < GROUP_EVENTS_MAX {
+                let job = &queue[index];
+                let job_events = job.prepared.append.events_count();
+                let is_alone = job_events > GROUP_EVENTS_MAX && !group.is_empty();
+                if is_alone || streams(job).any(|stream| self.busy.contains(&stream)) {
+                    index += 1;
+                    continue;
+                }
+                self.busy.extend(streams(job));
+                events_count += job_events;
+                group.extend(queue.remove(index));
+            }
+        }
+        group
+    }
+}
+
+fn streams(job: &Job) -> impl Iterator<Item = Stream> {
+    let streams = &job.prepared.append.streams;
+    streams.iter().map(|stream| (stream.aggregate_type, stream.aggregate_id.clone()))
+}
+
+/// Appends a group and answers each of its commands.
+async fn send(group: Vec<Job>, database: Database, wakeups: Wakeups) {
+    let (prepared, answers): (Vec<_>, Vec<_>) =
+        group.into_iter().map(|job| (job.prepared, job.answer)).unzip();
+    let all: Vec<&Prepared> = prepared.iter().collect();
+    let results = match resend(&all, &database).await {
+        Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+        Err(DatabaseError::Unavailable(message)) => {
+            all.iter().map(|_| Err(DatabaseError::Unavailable(message.clone()))).collect()
+        }
+        Err(error) if all.len() == 1 => vec![Err(error)],
+        // One of them is refused by the server, which must not hurt the others.
+        Err(_) => {
+            let mut results = Vec::with_capacity(all.len());
+            for one in all {
+                let result = resend(&[one], &database).await;
+                results.push(result.and_then(|outcomes| {
+                    let missing = || DatabaseError::Corrupt("no outcome".to_owned());
+                    outcomes.into_iter().next().ok_or_else(missing)
+                }));
+            }
+            results
+        }
+    };
+    let last_position = results.iter().filter_map(|result| match result {
+        Ok(Outcome::Appended { last_position, .. }) => Some(*last_position),
+        Ok(Outcome::Duplicate { .. } | Outcome::Conflict | Outcome::Taken { .. }) | Err(_) => None,
+    });
+    if let Some(last_position) = last_position.max() {
+        wakeups.appended(last_position);
+    }
+    for (answer, result) in answers.into_iter().zip(results) {
+        // Who does not wait any more does not want to know.
+        drop(answer.send(result));
+    }
+}
+
+/// Calls until the database answers: what was done by a call whose answer was lost is known by its command id.
+async fn resend(group: &[&Prepared], database: &Database) -> Result<Vec<Outcome>, DatabaseError> {
+    let deadline = Instant::now() + RESEND_BOUND;
+    let mut is_resent = false;
+    loop {
+        let result = async {
+            let client = database.get().await?;
+            append_events(&client, group, is_resent).await
+        };
+        match result.await {
+            Err(error) if error.is_connection_lost() => {
+                if Instant::now() >= deadline {
+                    return Err(DatabaseError::Unavailable(error.to_string()));
+                }
+                tracing::warn!(%error, appends = group.len(), "sending appends again");
+                is_resent = true;
+                tokio::time::sleep(RESEND_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}

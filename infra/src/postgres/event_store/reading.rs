@@ -1,0 +1,168 @@
+//! Reading the log: by position, by stream, by filter.
+
+use chrono::{DateTime, Utc};
+use domain::{event::RecordedEvent, ids::UserId};
+use tokio_postgres::{Row, types::ToSql};
+use uuid::Uuid;
+
+use super::EventStore;
+use crate::postgres::database::DatabaseError;
+
+/// Position of the last event, from the primary key.
+pub(super) const HEAD: &str =
+    "SELECT coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0)";
+
+/// The columns that [`recorded`] takes.
+const SELECT: &str = "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, \
+                             payload::text, metadata::text, recorded_at FROM events WHERE";
+
+/// The streams of a user, by the events that begin them (index `events_owner`); a ledger has its backtest's id.
+const OWNED: &str = "SELECT o.aggregate_id FROM events o \
+                     WHERE o.event_type IN ('StrategyCreated', 'BacktestRequested') \
+                     AND coalesce(o.payload ->> 'owner_id', o.payload -> 'request' ->> 'owner_id')";
+
+/// Which events; every condition that is given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Only those that come after this position, in the direction of reading.
+    pub after: Option<i64>,
+    pub aggregate_type: Option<String>,
+    pub aggregate_id: Option<String>,
+    pub event_type: Option<String>,
+    /// `user:<id>` or `system:<name>`.
+    pub actor: Option<String>,
+    pub correlation_id: Option<String>,
+    /// Inclusive.
+    pub from: Option<DateTime<Utc>>,
+    /// Inclusive.
+    pub to: Option<DateTime<Utc>>,
+    /// Of this user's strategies and backtests, ledgers included, whoever caused them.
+    pub owner_id: Option<UserId>,
+    pub direction: Direction,
+}
+
+/// The order of reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Direction {
+    #[default]
+    Forward,
+    Backward,
+}
+
+impl EventStore {
+    /// Events after `position`, in order.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn read_after(
+        &self,
+        position: i64,
+        limit: i64,
+    ) -> Result<Vec<RecordedEvent>, DatabaseError> {
+        let sql = format!("{SELECT} position > $1 ORDER BY position LIMIT $2");
+        self.read(&sql, &[&position, &limit]).await
+    }
+
+    /// Events of one stream after `sequence`, in order.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn read_stream(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        after_sequence: i64,
+        limit: i64,
+    ) -> Result<Vec<RecordedEvent>, DatabaseError> {
+        let sql = format!(
+            "{SELECT} aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4"
+        );
+        self.read(&sql, &[&aggregate_type, &aggregate_id, &after_sequence, &limit]).await
+    }
+
+    /// Events that `filter` lets through, in its direction.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn read_filtered(
+        &self,
+        filter: &EventFilter,
+        limit: i64,
+    ) -> Result<Vec<RecordedEvent>, DatabaseError> {
+        let (comparison, order) = match filter.direction {
+            Direction::Forward => (">", "ASC"),
+            Direction::Backward => ("<", "DESC"),
+        };
+        let owner_id = filter.owner_id.map(|id| id.to_string());
+        let mut query = Query { sql: format!("{SELECT} true"), parameters: vec![&limit] };
+        query.require(&format!("position {comparison} ?"), &filter.after);
+        query.require("aggregate_type = ?", &filter.aggregate_type);
+        query.require("aggregate_id = ?", &filter.aggregate_id);
+        query.require("event_type = ?", &filter.event_type);
+        query.require("metadata ->> 'actor' = ?", &filter.actor);
+        query.require("metadata ->> 'correlation_id' = ?", &filter.correlation_id);
+        // Times never decrease with positions, so they become positions by bisection.
+        query.require("position >= position_at(?)", &filter.from);
+        query.require(
+            "position < position_at(?::timestamptz + interval '1 microsecond')",
+            &filter.to,
+        );
+        query.require(&format!("aggregate_id IN ({OWNED} = ?)"), &owner_id);
+        let sql = format!("{} ORDER BY position {order} LIMIT $1", query.sql);
+        self.read(&sql, &query.parameters).await
+    }
+
+    /// Position of the last event; 0 when there is none.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn head(&self) -> Result<i64, DatabaseError> {
+        let client = self.database().get().await?;
+        let statement = client.prepare_cached(HEAD).await?;
+        Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
+    }
+
+    async fn read(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<RecordedEvent>, DatabaseError> {
+        let client = self.database().get().await?;
+        let statement = client.prepare_cached(sql).await?;
+        let rows = client.query(&statement, parameters).await?;
+        rows.iter().map(recorded).collect()
+    }
+}
+
+/// A statement that grows by conditions.
+struct Query<'a> {
+    sql: String,
+    parameters: Vec<&'a (dyn ToSql + Sync)>,
+}
+
+impl<'a> Query<'a> {
+    /// Adds a condition on `?`, if there is a value for it.
+    fn require<T: ToSql + Sync>(&mut self, condition: &str, value: &'a Option<T>) {
+        if let Some(value) = value {
+            self.parameters.push(value);
+            let place = format!("${}", self.parameters.len());
+            self.sql = format!("{} AND {}", self.sql, condition.replace('?', &place));
+        }
+    }
+}
+
+/// A row of the log.
+fn recorded(row: &Row) -> Result<RecordedEvent, DatabaseError> {
+    Ok(RecordedEvent {
+        position: row.try_get(0)?,
+        event_id: row.try_get::<_, Uuid>(1)?.into(),
+        aggregate_type: row.try_get(2)?,
+        aggregate_id: row.try_get(3)?,
+        sequence: row.try_get(4)?,
+        event_type: row.try_get(5)?,
+        event_version: row.try_get(6)?,
+        payload: row.try_get(7)?,
+        metadata: row.try_get(8)?,
+        recorded_at: row.try_get(9)?,
+    })
+}

@@ -1,0 +1,117 @@
+//! Wake-ups: a watched position that rises when this or another process appended; a hint, for polling is the truth.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, future::poll_fn};
+use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
+use tokio_postgres::{AsyncMessage, NoTls};
+
+use crate::postgres::database::{Database, DatabaseError};
+
+const CHANNEL: &str = "backtrail_events";
+/// At most one NOTIFY in this time, for each takes a lock of the whole cluster.
+const NOTIFY_PAUSE: Duration = Duration::from_millis(10);
+/// Finds what nobody notified: foreign writers, lost connections.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Both ends of the news; clones share them.
+#[derive(Clone)]
+pub(super) struct Wakeups {
+    /// The highest position that is known here.
+    known: watch::Sender<u64>,
+    /// The highest position appended by this process.
+    appended: watch::Sender<i64>,
+}
+
+impl Wakeups {
+    pub(super) fn new() -> Self {
+        Self { known: watch::Sender::new(0), appended: watch::Sender::new(0) }
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.known.subscribe()
+    }
+
+    /// This process appended up to `position`: wakes its own at once and the others soon.
+    pub(super) fn appended(&self, position: i64) {
+        self.learned(position);
+        self.appended.send_if_modified(|last| raise(last, position));
+    }
+
+    fn learned(&self, position: i64) {
+        self.known.send_if_modified(|last| raise(last, position.unsigned_abs()));
+    }
+
+    /// The two tasks that tell others and hear from them; they end when the set is dropped.
+    pub(super) fn start(&self, database: &Database) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(notify(self.appended.subscribe(), database.clone()));
+        tasks.spawn(listen(self.clone(), database.clone()));
+        tasks
+    }
+}
+
+fn raise<T: PartialOrd>(last: &mut T, position: T) -> bool {
+    let is_news = position > *last;
+    if is_news {
+        *last = position;
+    }
+    is_news
+}
+
+/// One coalesced NOTIFY after the commits of the last moment.
+async fn notify(mut appended: watch::Receiver<i64>, database: Database) {
+    while appended.changed().await.is_ok() {
+        let position = appended.borrow_and_update().to_string();
+        let sent = async {
+            let client = database.get().await?;
+            client.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &position]).await?;
+            Ok::<_, DatabaseError>(())
+        };
+        if let Err(error) = sent.await {
+            tracing::debug!(%error, "no NOTIFY; the others poll");
+        }
+        tokio::time::sleep(NOTIFY_PAUSE).await;
+    }
+}
+
+/// Hears of other processes' appends, for as long as anyone may ask.
+async fn listen(wakeups: Wakeups, database: Database) {
+    loop {
+        if let Err(error) = listen_once(&wakeups, &database).await {
+            tracing::debug!(%error, "listening for appends again");
+        }
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
+}
+
+/// Until the connection is lost.
+async fn listen_once(wakeups: &Wakeups, database: &Database) -> Result<(), DatabaseError> {
+    let (client, mut connection) = database.config().connect(NoTls).await?;
+    let news = wakeups.clone();
+    let receive = async move {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(notification) = message?
+                && let Ok(position) = notification.payload().parse()
+            {
+                news.learned(position);
+            }
+        }
+        Ok(())
+    };
+    let poll = async {
+        client.batch_execute(&format!("SET ROLE backtrail_app; LISTEN {CHANNEL}")).await?;
+        let head = client.prepare(super::reading::HEAD).await?;
+        let mut interval = tokio::time::interval(POLL_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            wakeups.learned(client.query_one(&head, &[]).await?.try_get(0)?);
+        }
+    };
+    tokio::select! {
+        result = receive.fuse() => result,
+        result = poll => result,
+    }
+}
