@@ -2,6 +2,7 @@
 
 mod atr;
 mod bbands;
+mod calculate;
 mod ema;
 mod highest;
 mod lowest;
@@ -17,6 +18,8 @@ mod wma;
 
 #[cfg(test)]
 mod tests;
+
+pub use calculate::{Output, calculate};
 
 use super::{candles::Candles, rules::Source};
 
