@@ -104,6 +104,12 @@ impl App {
         &self.context
     }
 
+    /// Which database it works on, without secrets.
+    #[must_use]
+    pub fn database_description(&self) -> String {
+        self.backend.description()
+    }
+
     /// Returns when a role ended though nobody asked for it.
     pub async fn failed(&mut self) -> anyhow::Error {
         match self.tasks.join_next().await {

@@ -45,6 +45,15 @@ impl Backend {
         Ok(Self { database, cluster })
     }
 
+    /// Which database it is, without secrets.
+    #[must_use]
+    pub fn description(&self) -> String {
+        match &self.cluster {
+            Some(cluster) => format!("embedded, in {}", cluster.directory().display()),
+            None => "the one of database.url".to_owned(),
+        }
+    }
+
     /// Stops an embedded cluster that this process holds.
     ///
     /// # Errors

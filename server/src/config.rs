@@ -1,6 +1,9 @@
 //! The configuration: an embedded default, perhaps a file, the environment over both; unknown keys are errors.
 
-use std::{collections::BTreeMap, path::Path, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, bail};
 use figment::{
@@ -267,7 +270,7 @@ mod tests {
         assert_eq!(
             error,
             "unknown configuration key `http_listen` (BACKTRAIL_HTTP_LISTEN); \
-             did you mean `http.listen` (BACKTRAIL_HTTP__LISTEN)?"
+             the nearest known one is `http.listen` (BACKTRAIL_HTTP__LISTEN)"
         );
         let error = load(&[("BACKTRAIL_EXECUTOR__LEASE", "5")]).unwrap_err().to_string();
         assert!(error.contains("`executor.lease`") && error.contains("`executor.lease_ms`"));

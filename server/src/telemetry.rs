@@ -7,12 +7,21 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Installs the logger of this process.
+/// The libraries' own accounts of every migration and connection are noise at `info`.
+const QUIET: &str = "refinery_core=warn,tokio_postgres=warn";
+
+/// Installs the logger of this process. A subcommand that prints its own output logs warnings only, unless the
+/// configuration asks for more than the default.
 ///
 /// # Errors
 /// A level that cannot be understood.
-pub(crate) fn install(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.level)
+pub(crate) fn install(config: &LogConfig, is_service: bool) -> anyhow::Result<()> {
+    let level = match config.level.as_str() {
+        "info" if is_service => format!("info,{QUIET}"),
+        "info" => "warn".to_owned(),
+        other => other.to_owned(),
+    };
+    let filter = EnvFilter::try_new(level)
         .with_context(|| format!("log.level `{}` cannot be understood", config.level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let is_text = match config.format {

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod config;
+mod demo;
 mod events;
 mod import_candles;
 mod migrate;
@@ -30,6 +31,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Arguments),
+    Demo(demo::Arguments),
     Migrate(migrate::Arguments),
     ImportCandles(import_candles::Arguments),
     Events(events::Arguments),
@@ -56,11 +58,12 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let config = Config::load(cli.config.as_deref(), environment)?;
-    telemetry::install(&config.log)?;
+    telemetry::install(&config.log, matches!(cli.command, Command::Serve(_)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match cli.command {
             Command::Serve(arguments) => serve::run(&config, &arguments).await,
+            Command::Demo(arguments) => demo::run(&config, &arguments).await,
             Command::Migrate(arguments) => migrate::run(&config, &arguments).await,
             Command::ImportCandles(arguments) => import_candles::run(&config, &arguments).await,
             Command::Events(arguments) => events::run(&config, &arguments).await,

@@ -40,23 +40,23 @@ pub(super) async fn find(cluster: &Path, major: Option<&str>) -> Result<Binaries
     }
     let looked_in =
         folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
-    let Some(major) = major else {
+    let no_binaries = || EmbeddedError::NoBinaries {
+        looked_in: match looked_in.as_str() {
+            "" => "looked at PGBIN, in PATH and in the distributions' folders".to_owned(),
+            folders => format!("looked in {folders}"),
+        },
+        minimum: MINIMUM_MAJOR,
+    };
+    let Some(major) = major.filter(|_| !installed.is_empty()) else {
         let new_enough = installed.into_iter().find(|found| found.major >= MINIMUM_MAJOR);
-        return new_enough.ok_or(EmbeddedError::NoBinaries {
-            looked_in: if looked_in.is_empty() {
-                "looked at PGBIN, in PATH and in the distributions' folders".to_owned()
-            } else {
-                format!("looked in {looked_in}")
-            },
-            minimum: MINIMUM_MAJOR,
-        });
+        return new_enough.ok_or_else(no_binaries);
     };
     let versions: Vec<_> = installed.iter().map(|found| found.major.to_string()).collect();
     installed.into_iter().find(|found| found.major.to_string() == major).ok_or_else(|| {
         EmbeddedError::WrongVersion {
             directory: cluster.to_owned(),
             cluster: major.to_owned(),
-            installed: if versions.is_empty() { "none".to_owned() } else { versions.join(", ") },
+            installed: versions.join(", "),
         }
     })
 }

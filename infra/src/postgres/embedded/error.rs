@@ -7,8 +7,8 @@ use std::{io, path::PathBuf};
 pub enum EmbeddedError {
     /// Says where was looked and what to install.
     #[error(
-        "no PostgreSQL server binaries were found ({looked_in}).\n\
-         Install PostgreSQL {minimum} or newer (Debian, Ubuntu: `apt-get install postgresql`; Fedora, RHEL: \
+        "no server binaries of PostgreSQL {minimum} or newer were found ({looked_in}).\n\
+         Install them (Debian, Ubuntu: `apt-get install postgresql`; Fedora, RHEL: \
          `dnf install postgresql-server`; macOS: `brew install postgresql`),\n\
          or set PGBIN to the folder that holds `initdb` and `postgres`, or configure database.url"
     )]
