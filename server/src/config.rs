@@ -195,10 +195,10 @@ fn env_name(key: &str) -> String {
 }
 
 fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a String>) -> String {
-    let nearest =
-        known.max_by(|a, b| strsim::jaro_winkler(key, a).total_cmp(&strsim::jaro_winkler(key, b)));
+    let likeness = |known: &String| strsim::jaro_winkler(key, known);
+    let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     let hint = nearest.map_or_else(String::new, |nearest| {
-        format!("; did you mean `{nearest}` ({})?", env_name(nearest))
+        format!("; the nearest known one is `{nearest}` ({})", env_name(nearest))
     });
     format!("unknown configuration key `{key}` ({}){hint}", env_name(key))
 }

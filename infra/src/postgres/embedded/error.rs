@@ -51,9 +51,12 @@ impl EmbeddedError {
     pub(super) fn io(path: impl Into<PathBuf>, context: &str) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         let context = format!("{context} {}", path.display());
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull(path),
-            _ => Self::Io { context, source },
+        move |source| {
+            let kind = source.kind();
+            if kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded {
+                return Self::DiskFull(path);
+            }
+            Self::Io { context, source }
         }
     }
 }

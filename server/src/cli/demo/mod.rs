@@ -7,7 +7,7 @@ use std::{io::ErrorKind, time::Duration};
 
 use anyhow::{Context, bail};
 use domain::market::{Symbol, Timeframe};
-use infra::files::candle_csv;
+use infra::{files::candle_csv, postgres::candles::CandleStore};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -41,8 +41,9 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
     let mut stop = signals::watch_for_stop()?;
     output::line(&text::title("Backtrail demo: a real backtest, from command to read model"))?;
     let mut app = start(config).await?;
+    let scene = Scene::of(&app)?;
     let shown = tokio::select! {
-        shown = show(&app, arguments.once) => shown.map(|()| true),
+        shown = scene.show(arguments.once) => shown.map(|()| true),
         () = signals::stopped(&mut stop) => Ok(false),
         error = app.failed() => Err(error),
     };
@@ -78,29 +79,68 @@ async fn serve_on(app: &mut App, stop: &mut watch::Receiver<bool>) -> anyhow::Re
     }
 }
 
-/// The demonstration itself, over HTTP but for the import of the candles.
-async fn show(app: &App, once: bool) -> anyhow::Result<()> {
-    let address = app.address().context("the demo needs the api role")?;
-    let base = format!("http://{address}");
-    let rows = [
-        ("PostgreSQL", app.database_description()),
-        ("HTTP API", format!("listening on {base}")),
-        ("Roles", "api, projector, executor".to_owned()),
-        ("Candles", import(app).await?),
-    ];
-    output::line(&text::rows("What runs", &rows))?;
+/// What the demonstration needs of the running service.
+struct Scene {
+    base: String,
+    database: String,
+    candles: CandleStore,
+}
 
-    let client = Client::sign_up(&base).await?;
-    let strategy = client.post("/strategies", &strategy_body()).await?;
-    output::line(&text::strategy(&strategy))?;
+impl Scene {
+    fn of(app: &App) -> anyhow::Result<Self> {
+        let address = app.address().context("the demo needs the api role")?;
+        Ok(Self {
+            base: format!("http://{address}"),
+            database: app.database_description(),
+            candles: app.context().candles.clone(),
+        })
+    }
 
-    output::line(&text::heading("The run"))?;
-    let mut body = json!({ "symbol": SYMBOL, "timeframe": "1d", "initial_balance": "10000" });
-    body["strategy_id"] = strategy["id"].clone();
-    let id = request_and_follow(&client, &body, "golden cross").await?;
-    body["strategy_id"] = "buy-and-hold".into();
-    let held = request_and_follow(&client, &body, "buy and hold").await?;
+    /// The demonstration itself, over HTTP but for the import of the candles.
+    async fn show(self, once: bool) -> anyhow::Result<()> {
+        let base = &self.base;
+        let rows = [
+            ("PostgreSQL", self.database.clone()),
+            ("HTTP API", format!("listening on {base}")),
+            ("Roles", "api, projector, executor".to_owned()),
+            ("Candles", self.import().await?),
+        ];
+        output::line(&text::rows("What runs", &rows))?;
 
+        let client = Client::sign_up(base).await?;
+        let strategy = client.post("/strategies", &strategy_body()).await?;
+        output::line(&text::strategy(&strategy))?;
+
+        output::line(&text::heading("The run"))?;
+        let mut body = json!({ "symbol": SYMBOL, "timeframe": "1d", "initial_balance": "10000" });
+        body["strategy_id"] = strategy["id"].clone();
+        let id = request_and_follow(&client, &body, "golden cross").await?;
+        body["strategy_id"] = "buy-and-hold".into();
+        let held = request_and_follow(&client, &body, "buy and hold").await?;
+        show_results(&client, &id, &held).await?;
+        Ok(output::line(&text::curl(base, client.token(), &id, once))?)
+    }
+
+    /// Imports the candles that ship; nothing is written the second time.
+    async fn import(&self) -> anyhow::Result<String> {
+        let now = infra::clock::now().timestamp_millis();
+        let parsed = candle_csv::parse(CANDLES, Some(Timeframe::OneDay), now)?;
+        let symbol: Symbol = SYMBOL.parse()?;
+        let bar = output::progress_bar(parsed.candles.len() as u64, "importing candles");
+        let progress = |done: usize| bar.set_position(done as u64);
+        let (timeframe, candles) = (parsed.timeframe, &parsed.candles);
+        self.candles.import(&symbol, timeframe, candles, None, progress).await?;
+        bar.finish_and_clear();
+        let times = &candles.open_time;
+        let (Some(first), Some(last)) = (times.first(), times.last()) else {
+            bail!("the candles that ship are empty");
+        };
+        let count = text::thousands(&times.len().to_string());
+        Ok(format!("{SYMBOL} 1d: {count} from {} to {}", text::day(*first), text::day(*last)))
+    }
+}
+
+async fn show_results(client: &Client, id: &str, held: &str) -> anyhow::Result<()> {
     let backtest = client.get(&format!("/backtests/{id}")).await?;
     let metrics = client.get(&format!("/backtests/{id}/metrics")).await?;
     let held_backtest = client.get(&format!("/backtests/{held}")).await?;
@@ -111,26 +151,7 @@ async fn show(app: &App, once: bool) -> anyhow::Result<()> {
     let equity = client.get(&format!("/backtests/{id}/equity?max_points=72")).await?;
     output::line(&text::equity(&equity))?;
     let events = client.all(&format!("/backtests/{id}/events")).await?;
-    output::line(&text::events(&events))?;
-    output::line(&text::curl(&base, client.token(), &id, once))?;
-    Ok(())
-}
-
-/// Imports the candles that ship; nothing is written the second time.
-async fn import(app: &App) -> anyhow::Result<String> {
-    let now = infra::clock::now().timestamp_millis();
-    let parsed = candle_csv::parse(CANDLES, Some(Timeframe::OneDay), now)?;
-    let symbol: Symbol = SYMBOL.parse()?;
-    let bar = output::progress_bar(parsed.candles.len() as u64, "importing candles");
-    let store = &app.context().candles;
-    let progress = |done: usize| bar.set_position(done as u64);
-    store.import(&symbol, parsed.timeframe, &parsed.candles, None, progress).await?;
-    bar.finish_and_clear();
-    let times = &parsed.candles.open_time;
-    let (first, last) = (times.first().copied(), times.last().copied());
-    let (Some(first), Some(last)) = (first, last) else { bail!("the candles that ship are empty") };
-    let count = text::thousands(&times.len().to_string());
-    Ok(format!("{SYMBOL} 1d: {count} from {} to {}", text::day(first), text::day(last)))
+    Ok(output::line(&text::events(&events))?)
 }
 
 fn strategy_body() -> Value {

@@ -117,10 +117,12 @@ pub(super) fn ledger(entries: &[Value]) -> String {
     let (date, side, price, quantity, fee, cash) = header;
     lines.push(format!("  {date:<10} {side:<4} {price:>12} {quantity:>13} {fee:>9} {cash:>14}"));
     for entry in &entries[entries.len().saturating_sub(LEDGER_LINES)..] {
-        let [price, fee, cash] = ["price", "fee", "cash_after"].map(|key| show(&entry[key], Unit::Money));
+        let [price, fee, cash] =
+            ["price", "fee", "cash_after"].map(|key| show(&entry[key], Unit::Money));
         let date = plain(&entry["timestamp"]).chars().take(10).collect::<String>();
         let (side, quantity) = (plain(&entry["side"]), plain(&entry["quantity"]));
-        lines.push(format!("  {date:<10} {side:<4} {price:>12} {quantity:>13} {fee:>9} {cash:>14}"));
+        lines
+            .push(format!("  {date:<10} {side:<4} {price:>12} {quantity:>13} {fee:>9} {cash:>14}"));
     }
     lines.join("\n")
 }
@@ -175,7 +177,8 @@ pub(super) fn events(events: &[Value]) -> String {
         let what = plain(&event["type"]);
         let stream = format!("{} {}", plain(&event["aggregate_type"]), plain(&event["sequence"]));
         let detail = detail(&event["payload"]);
-        let text = format!("  {:>6} {time} {stream:<12} {what} {detail}", plain(&event["position"]));
+        let text =
+            format!("  {:>6} {time} {stream:<12} {what} {detail}", plain(&event["position"]));
         text.chars().take(WIDTH).collect::<String>().trim_end().to_owned()
     };
     let mut lines = vec![heading("What happened: the events of the run")];
@@ -204,7 +207,11 @@ fn detail(payload: &Value) -> String {
 }
 
 pub(super) fn curl(base: &str, token: &str, id: &str, once: bool) -> String {
-    let when = if once { "How to call the API (while it runs: `backtrail demo`)" } else { "How to call the API" };
+    let when = if once {
+        "How to call the API (while it runs: `backtrail demo`)"
+    } else {
+        "How to call the API"
+    };
     let auth = "-H \"Authorization: Bearer $TOKEN\"";
     let json = "-H 'Content-Type: application/json'";
     [
@@ -215,12 +222,14 @@ pub(super) fn curl(base: &str, token: &str, id: &str, once: bool) -> String {
         "\n  # The metrics of this run".to_owned(),
         format!("  curl -s {auth} $API/backtests/$RUN/metrics"),
         "\n  # Another run, with faster averages; answers when it is done".to_owned(),
-        format!("  curl -s {auth} {json} \\"),
-        "    -H 'Prefer: wait=10' $API/backtests -d '{".to_owned(),
+        format!("  curl -s {auth} \\"),
+        format!("    {json} -H 'Prefer: wait=10' \\"),
+        "    $API/backtests -d '{".to_owned(),
         "      \"strategy_id\": \"golden-cross\", \"symbol\": \"BTC\",".to_owned(),
         "      \"parameters\": {\"short_window\": 20, \"long_window\": 100}}'".to_owned(),
         "\n  # GraphQL: the runs whose Sharpe ratio is above 0.5, best first".to_owned(),
-        format!("  curl -s {auth} {json} \\"),
+        format!("  curl -s {auth} \\"),
+        format!("    {json} \\"),
         "    $API/graphql -d '{\"query\": \"{ backtests(first: 5,".to_owned(),
         "      filter: {assetSymbol: \\\"BTC\\\", metrics: {sharpeRatio: {gt: 0.5}}},".to_owned(),
         "      orderBy: {field: SHARPE_RATIO, direction: DESC})".to_owned(),
@@ -286,7 +295,8 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_three() {
-        let cases = [("1", "1"), ("1000", "1,000"), ("-1234567.89", "-1,234,567.89"), ("999.5", "999.5")];
+        let cases =
+            [("1", "1"), ("1000", "1,000"), ("-1234567.89", "-1,234,567.89"), ("999.5", "999.5")];
         for (number, expected) in cases {
             assert_eq!(thousands(number), expected);
         }
