@@ -3,8 +3,10 @@
 pub mod aggregate;
 pub mod cash;
 pub mod commands;
+pub mod entries;
 pub mod error;
 pub mod events;
+pub mod hash;
 
 pub use aggregate::{Ledger, OpenTrade};
 pub use commands::LedgerCommand;

@@ -146,6 +146,26 @@ metrics! {
     omega,
 }
 
+impl Metrics {
+    /// What the result hash covers: the metrics in the order of their documentation, that is [`Self::NAMES`] with
+    /// `total_fees` before `turnover` and `total_pnl` before `total_pnl_percentage`. The drawdown periods follow from
+    /// the equity and are not among them.
+    #[must_use]
+    pub fn hashed(&self) -> Vec<Option<f64>> {
+        let exact = |name: &str| match name {
+            "turnover" => Some(self.total_fees),
+            "total_pnl_percentage" => Some(self.total_pnl),
+            _ => None,
+        };
+        let values = Self::NAMES.iter().zip(self.values());
+        values
+            .flat_map(|(name, value)| {
+                exact(name).map(|exact| Some(real(exact))).into_iter().chain([value])
+            })
+            .collect()
+    }
+}
+
 /// What metrics are made of: the range's candles (without those before it), equity and trades.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {

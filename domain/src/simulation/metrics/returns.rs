@@ -1,9 +1,7 @@
 //! Return and risk of the daily equity: Sharpe, Sortino, volatility, annual return, CAGR, Calmar.
 
 use super::{Metrics, Run, count, ratio, real};
-
-/// Milliseconds of a UTC day.
-const DAY_MS: i64 = 86_400_000;
+use crate::simulation::equity::days;
 
 /// The last equity of each UTC day and its returns.
 pub(super) struct Daily {
@@ -24,15 +22,12 @@ impl Daily {
         let mut returns = Vec::new();
         let mut ends = None::<(f64, f64)>;
         let mut weekend_count = 0;
-        let mut start = 0;
-        while let Some(time) = run.open_time.get(start) {
-            let day = time.div_euclid(DAY_MS);
-            let end = end_of_day(run, start, (day + 1) * DAY_MS);
+        for (day, candles) in days(run.open_time) {
             // The epoch was a Thursday.
             if matches!((day + 4).rem_euclid(7), 0 | 6) {
-                weekend_count += end - start;
+                weekend_count += candles.len();
             }
-            let equity = run.equity[end - 1];
+            let equity = run.equity[candles.end - 1];
             match &mut ends {
                 None => ends = Some((equity, equity)),
                 Some((_, last)) if *last > 0.0 => {
@@ -41,7 +36,6 @@ impl Daily {
                 }
                 Some(_) => {}
             }
-            start = end;
         }
         let threshold = 0.6 * 2.0 / 7.0 * count(run.open_time.len());
         let periods_per_year = if count(weekend_count) > threshold { 365.0 } else { 252.0 };
@@ -49,13 +43,6 @@ impl Daily {
         let deviation = deviation(&returns, mean);
         Self { returns, mean, deviation, ends, periods_per_year }
     }
-}
-
-/// The index after the last candle before `midnight`; a day's candles are few enough to search them.
-fn end_of_day(run: &Run<'_>, start: usize, midnight: i64) -> usize {
-    let most = usize::try_from(DAY_MS / run.timeframe.duration_ms()).unwrap_or(usize::MAX);
-    let limit = run.open_time.len().min(start.saturating_add(most));
-    start + run.open_time[start..limit].partition_point(|time| *time < midnight)
 }
 
 /// The standard deviation with n − 1; none where it is nothing but rounding.

@@ -31,16 +31,16 @@ pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
     for trade in run.trades {
         let entry_notional = self::notional(&trade.entry);
         notional += entry_notional;
-        metrics.total_fees += trade.entry.fee;
+        metrics.total_fees = metrics.total_fees.saturating_add(trade.entry.fee);
         let (Some(exit), Some(pnl)) = (&trade.exit, trade.pnl) else { continue };
         notional += self::notional(exit);
-        metrics.total_fees += exit.fee;
-        closed_pnl += pnl;
+        metrics.total_fees = metrics.total_fees.saturating_add(exit.fee);
+        closed_pnl = closed_pnl.saturating_add(pnl);
         sums.add(real(pnl), entry_notional, exit.time - trade.entry.time);
     }
     let is_open = run.trades.last().is_some_and(|trade| trade.exit.is_none());
-    metrics.total_pnl =
-        if is_open { run.final_balance - run.initial_balance } else { closed_pnl }.normalize();
+    let change = run.final_balance.saturating_sub(run.initial_balance);
+    metrics.total_pnl = if is_open { change } else { closed_pnl }.normalize();
     metrics.total_fees = metrics.total_fees.normalize();
     metrics.total_pnl_percentage = ratio(real(metrics.total_pnl), real(run.initial_balance));
     metrics.exposure = exposure(run);

@@ -1,0 +1,327 @@
+//! From a run to its ledger: the one place that decides which events a simulation makes, in which order.
+
+use rust_decimal::Decimal;
+
+use super::{events::LedgerEvent, hash::LedgerHasher};
+use crate::{
+    ids::{BacktestId, TradeId},
+    market::{Symbol, Timeframe},
+    simulation::{
+        Outcome,
+        equity::equity_points,
+        hash::{CanonicalError, Digest},
+        outcome::EquityPoint,
+        trade::{Fill, Trade},
+    },
+};
+
+/// Equity points of one event.
+pub const POINTS_PER_EVENT: usize = 250;
+
+/// Why a run cannot be written down.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    #[error("trade {0} has no exit")]
+    NotClosed(u32),
+    #[error("the sum of the fees leaves the exact range")]
+    Overflow,
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+}
+
+/// Makes the events of a ledger one by one as the run goes on, and hashes them.
+#[derive(Debug)]
+pub struct LedgerWriter {
+    backtest_id: BacktestId,
+    hasher: LedgerHasher,
+    trades_count: u32,
+    fills_count: u32,
+    total_fees: Decimal,
+}
+
+/// The end of a ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// `EquityRecorded` as often as needed, then `LedgerClosed`.
+    pub events: Vec<LedgerEvent>,
+    /// What the events record of the equity curve.
+    pub points: Vec<EquityPoint>,
+    /// Of all events before `LedgerClosed`.
+    pub ledger_hash: Digest,
+}
+
+impl LedgerWriter {
+    /// Begins a ledger; the event is `LedgerOpened`.
+    ///
+    /// # Errors
+    /// A payload that canonical JSON cannot hold.
+    pub fn open(
+        backtest_id: BacktestId,
+        symbol: Symbol,
+        timeframe: Timeframe,
+        initial_balance: Decimal,
+    ) -> Result<(Self, LedgerEvent), EntryError> {
+        let mut writer = Self {
+            backtest_id,
+            hasher: LedgerHasher::default(),
+            trades_count: 0,
+            fills_count: 0,
+            total_fees: Decimal::ZERO,
+        };
+        let initial_balance = initial_balance.normalize();
+        let event = LedgerEvent::LedgerOpened { backtest_id, symbol, timeframe, initial_balance };
+        writer.hasher.add(&event)?;
+        Ok((writer, event))
+    }
+
+    /// The event of a trade's entry.
+    ///
+    /// # Errors
+    /// A payload that canonical JSON cannot hold, fees beyond the exact range.
+    pub fn opened(&mut self, trade: &Trade) -> Result<LedgerEvent, EntryError> {
+        let event = LedgerEvent::TradeOpened {
+            trade_id: TradeId::of(self.backtest_id, trade.number),
+            number: trade.number,
+            direction: trade.direction,
+            fill: normalized(&trade.entry),
+        };
+        self.trades_count += 1;
+        self.count(&trade.entry)?;
+        self.hasher.add(&event)?;
+        Ok(event)
+    }
+
+    /// The event of a trade's exit.
+    ///
+    /// # Errors
+    /// A trade that is still open, a payload that canonical JSON cannot hold, fees beyond the exact range.
+    pub fn closed(&mut self, trade: &Trade) -> Result<LedgerEvent, EntryError> {
+        let (Some(exit), Some(pnl)) = (&trade.exit, trade.pnl) else {
+            return Err(EntryError::NotClosed(trade.number));
+        };
+        let event = LedgerEvent::TradeClosed {
+            trade_id: TradeId::of(self.backtest_id, trade.number),
+            number: trade.number,
+            direction: trade.direction,
+            entry: normalized(&trade.entry),
+            fill: normalized(exit),
+            pnl: pnl.normalize(),
+            is_ambiguous: trade.is_ambiguous,
+        };
+        self.count(exit)?;
+        self.hasher.add(&event)?;
+        Ok(event)
+    }
+
+    /// The rest of the ledger; `open_time` are those of the range's candles, as many as the outcome's equity.
+    ///
+    /// # Errors
+    /// A payload that canonical JSON cannot hold.
+    pub fn finish(mut self, open_time: &[i64], outcome: &Outcome) -> Result<Ending, EntryError> {
+        let points = equity_points(open_time, &outcome.equity);
+        let mut events = Vec::with_capacity(points.len().div_ceil(POINTS_PER_EVENT) + 1);
+        for points in points.chunks(POINTS_PER_EVENT) {
+            let event = LedgerEvent::EquityRecorded { points: points.to_vec() };
+            self.hasher.add(&event)?;
+            events.push(event);
+        }
+        let ledger_hash = self.hasher.finish();
+        events.push(LedgerEvent::LedgerClosed {
+            trades_count: self.trades_count,
+            fills_count: self.fills_count,
+            total_fees: self.total_fees.normalize(),
+            total_pnl: outcome.metrics.total_pnl.normalize(),
+            final_balance: outcome.final_balance.normalize(),
+            ledger_hash: ledger_hash.to_string(),
+        });
+        Ok(Ending { events, points, ledger_hash })
+    }
+
+    fn count(&mut self, fill: &Fill) -> Result<(), EntryError> {
+        self.fills_count += 1;
+        let total = self.total_fees.checked_add(fill.fee);
+        self.total_fees = total.ok_or(EntryError::Overflow)?;
+        Ok(())
+    }
+}
+
+/// The fill with no decimal that ends in zeros.
+fn normalized(fill: &Fill) -> Fill {
+    Fill {
+        price: fill.price.normalize(),
+        quantity: fill.quantity.normalize(),
+        fee: fill.fee.normalize(),
+        cash_after: fill.cash_after.normalize(),
+        ..fill.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ledger::{Ledger, LedgerCommand},
+        simulation::{
+            metrics::Metrics,
+            trade::{Direction, Side},
+        },
+    };
+
+    // Computed with Python's hashlib over the four lines of canonical JSON, written by hand.
+    const LEDGER: &str = "249cc5f8694c832164186c0130e550a25d029c8514ae6aa78e57faccb4ec126b";
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn trade() -> Trade {
+        let fill = |side, price: &str, fee: &str, cash_after: &str, reason: &str| Fill {
+            time: 1_503_014_400_000,
+            side,
+            price: decimal(price),
+            quantity: decimal("2.3300"),
+            fee: decimal(fee),
+            cash_after: decimal(cash_after),
+            reason: reason.to_owned(),
+        };
+        Trade {
+            number: 1,
+            direction: Direction::Long,
+            entry: fill(Side::Buy, "4285.080", "9.99", "0.50", "rsi(14) < 30"),
+            exit: Some(fill(Side::Sell, "4108.37", "9.570", "9573.00210", "end_of_data")),
+            pnl: Some(decimal("-431.29430")),
+            is_ambiguous: false,
+        }
+    }
+
+    fn outcome(equity: Vec<f64>) -> Outcome {
+        let total_pnl = decimal("-431.2943");
+        Outcome {
+            trades: vec![trade()],
+            equity,
+            metrics: Metrics { total_pnl, ..Metrics::default() },
+            shortfall: Decimal::ZERO,
+            final_balance: decimal("9573.00210"),
+            ambiguous_trades_count: 0,
+            warnings: Vec::new(),
+            rejections: Vec::new(),
+            first_evaluated: 0,
+        }
+    }
+
+    fn write(backtest_id: BacktestId) -> (Vec<LedgerEvent>, Ending) {
+        let balance = decimal("10000.00");
+        let symbol = "BTCUSDT".parse().unwrap();
+        let (mut writer, opened) =
+            LedgerWriter::open(backtest_id, symbol, Timeframe::OneDay, balance).unwrap();
+        let mut events = vec![opened];
+        events.push(writer.opened(&trade()).unwrap());
+        events.push(writer.closed(&trade()).unwrap());
+        let times = [1_502_928_000_000, 1_503_014_400_000];
+        let ending = writer.finish(&times, &outcome(vec![10_000.0, 9573.0021])).unwrap();
+        events.extend(ending.events.clone());
+        (events, ending)
+    }
+
+    #[test]
+    fn a_ledger_is_written_in_order_without_trailing_zeros_and_hashed() {
+        let (events, ending) = write(BacktestId::default());
+        assert_eq!(ending.ledger_hash.to_string(), LEDGER);
+        assert_eq!(events.len(), 5);
+        assert_eq!(
+            serde_json::to_value(&events[4]).unwrap(),
+            serde_json::json!({
+                "type": "LedgerClosed", "trades_count": 1, "fills_count": 2, "total_fees": "19.56",
+                "total_pnl": "-431.2943", "final_balance": "9573.0021", "ledger_hash": LEDGER,
+            })
+        );
+    }
+
+    #[test]
+    fn ids_change_the_events_but_not_the_hash() {
+        let other = BacktestId::new(uuid::Uuid::from_u128(7));
+        let (events, ending) = write(other);
+        assert_ne!(events[0], write(BacktestId::default()).0[0]);
+        assert_eq!(ending.ledger_hash.to_string(), LEDGER);
+    }
+
+    #[test]
+    fn a_restart_and_the_stored_json_give_the_same_hash() {
+        let (events, _) = write(BacktestId::default());
+        let restarted = LedgerEvent::LedgerRestarted { engine_version: "2".to_owned() };
+        let mut hasher = LedgerHasher::default();
+        for event in events[..2].iter().chain([&restarted]).chain(&events) {
+            let stored = serde_json::to_string(event).unwrap();
+            hasher.add(&serde_json::from_str(&stored).unwrap()).unwrap();
+        }
+        assert_eq!(hasher.finish().to_string(), LEDGER);
+    }
+
+    #[test]
+    fn equity_points_come_in_chunks() {
+        let days: Vec<i64> = (0..501).map(|day| day * 86_400_000).collect();
+        let (writer, _) = LedgerWriter::open(
+            BacktestId::default(),
+            "GOOG".parse().unwrap(),
+            Timeframe::OneDay,
+            Decimal::ONE,
+        )
+        .unwrap();
+        let ending = writer.finish(&days, &outcome(vec![1.0; 501])).unwrap();
+        let lengths: Vec<usize> = ending
+            .events
+            .iter()
+            .map(|event| match event {
+                LedgerEvent::EquityRecorded { points } => points.len(),
+                LedgerEvent::LedgerOpened { .. }
+                | LedgerEvent::TradeOpened { .. }
+                | LedgerEvent::TradeClosed { .. }
+                | LedgerEvent::LedgerRestarted { .. }
+                | LedgerEvent::LedgerClosed { .. } => 0,
+            })
+            .collect();
+        assert_eq!(lengths, [250, 250, 1, 0]);
+        assert_eq!(ending.points.len(), 501);
+    }
+
+    #[test]
+    fn an_open_trade_has_no_closing_entry() {
+        let (mut writer, _) = LedgerWriter::open(
+            BacktestId::default(),
+            "GOOG".parse().unwrap(),
+            Timeframe::OneDay,
+            Decimal::ONE,
+        )
+        .unwrap();
+        let open = Trade { exit: None, pnl: None, ..trade() };
+        assert!(matches!(writer.closed(&open), Err(EntryError::NotClosed(1))));
+    }
+
+    #[test]
+    fn the_aggregate_accepts_what_the_writer_makes() {
+        let mut trade = trade();
+        trade.entry.price = decimal("100");
+        trade.entry.quantity = decimal("2");
+        trade.entry.fee = decimal("0.2");
+        trade.entry.cash_after = decimal("799.8");
+        let exit = Fill { side: Side::Sell, price: decimal("110"), ..trade.entry.clone() };
+        trade.exit = Some(Fill { cash_after: decimal("1019.60"), ..exit });
+        trade.pnl = Some(decimal("19.60"));
+        let backtest_id = BacktestId::new(uuid::Uuid::from_u128(7));
+        let (mut writer, opened) = LedgerWriter::open(
+            backtest_id,
+            "GOOG".parse().unwrap(),
+            Timeframe::OneDay,
+            decimal("1000.0"),
+        )
+        .unwrap();
+        let mut events =
+            vec![opened, writer.opened(&trade).unwrap(), writer.closed(&trade).unwrap()];
+        let mut outcome = outcome(vec![1000.0, 1019.6]);
+        outcome.metrics.total_pnl = decimal("19.6");
+        outcome.final_balance = decimal("1019.60");
+        events.extend(writer.finish(&[0, 86_400_000], &outcome).unwrap().events);
+        let decided = Ledger::default().decide(LedgerCommand::Record(events.clone()));
+        assert_eq!(decided, Ok(events));
+    }
+}

@@ -1,0 +1,230 @@
+//! SHA-256 over what goes into a run and what comes out: the same inputs give the same bytes everywhere.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::{Candles, Settings, metrics::Metrics, outcome::EquityPoint};
+use crate::{
+    backtest::Request,
+    market::{Symbol, Timeframe},
+    number::Number,
+    strategy::StrategyDefinition,
+};
+
+/// A SHA-256, shown as 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+/// A text that is not a SHA-256 in hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a SHA-256 of 64 hexadecimal digits")]
+pub struct DigestError(pub String);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let error = || DigestError(text.chars().take(80).collect());
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(error());
+        }
+        let mut bytes = [0; 32];
+        for (byte, digits) in bytes.iter_mut().zip(0..) {
+            let pair = text.get(digits * 2..digits * 2 + 2).ok_or_else(error)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| error())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Something that canonical JSON cannot say.
+#[derive(Debug, thiserror::Error)]
+#[error("not writable as canonical JSON: {0}")]
+pub struct CanonicalError(#[from] serde_json::Error);
+
+/// RFC 8785: sorted keys, no white space, numbers as ECMAScript writes them.
+///
+/// # Errors
+/// Values that JSON cannot hold.
+pub fn canonical(value: &impl Serialize) -> Result<Vec<u8>, CanonicalError> {
+    Ok(serde_json_canonicalizer::to_vec(value)?)
+}
+
+/// The hash of a dataset: of each row `open_time` as i64 and open, high, low, close, volume as f64, little endian.
+#[must_use]
+pub fn dataset_sha256(candles: &Candles) -> Digest {
+    let mut hasher = Sha256::new();
+    let mut buffer = Vec::with_capacity(48 * 1_024);
+    for index in 0..candles.len() {
+        buffer.extend_from_slice(&candles.open_time[index].to_le_bytes());
+        for column in [&candles.open, &candles.high, &candles.low, &candles.close, &candles.volume]
+        {
+            buffer.extend_from_slice(&column[index].to_le_bytes());
+        }
+        if buffer.len() == 48 * 1_024 {
+            hasher.update(&buffer);
+            buffer.clear();
+        }
+    }
+    hasher.update(&buffer);
+    Digest(hasher.finalize().into())
+}
+
+/// Everything that a result follows from beside its dataset, under the names of `BacktestRequested`.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Pinned<'a> {
+    pub definition: &'a StrategyDefinition,
+    /// All of them, defaults filled in.
+    pub parameters: &'a BTreeMap<String, Number>,
+    pub symbol: &'a Symbol,
+    pub timeframe: Timeframe,
+    pub start_time: DateTime<Utc>,
+    pub end_time: DateTime<Utc>,
+    pub initial_balance: Decimal,
+    /// All of them, defaults filled in.
+    pub metadata: &'a Settings,
+}
+
+impl<'a> From<&'a Request> for Pinned<'a> {
+    fn from(request: &'a Request) -> Self {
+        Self {
+            definition: &request.definition,
+            parameters: &request.parameters,
+            symbol: &request.symbol,
+            timeframe: request.timeframe,
+            start_time: request.start_time,
+            end_time: request.end_time,
+            initial_balance: request.initial_balance,
+            metadata: &request.metadata,
+        }
+    }
+}
+
+/// The hash of a result: dataset hash (32 bytes) ‖ canonical JSON of [`Pinned`] ‖ ledger hash (32 bytes) ‖ the metrics
+/// of [`Metrics::hashed`], 00 for none, else 01 and the f64 ‖ the recorded equity points, time i64 and equity f64;
+/// numbers little endian.
+///
+/// # Errors
+/// Values that canonical JSON cannot hold.
+pub fn result_hash(
+    dataset: Digest,
+    pinned: &Pinned<'_>,
+    ledger: Digest,
+    metrics: &Metrics,
+    points: &[EquityPoint],
+) -> Result<Digest, CanonicalError> {
+    let pinned = Pinned { initial_balance: pinned.initial_balance.normalize(), ..*pinned };
+    let mut hasher = Sha256::new();
+    hasher.update(dataset.0);
+    hasher.update(canonical(&pinned)?);
+    hasher.update(ledger.0);
+    for metric in metrics.hashed() {
+        match metric {
+            None => hasher.update([0]),
+            Some(value) => {
+                hasher.update([1]);
+                hasher.update(value.to_le_bytes());
+            }
+        }
+    }
+    for point in points {
+        hasher.update(point.time.to_le_bytes());
+        hasher.update(point.equity.to_le_bytes());
+    }
+    Ok(Digest(hasher.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::market::Candle;
+
+    // The expected digests were computed with Python's hashlib and struct over the documented bytes.
+
+    fn dataset() -> Candles {
+        let candle = |open_time, open, high, low, close, volume| Candle {
+            open_time,
+            open,
+            high,
+            low,
+            close,
+            volume,
+        };
+        [
+            candle(1_502_928_000_000, 4261.48, 4485.39, 4200.74, 4285.08, 795.150377),
+            candle(1_503_014_400_000, 4285.08, 4371.52, 3938.77, 4108.37, 1199.888264),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    const DATASET: &str = "7833ea1b317df0eb224227e817367b5ace863ff8282788cd07ca6068ec829487";
+
+    #[test]
+    fn a_dataset_is_hashed_row_by_row_in_little_endian() {
+        assert_eq!(dataset_sha256(&dataset()).to_string(), DATASET);
+        let long: Candles = (0..3_000).map(|_| dataset().get(0).unwrap()).collect();
+        let mut whole = Sha256::new();
+        for _ in 0..3_000 {
+            whole.update(1_502_928_000_000_i64.to_le_bytes());
+            for value in [4261.48_f64, 4485.39, 4200.74, 4285.08, 795.150377] {
+                whole.update(value.to_le_bytes());
+            }
+        }
+        assert_eq!(dataset_sha256(&long).0, <[u8; 32]>::from(whole.finalize()));
+    }
+
+    #[test]
+    fn a_result_is_hashed_as_documented() {
+        let definition = serde_json::from_str(
+            r#"{"code_ref": "golden_cross", "default_parameters": {"long_window": 200, "short_window": 50}}"#,
+        );
+        let metadata = serde_json::from_str(
+            r#"{"leverage": 1, "commission": 0.001, "commission_fixed": 0, "slippage_bps": 0, "spread_bps": 0,
+                "fill": "next_open", "intrabar": "stop_first", "finalize": "close", "warmup": "before_start", "seed": 0}"#,
+        );
+        let parameters = serde_json::from_str(r#"{"long_window": 200, "short_window": 50.5}"#);
+        let pinned = Pinned {
+            definition: &definition.unwrap(),
+            parameters: &parameters.unwrap(),
+            symbol: &"BTCUSDT".parse().unwrap(),
+            timeframe: Timeframe::OneDay,
+            start_time: "2017-08-17T00:00:00Z".parse().unwrap(),
+            end_time: "2017-08-18T00:00:00Z".parse().unwrap(),
+            initial_balance: "10000.00".parse().unwrap(),
+            metadata: &metadata.unwrap(),
+        };
+        let ledger = "249cc5f8694c832164186c0130e550a25d029c8514ae6aa78e57faccb4ec126b";
+        let metrics = Metrics {
+            sharpe_ratio: Some(1.25),
+            total_fees: "19.56".parse().unwrap(),
+            total_pnl: "-431.2943".parse().unwrap(),
+            omega: Some(0.75),
+            ..Metrics::default()
+        };
+        let point = |time, equity| EquityPoint { time, equity };
+        let points = [point(1_502_928_000_000, 10_000.0), point(1_503_014_400_000, 9573.0021)];
+        let dataset = DATASET.parse().unwrap();
+        let hash = result_hash(dataset, &pinned, ledger.parse().unwrap(), &metrics, &points);
+        let expected = "6c71b9cf1a9310ed68ee6410639ccd9ee31bc43cb6ae1c1cee2fd2926c097724";
+        assert_eq!(hash.unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn a_digest_is_read_from_its_own_text_alone() {
+        assert_eq!(DATASET.parse::<Digest>().unwrap().to_string(), DATASET);
+        for text in ["", "12", &DATASET[1..], &format!("é{}", &DATASET[2..]), &"g".repeat(64)] {
+            assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+    }
+}

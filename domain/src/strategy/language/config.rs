@@ -1,0 +1,204 @@
+//! The config of a strategy: sizing, stops, direction; percent on the wire, fractions inside.
+
+use serde_json::{Map, Value};
+
+use super::{
+    rules::kind,
+    suggest::{did_you_mean, shown},
+};
+use crate::{
+    fields::FieldError,
+    simulation::rules::{Directions, Sizing, StrategyConfig},
+};
+
+/// The config without a `config`: all in, long, no stops.
+pub const DEFAULT: StrategyConfig = StrategyConfig {
+    sizing: Sizing::AllIn,
+    stop_loss: None,
+    take_profit: None,
+    direction: Directions::Long,
+};
+
+/// A stop nearer than this many percent is probably a fraction.
+const STOP_SUSPICIOUS: f64 = 0.01;
+
+const KNOWN: [&str; 6] =
+    ["position_sizing", "size", "risk_percentage", "stop_loss", "take_profit", "direction"];
+
+/// Reads the object at `config`; every error and warning by field path.
+pub fn read(
+    config: &Value,
+    errors: &mut Vec<FieldError>,
+    warnings: &mut Vec<FieldError>,
+) -> StrategyConfig {
+    let Value::Object(members) = config else {
+        let message = format!("this is {}, not an object", kind(config));
+        errors.push(FieldError::new("config", "invalid", message));
+        return DEFAULT;
+    };
+    let mut reader = Reader { members, errors, warnings };
+    reader.check_members();
+    let direction = reader.direction();
+    let stop_loss = reader.percent("stop_loss");
+    let take_profit = reader.percent("take_profit");
+    reader.check_stops(direction, stop_loss, take_profit);
+    let sizing = reader.sizing(stop_loss.is_some());
+    StrategyConfig {
+        sizing,
+        stop_loss: stop_loss.map(|percent| percent / 100.0),
+        take_profit: take_profit.map(|percent| percent / 100.0),
+        direction,
+    }
+}
+
+struct Reader<'a> {
+    members: &'a Map<String, Value>,
+    errors: &'a mut Vec<FieldError>,
+    warnings: &'a mut Vec<FieldError>,
+}
+
+impl Reader<'_> {
+    /// What the engine does not honour is refused by name, never ignored.
+    fn check_members(&mut self) {
+        let unknown = self
+            .members
+            .iter()
+            .filter(|(name, value)| !KNOWN.contains(&name.as_str()) && !value.is_null());
+        for (name, _) in unknown {
+            let message =
+                format!("`{}` is not supported{}", shown(name), did_you_mean(name, KNOWN));
+            let field = format!("config.{}", shown(name));
+            self.errors.push(FieldError::new(field, "unsupported_setting", message));
+        }
+    }
+
+    fn direction(&mut self) -> Directions {
+        match self.word("direction", &["long", "short", "both"]) {
+            Some("short") => Directions::Short,
+            Some("both") => Directions::Both,
+            Some(_) | None => Directions::Long,
+        }
+    }
+
+    fn sizing(&mut self, has_stop: bool) -> Sizing {
+        let kinds =
+            ["all_in", "percent_of_equity", "fixed_amount", "fixed_quantity", "risk_percentage"];
+        let sizing = self.word("position_sizing", &kinds).unwrap_or("all_in");
+        let size = self.percent("size");
+        let risk = self.percent("risk_percentage");
+        if sizing != "risk_percentage" && risk.is_some() {
+            self.warn_unused("risk_percentage", sizing);
+        }
+        if matches!(sizing, "all_in" | "risk_percentage") && size.is_some() {
+            self.warn_unused("size", sizing);
+        }
+        match sizing {
+            "percent_of_equity" => {
+                Sizing::PercentOfEquity(self.needed("size", size, sizing, 100.0) / 100.0)
+            }
+            "fixed_amount" => Sizing::FixedAmount(self.needed("size", size, sizing, f64::MAX)),
+            "fixed_quantity" => Sizing::FixedQuantity(self.needed("size", size, sizing, f64::MAX)),
+            "risk_percentage" => {
+                if !has_stop && self.is_absent("stop_loss") {
+                    let message =
+                        "risk_percentage measures the risk to the stop: it needs a stop_loss";
+                    self.fail("stop_loss", "required", message);
+                }
+                let risk = self.needed("risk_percentage", risk, sizing, 100.0);
+                Sizing::RiskPercentage(risk / 100.0)
+            }
+            _ => Sizing::AllIn,
+        }
+    }
+
+    /// The value that `sizing` cannot do without, at most `maximum`. Zero stands in for an error.
+    fn needed(&mut self, name: &str, value: Option<f64>, sizing: &str, maximum: f64) -> f64 {
+        match value {
+            Some(value) if value > maximum => {
+                self.fail(name, "out_of_range", format!("{value} percent is more than there is"));
+                0.0
+            }
+            Some(value) => value,
+            None => {
+                if self.is_absent(name) {
+                    self.fail(name, "required", format!("{sizing} needs it"));
+                }
+                0.0
+            }
+        }
+    }
+
+    fn check_stops(&mut self, direction: Directions, stop: Option<f64>, target: Option<f64>) {
+        if direction != Directions::Short && stop.is_some_and(|percent| percent >= 100.0) {
+            let message = "the stop of a long lies less than 100 percent below the price";
+            self.fail("stop_loss", "out_of_range", message);
+        }
+        if direction != Directions::Long && target.is_some_and(|percent| percent >= 100.0) {
+            let message = "the target of a short lies less than 100 percent below the price";
+            self.fail("take_profit", "out_of_range", message);
+        }
+        for (name, value) in [("stop_loss", stop), ("take_profit", target)] {
+            if let Some(value) = value.filter(|value| *value < STOP_SUSPICIOUS) {
+                let message = format!("{value} means {value} percent: 5 is 5 percent");
+                self.warn(name, "suspicious_unit", message);
+            }
+        }
+    }
+
+    /// A number above 0; an error where it is something else.
+    fn percent(&mut self, name: &str) -> Option<f64> {
+        let value = self.members.get(name).filter(|value| !value.is_null())?;
+        let number = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse::<f64>().ok(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        match number.filter(|number| number.is_finite()) {
+            Some(number) if number > 0.0 => Some(number),
+            Some(number) => {
+                self.fail(name, "out_of_range", format!("it must be above 0, not {number}"));
+                None
+            }
+            None => {
+                let message = match value {
+                    Value::String(text) => format!("`{}` is not a finite number", shown(text)),
+                    other => format!("this is {}, not a number", kind(other)),
+                };
+                self.fail(name, "invalid", message);
+                None
+            }
+        }
+    }
+
+    /// One of some words.
+    fn word(&mut self, name: &str, known: &[&'static str]) -> Option<&'static str> {
+        let message = match self.members.get(name)? {
+            Value::Null => return None,
+            Value::String(word) => {
+                if let Some(found) = known.iter().find(|known| known.eq_ignore_ascii_case(word)) {
+                    return Some(found);
+                }
+                format!("there is no `{}`; there are {}", shown(word), known.join(", "))
+            }
+            other => format!("this is {}; there are {}", kind(other), known.join(", ")),
+        };
+        self.fail(name, "invalid", message);
+        None
+    }
+
+    fn is_absent(&self, name: &str) -> bool {
+        self.members.get(name).is_none_or(Value::is_null)
+    }
+
+    fn warn_unused(&mut self, name: &str, sizing: &str) {
+        self.warn(name, "unused_setting", format!("position_sizing {sizing} does not use it"));
+    }
+
+    fn warn(&mut self, name: &str, code: &str, message: String) {
+        self.warnings.push(FieldError::new(format!("config.{name}"), code, message));
+    }
+
+    fn fail(&mut self, name: &str, code: &str, message: impl Into<String>) {
+        self.errors.push(FieldError::new(format!("config.{name}"), code, message));
+    }
+}

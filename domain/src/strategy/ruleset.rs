@@ -1,0 +1,126 @@
+//! All rules of a definition, typed, with their `$parameters` still in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    builtins,
+    definition::StrategyDefinition,
+    language::{
+        bind::Binder,
+        config,
+        rules::{self, Rule, RuleTest},
+    },
+};
+use crate::{
+    fields::FieldError,
+    number::Number,
+    simulation::rules::{BoundStrategy, Directions, StrategyConfig},
+};
+
+/// What [`StrategyDefinition`] says, typed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleSet {
+    pub entry: Option<Rule>,
+    pub exit: Option<Rule>,
+    pub short_entry: Option<Rule>,
+    pub short_exit: Option<Rule>,
+    pub config: StrategyConfig,
+}
+
+impl RuleSet {
+    /// Reads the rules of a definition, those of its built-in where it names one. None when it names
+    /// an unknown one; what else is wrong is left out and among the errors.
+    pub fn read(
+        definition: &StrategyDefinition,
+        errors: &mut Vec<FieldError>,
+        warnings: &mut Vec<FieldError>,
+    ) -> Option<Self> {
+        let config = definition
+            .config
+            .as_ref()
+            .map_or(config::DEFAULT, |config| config::read(config, errors, warnings));
+        let mut rule = |field: &str, value: Option<&Value>| {
+            value.and_then(|value| rules::read(field, value, errors))
+        };
+        if let Some(code_ref) = &definition.code_ref {
+            let Some(builtin) = builtins::find(code_ref) else {
+                errors.push(builtins::unknown(code_ref));
+                return None;
+            };
+            let entry = rule("entry_rules", Some(&(builtin.entry_rules)()));
+            let exit = rule("exit_rules", builtin.exit_rules.map(|rules| rules()).as_ref());
+            return Some(Self { entry, exit, short_entry: None, short_exit: None, config });
+        }
+        let entry = rule("entry_rules", definition.entry_rules.as_ref());
+        let exit = rule("exit_rules", definition.exit_rules.as_ref());
+        let short_entry = rule("short_entry_rules", definition.short_entry_rules.as_ref());
+        let short_exit = rule("short_exit_rules", definition.short_exit_rules.as_ref());
+        let short_rules = [
+            ("short_entry_rules", &definition.short_entry_rules),
+            ("short_exit_rules", &definition.short_exit_rules),
+        ];
+        for (field, given) in short_rules {
+            if given.is_some() && config.direction != Directions::Both {
+                let message = "only direction `both` has rules of its own for shorts";
+                errors.push(FieldError::new(field, "invalid", message));
+            }
+        }
+        Some(Self { entry, exit, short_entry, short_exit, config })
+    }
+
+    /// The rules with these parameters in place; none when something is wrong, which the errors say.
+    pub fn bind(
+        &self,
+        parameters: &BTreeMap<String, Number>,
+        parameters_field: &str,
+        errors: &mut Vec<FieldError>,
+    ) -> Option<BoundStrategy> {
+        let before = errors.len();
+        let mut binder = Binder { parameters, parameters_field, errors };
+        let mut bind = |rule: &Option<Rule>| rule.as_ref().and_then(|rule| binder.bind(rule));
+        let entry = bind(&self.entry);
+        let exit = bind(&self.exit);
+        let short_entry = bind(&self.short_entry);
+        let short_exit = bind(&self.short_exit);
+        if errors.len() > before {
+            return None;
+        }
+        Some(BoundStrategy { entry: entry?, exit, short_entry, short_exit, config: self.config })
+    }
+
+    /// The names of all parameters that the rules use.
+    #[must_use]
+    pub fn used_parameters(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        let rules = [&self.entry, &self.exit, &self.short_entry, &self.short_exit];
+        for rule in rules.into_iter().flatten() {
+            collect(rule, &mut names);
+        }
+        names
+    }
+}
+
+fn collect<'a>(rule: &'a Rule, names: &mut BTreeSet<&'a str>) {
+    let mut visit = |name| {
+        names.insert(name);
+    };
+    match rule {
+        Rule::All(rules) | Rule::Any(rules) => {
+            for rule in rules {
+                collect(rule, names);
+            }
+        }
+        Rule::Compare { left, test } => {
+            left.expression.visit_parameters(&mut visit);
+            match test {
+                RuleTest::Is(_, right) => right.expression.visit_parameters(&mut visit),
+                RuleTest::Between(low, high) => {
+                    low.expression.visit_parameters(&mut visit);
+                    high.expression.visit_parameters(&mut visit);
+                }
+            }
+        }
+    }
+}

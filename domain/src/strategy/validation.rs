@@ -1,0 +1,177 @@
+//! Checks a strategy body: every error and warning at once, and what its warm-up takes.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    builtins::{self, Builtin},
+    definition::StrategyDefinition,
+    language::rules::kind,
+    parameters,
+    ruleset::RuleSet,
+};
+use crate::{fields::FieldError, number::Number, simulation::rules::BoundStrategy};
+
+/// What is to be said about a strategy body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validation {
+    pub valid: bool,
+    pub errors: Vec<FieldError>,
+    pub warnings: Vec<FieldError>,
+    /// Candles before the first one on which rules are evaluated; none when it is not valid.
+    pub warmup_candles: Option<usize>,
+}
+
+/// Checks the definition in a strategy body (its other fields are ignored).
+#[must_use]
+pub fn validate_strategy(body: &Map<String, Value>) -> Validation {
+    let Reading { bound, errors, warnings, .. } = read(body);
+    let bound = bound.filter(|_| errors.is_empty());
+    Validation {
+        valid: errors.is_empty(),
+        errors,
+        warnings,
+        warmup_candles: bound.map(|bound| bound.first_defined() + 1),
+    }
+}
+
+/// A definition that was read; it is sound when there are no errors.
+pub(super) struct Reading {
+    pub(super) definition: StrategyDefinition,
+    pub(super) bound: Option<BoundStrategy>,
+    pub(super) errors: Vec<FieldError>,
+    pub(super) warnings: Vec<FieldError>,
+}
+
+/// Reads the definition's fields out of a strategy body.
+pub(super) fn read(body: &Map<String, Value>) -> Reading {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    let field = |name: &str| body.get(name).filter(|value| !value.is_null()).cloned();
+    let mut definition = StrategyDefinition {
+        code_ref: None,
+        entry_rules: field("entry_rules"),
+        exit_rules: field("exit_rules"),
+        short_entry_rules: field("short_entry_rules"),
+        short_exit_rules: field("short_exit_rules"),
+        config: field("config"),
+        default_parameters: parameters::read(
+            "default_parameters",
+            body.get("default_parameters"),
+            &mut errors,
+        ),
+    };
+    let builtin = read_code_ref(body, &mut definition, &mut errors);
+    let rules = RuleSet::read(&definition, &mut errors, &mut warnings);
+    if let Some(builtin) = builtin {
+        definition.default_parameters = parameters::merge(
+            Some(builtin),
+            &parameters::defaults_of(builtin),
+            &definition.default_parameters,
+            "default_parameters",
+            &mut errors,
+        );
+    }
+    let bound = rules.as_ref().and_then(|rules| {
+        rules.bind(&definition.default_parameters, "default_parameters", &mut errors)
+    });
+    if let Some(rules) = rules.filter(|_| errors.is_empty()) {
+        warn_unused(&rules, &definition, &mut warnings);
+        canonicalize(&mut definition);
+    }
+    Reading { definition, bound, errors, warnings }
+}
+
+/// Either `code_ref` or rules, never both, never neither.
+fn read_code_ref(
+    body: &Map<String, Value>,
+    definition: &mut StrategyDefinition,
+    errors: &mut Vec<FieldError>,
+) -> Option<&'static Builtin> {
+    let has_rules = [
+        &definition.entry_rules,
+        &definition.exit_rules,
+        &definition.short_entry_rules,
+        &definition.short_exit_rules,
+    ]
+    .into_iter()
+    .any(Option::is_some);
+    let code_ref = match body.get("code_ref") {
+        None | Some(Value::Null) => {
+            if definition.entry_rules.is_none() {
+                let message = if has_rules {
+                    "a strategy of rules has entry_rules"
+                } else {
+                    "a strategy has either a code_ref or entry_rules"
+                };
+                errors.push(FieldError::new("entry_rules", "required", message));
+            }
+            return None;
+        }
+        Some(Value::String(code_ref)) => code_ref,
+        Some(other) => {
+            let message = format!("this is {}, not a text", kind(other));
+            errors.push(FieldError::new("code_ref", "invalid", message));
+            return None;
+        }
+    };
+    if has_rules {
+        let message = "a strategy has either a code_ref or rules, not both";
+        errors.push(FieldError::new("code_ref", "conflict", message));
+    }
+    let builtin = builtins::find(code_ref);
+    match builtin {
+        Some(builtin) if !has_rules => definition.code_ref = Some(builtin.name.to_owned()),
+        Some(_) => return None,
+        None => errors.push(builtins::unknown(code_ref)),
+    }
+    builtin
+}
+
+fn warn_unused(rules: &RuleSet, definition: &StrategyDefinition, warnings: &mut Vec<FieldError>) {
+    let used = rules.used_parameters();
+    for name in definition.default_parameters.keys() {
+        if !used.contains(name.as_str()) {
+            let field = format!("default_parameters.{name}");
+            let message = format!("no rule uses `${name}`");
+            warnings.push(FieldError::new(field, "unused_parameter", message));
+        }
+    }
+}
+
+/// The same content in the same JSON: no nulls, `50` for `50.0`, no empty config.
+fn canonicalize(definition: &mut StrategyDefinition) {
+    let values = [
+        &mut definition.entry_rules,
+        &mut definition.exit_rules,
+        &mut definition.short_entry_rules,
+        &mut definition.short_exit_rules,
+        &mut definition.config,
+    ];
+    for value in values {
+        if let Some(value) = value {
+            canonicalize_value(value);
+        }
+    }
+    if definition.config.as_ref().and_then(Value::as_object).is_some_and(Map::is_empty) {
+        definition.config = None;
+    }
+}
+
+/// Rules that were read are nested a few levels only.
+fn canonicalize_value(value: &mut Value) {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+        Value::Number(number) => {
+            let integer = number.as_f64().and_then(Number::try_new).and_then(Number::as_integer);
+            if let Some(integer) = integer {
+                *value = Value::from(integer);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(canonicalize_value),
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(canonicalize_value);
+        }
+    }
+}
