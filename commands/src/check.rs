@@ -9,8 +9,8 @@ use domain::{
     fields::FieldError,
     ids::{StrategyId, UserId},
     market::Market,
-    simulation::{Candles, rules::BoundStrategy},
-    strategy::{Strategy, StrategyDefinition},
+    simulation::{Candles, Settings, rules::BoundStrategy},
+    strategy::{Strategy, StrategyDefinition, builtins},
 };
 use rust_decimal::Decimal;
 
@@ -64,6 +64,8 @@ impl Commands {
         else {
             return Err(CommandError::Invalid(errors));
         };
+        // The lot is pinned too: a market may change its own between two attempts.
+        let lot = Some(draft.settings.lot.unwrap_or(market.lot));
         Ok(Request {
             owner_id,
             strategy_id: strategy.id,
@@ -77,7 +79,7 @@ impl Commands {
             end_time,
             initial_balance: draft.initial_balance.normalize(),
             parameters,
-            metadata: draft.settings.clone(),
+            metadata: Settings { lot, ..draft.settings.clone() },
             origin: draft.origin,
         })
     }
@@ -182,8 +184,18 @@ impl Commands {
     }
 }
 
-fn builtin(_text: &str) -> Option<Pinned> {
-    None
+/// By id, or by any spelling of its name.
+fn builtin(text: &str) -> Option<Pinned> {
+    let builtin = match text.parse() {
+        Ok(id) => builtins::find_by_id(id)?,
+        Err(_) => builtins::find(text)?,
+    };
+    Some(Pinned {
+        id: builtin.id(),
+        version: 1,
+        name: builtin.title.to_owned(),
+        definition: StrategyDefinition::of_builtin(builtin),
+    })
 }
 
 /// Opening of the first (0) or last (1) candle of a range; none in an empty one.

@@ -1,7 +1,8 @@
 //! Why a command was not done.
 
 use domain::{
-    access::Forbidden, backtest::BacktestError, fields::FieldError, strategy::StrategyError,
+    access::Forbidden, backtest::BacktestError, fields::FieldError, ledger::LedgerError,
+    strategy::StrategyError,
 };
 use infra::postgres::DatabaseError;
 
@@ -63,5 +64,11 @@ impl From<BacktestError> for CommandError {
                 Self::Internal(message)
             }
         }
+    }
+}
+
+impl From<LedgerError> for CommandError {
+    fn from(error: LedgerError) -> Self {
+        Self::Internal(error.to_string())
     }
 }

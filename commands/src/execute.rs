@@ -119,6 +119,29 @@ pub(crate) async fn replayed(
     }
 }
 
+/// The aggregate after `command`, and the events that it makes, ready to be appended; none when it was done already.
+pub(crate) async fn decide<A>(
+    mut aggregate: A,
+    sequence: i64,
+    aggregate_id: &str,
+    command: A::Command,
+) -> Result<(A, StreamAppend), CommandError>
+where
+    A: Aggregate<Services = ()>,
+    A::Error: Into<CommandError>,
+{
+    let sink = EventSink::default();
+    aggregate.handle(command, &(), &sink).await.map_err(Into::into)?;
+    let events: Result<Vec<_>, _> = sink.collect().await.iter().map(new_event).collect();
+    let stream = StreamAppend {
+        aggregate_type: A::TYPE,
+        aggregate_id: aggregate_id.to_owned(),
+        expected_sequence: sequence,
+        events: events.map_err(|error| CommandError::Internal(error.to_string()))?,
+    };
+    Ok((aggregate, stream))
+}
+
 /// None after a conflict.
 async fn decide_and_append<A>(
     store: &EventStore,
@@ -131,20 +154,11 @@ where
     A: Aggregate<Services = ()>,
     A::Error: Into<CommandError>,
 {
-    let Loaded { mut aggregate, sequence, position } = loaded;
-    let sink = EventSink::default();
-    aggregate.handle(intent.command, &(), &sink).await.map_err(Into::into)?;
-    let events = sink.collect().await;
-    if events.is_empty() {
-        return Ok(Some(Executed::Done { after: aggregate, position }));
+    let Loaded { aggregate, sequence, position } = loaded;
+    let (after, stream) = decide(aggregate, sequence, aggregate_id, intent.command).await?;
+    if stream.events.is_empty() {
+        return Ok(Some(Executed::Done { after, position }));
     }
-    let events: Result<Vec<_>, _> = events.iter().map(new_event).collect();
-    let stream = StreamAppend {
-        aggregate_type: A::TYPE,
-        aggregate_id: aggregate_id.to_owned(),
-        expected_sequence: sequence,
-        events: events.map_err(|error| CommandError::Internal(error.to_string()))?,
-    };
     let append = Append {
         streams: vec![stream],
         metadata: metadata(context),
@@ -154,7 +168,7 @@ where
     };
     match store.append(append).await? {
         Outcome::Appended { last_position, .. } => {
-            Ok(Some(Executed::Done { after: aggregate, position: last_position }))
+            Ok(Some(Executed::Done { after, position: last_position }))
         }
         Outcome::Duplicate { position, aggregate_id, body_hash } => {
             let sent = context.idempotency.as_ref().map(|key| &key.body_hash);

@@ -3,7 +3,10 @@
 use domain::{
     access::{self, Access, Ownership},
     ids::{StrategyId, UserId},
-    strategy::{LiveStrategy, Strategy, StrategyCommand, StrategyContent},
+    strategy::{
+        LiveStrategy, Strategy, StrategyCommand, StrategyContent,
+        slug::{slug, with_suffix},
+    },
 };
 use infra::{
     clock,
@@ -43,10 +46,10 @@ impl Commands {
             return strategy_id(earlier);
         }
         let owner_id = context.actor.user_id().ok_or(CommandError::Forbidden)?;
-        let base = slug_of(&draft.content.name);
+        let base = slug(&draft.content.name);
         let mut number = 1;
         for _ in 0..SLUG_TRIES_MAX {
-            let slug = numbered(&base, number);
+            let slug = with_suffix(&base, number);
             match self.create_as(context, owner_id, slug, draft.clone()).await? {
                 Some(accepted) => return Ok(accepted),
                 None => number = self.free_number(owner_id, &base, number).await?,
@@ -135,7 +138,7 @@ impl Commands {
         taken: u32,
     ) -> Result<u32, CommandError> {
         let is_free = async |number: u32| {
-            let name = numbered(base, number);
+            let name = with_suffix(base, number);
             self.store.reserved(SLUG, owner_id, &name).await.map(|holder| holder.is_none())
         };
         let (mut taken, mut step) = (taken, 1);
@@ -165,16 +168,6 @@ fn writable<'a>(
     let ownership = Ownership { owner_id: Some(live.owner_id), is_public: live.is_public };
     access::check(&context.actor, Access::Write, ownership)?;
     Ok(live)
-}
-
-fn slug_of(name: &str) -> String {
-    let parts = name.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let words: Vec<_> = parts.filter(|word| !word.is_empty()).collect();
-    words.join("-").to_ascii_lowercase()
-}
-
-fn numbered(base: &str, number: u32) -> String {
-    if number == 1 { base.to_owned() } else { format!("{base}-{number}") }
 }
 
 fn strategy_id(accepted: Accepted<String>) -> Result<Accepted<StrategyId>, CommandError> {

@@ -29,8 +29,8 @@ pub struct Lease {
 pub struct Followed {
     /// Position up to which every requested run is queued.
     pub position: i64,
-    /// Runs that were put in.
-    pub queued: u64,
+    /// A run waits for an executor, or its lease has run out.
+    pub has_waiting: bool,
     /// The log went on further than one look takes in.
     pub is_behind: bool,
 }
@@ -71,14 +71,18 @@ impl RunQueue {
                 ON CONFLICT (backtest_id) DO NOTHING
                 RETURNING 1
             )
-            SELECT upto, head > upto AS is_behind, (SELECT count(*) FROM queued) AS queued FROM look";
+            SELECT upto, head > upto AS is_behind,
+                EXISTS (SELECT FROM queued) OR EXISTS (
+                    SELECT FROM run_queue WHERE lease_until IS NULL OR lease_until <= clock_timestamp()
+                ) AS has_waiting
+            FROM look";
         let client = self.database.get().await?;
         let statement = client.prepare_cached(FOLLOW).await?;
         let row = client.query_opt(&statement, &[&follower, &LOOK_POSITIONS]).await?;
         let row = row.ok_or_else(|| DatabaseError::Corrupt(format!("no follower `{follower}`")))?;
         Ok(Followed {
             position: row.try_get("upto")?,
-            queued: row.try_get::<_, i64>("queued")?.unsigned_abs(),
+            has_waiting: row.try_get("has_waiting")?,
             is_behind: row.try_get("is_behind")?,
         })
     }
