@@ -1,15 +1,73 @@
-//! Checkpoints: how far each read model's table is.
+//! Checkpoints: how far each read model's table is; moved by compare-and-set, with the rows.
 
+use deadpool_postgres::{GenericClient, Transaction};
 use infra::postgres::{Database, DatabaseError};
 
+/// How far a table is, and whether it goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Checkpoint {
+    pub(crate) position: i64,
+    /// A poison event waits to be retried or discarded.
+    pub(crate) is_stopped: bool,
+    /// It reached the end of the log at least once.
+    pub(crate) has_caught_up: bool,
+}
+
 /// The table's checkpoint; none before it was built.
-pub(crate) async fn position(
+pub(crate) async fn load(
     database: &Database,
     table: &str,
-) -> Result<Option<i64>, DatabaseError> {
+) -> Result<Option<Checkpoint>, DatabaseError> {
     let client = database.get().await?;
-    let sql = "SELECT position FROM read_models.checkpoints WHERE read_model = $1";
+    let sql = "SELECT position, state = 'stopped', caught_up_at IS NOT NULL \
+               FROM read_models.checkpoints WHERE table_name = $1";
     let statement = client.prepare_cached(sql).await?;
-    let found = client.query_opt(&statement, &[&table]).await?;
-    Ok(found.map(|row| row.try_get(0)).transpose()?)
+    let Some(row) = client.query_opt(&statement, &[&table]).await? else { return Ok(None) };
+    Ok(Some(Checkpoint {
+        position: row.try_get(0)?,
+        is_stopped: row.try_get(1)?,
+        has_caught_up: row.try_get(2)?,
+    }))
+}
+
+/// Moves the checkpoint from one position to another; false when it is elsewhere or stopped. In a transaction its row stays
+/// locked to the end.
+///
+/// A crash of Postgres may take back the last transactions that do this, rows and checkpoint together: they are projected again.
+/// So no commit here waits for the disk.
+pub(crate) async fn advance(
+    client: &impl GenericClient,
+    table: &str,
+    from: i64,
+    to: i64,
+) -> Result<bool, DatabaseError> {
+    let sql = "UPDATE read_models.checkpoints SET position = $3 \
+               WHERE table_name = $1 AND position = $2 AND state = 'running' \
+               RETURNING set_config('synchronous_commit', 'off', true)";
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query_opt(&statement, &[&table, &from, &to]).await?.is_some())
+}
+
+/// Halts the table at `position`, before the event that it could not take in.
+pub(crate) async fn stop(
+    transaction: &Transaction<'_>,
+    table: &str,
+    position: i64,
+) -> Result<(), DatabaseError> {
+    let sql = "UPDATE read_models.checkpoints SET position = $2, state = 'stopped' \
+               WHERE table_name = $1";
+    transaction.execute(sql, &[&table, &position]).await?;
+    Ok(())
+}
+
+/// Lets a table go on that stopped before `position`: the event there is dealt with.
+pub(crate) async fn resume(
+    transaction: &Transaction<'_>,
+    table: &str,
+    position: i64,
+) -> Result<(), DatabaseError> {
+    let sql = "UPDATE read_models.checkpoints SET position = $2, state = 'running' \
+               WHERE table_name = $1 AND position = $2 - 1 AND state = 'stopped'";
+    transaction.execute(sql, &[&table, &position]).await?;
+    Ok(())
 }

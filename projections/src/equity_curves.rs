@@ -1,12 +1,28 @@
 //! Read model: one row per point of a run's equity.
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use domain::{event::RecordedEvent, ledger::LedgerEvent};
+use futures_util::{FutureExt, future::BoxFuture};
+use infra::postgres::DatabaseError;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
 
-use crate::{ReadModels, backtests::BacktestRow, page::QueryError};
+use crate::{
+    ReadModels,
+    backtests::BacktestRow,
+    bulk::CopyColumn,
+    page::QueryError,
+    read_model::{Changes, Poison, ReadModel, aggregate_id},
+    run_rows::{self, RunEvent, RunRow, RunRows},
+};
 
 /// Its permanent name.
 pub const NAME: &str = "equity_curves";
-pub(crate) const TABLE: &str = "equity_curves_v1";
+const TABLE: &str = "equity_curves_v1";
+
+pub(crate) const READ_MODEL: ReadModel =
+    ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
 
 /// The last equity of a UTC day (or of every few days in runs over 4,096 days).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,4 +51,66 @@ impl ReadModels {
         };
         found.iter().map(read).collect()
     }
+}
+
+/// A row to be written.
+struct NewPoint {
+    backtest_id: Uuid,
+    time: DateTime<Utc>,
+    equity: f64,
+}
+
+impl RunRow for NewPoint {
+    const COLUMNS: &'static [CopyColumn<Self>] = &[
+        ("backtest_id", Type::UUID, |row| &row.backtest_id),
+        ("time", Type::TIMESTAMPTZ, |row| &row.time),
+        ("equity", Type::FLOAT8, |row| &row.equity),
+    ];
+
+    fn backtest_id(&self) -> Uuid {
+        self.backtest_id
+    }
+}
+
+impl Changes for RunRows<NewPoint> {
+    fn write<'a>(
+        self: Box<Self>,
+        transaction: &'a Transaction<'a>,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async move { Self::write(&self, transaction, table).await }.boxed()
+    }
+}
+
+fn create(table: &str) -> String {
+    format!(
+        "CREATE TABLE read_models.{table} (backtest_id uuid NOT NULL, time timestamptz NOT NULL, \
+         equity double precision NOT NULL, PRIMARY KEY (backtest_id, time));"
+    )
+}
+
+fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+    let mut changes = RunRows::new();
+    for event in events {
+        let backtest_id = aggregate_id(event)?;
+        match RunEvent::decode(event)? {
+            RunEvent::Ledger(LedgerEvent::EquityRecorded { points }) => {
+                for point in points {
+                    let time = run_rows::time(point.time)?;
+                    changes.rows.push(NewPoint { backtest_id, time, equity: point.equity });
+                }
+            }
+            RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
+                changes.clear(backtest_id);
+            }
+            RunEvent::Ledger(
+                LedgerEvent::LedgerOpened { .. }
+                | LedgerEvent::TradeOpened { .. }
+                | LedgerEvent::TradeClosed { .. }
+                | LedgerEvent::LedgerClosed { .. },
+            )
+            | RunEvent::Lifecycle => {}
+        }
+    }
+    Ok(Box::new(changes))
 }

@@ -1,26 +1,36 @@
 //! Read model: one row per fill.
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
 use domain::{
+    event::RecordedEvent,
     ids::{BacktestId, TradeId},
-    simulation::Side,
+    ledger::LedgerEvent,
+    simulation::{Fill, Side},
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::Type};
 use uuid::Uuid;
 
 use crate::{
     ReadModels,
     backtests::BacktestRow,
+    bulk::CopyColumn,
     page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    read_model::{Changes, Poison, ReadModel, aggregate_id},
     row,
+    run_rows::{self, RunEvent, RunRow, RunRows, integer},
 };
 
 /// Its permanent name.
 pub const NAME: &str = "ledger";
-pub(crate) const TABLE: &str = "ledger_v1";
+const TABLE: &str = "ledger_v1";
+
+pub(crate) const READ_MODEL: ReadModel =
+    ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
 
 /// One fill: an entry of a run's ledger.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -83,5 +93,114 @@ fn read(row: &Row) -> Result<LedgerRow, DatabaseError> {
         profit: row.try_get("profit")?,
         timestamp: row.try_get("time")?,
         reason: row.try_get("reason")?,
+    })
+}
+
+/// A row to be written.
+struct NewEntry {
+    backtest_id: Uuid,
+    sequence: i32,
+    trade_id: Uuid,
+    side: &'static str,
+    price: Decimal,
+    quantity: Decimal,
+    fee: Decimal,
+    cash_after: Decimal,
+    profit: Option<Decimal>,
+    time: DateTime<Utc>,
+    reason: String,
+}
+
+impl RunRow for NewEntry {
+    const COLUMNS: &'static [CopyColumn<Self>] = &[
+        ("backtest_id", Type::UUID, |row| &row.backtest_id),
+        ("sequence", Type::INT4, |row| &row.sequence),
+        ("trade_id", Type::UUID, |row| &row.trade_id),
+        ("side", Type::TEXT, |row| &row.side),
+        ("price", Type::NUMERIC, |row| &row.price),
+        ("quantity", Type::NUMERIC, |row| &row.quantity),
+        ("fee", Type::NUMERIC, |row| &row.fee),
+        ("cash_after", Type::NUMERIC, |row| &row.cash_after),
+        ("profit", Type::NUMERIC, |row| &row.profit),
+        ("time", Type::TIMESTAMPTZ, |row| &row.time),
+        ("reason", Type::TEXT, |row| &row.reason),
+    ];
+
+    fn backtest_id(&self) -> Uuid {
+        self.backtest_id
+    }
+}
+
+impl Changes for RunRows<NewEntry> {
+    fn write<'a>(
+        self: Box<Self>,
+        transaction: &'a Transaction<'a>,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async move { Self::write(&self, transaction, table).await }.boxed()
+    }
+}
+
+fn create(table: &str) -> String {
+    format!(
+        "CREATE TABLE read_models.{table} (\
+         backtest_id uuid NOT NULL, sequence integer NOT NULL, trade_id uuid NOT NULL, \
+         side text NOT NULL, price numeric NOT NULL, quantity numeric NOT NULL, \
+         fee numeric NOT NULL, cash_after numeric NOT NULL, profit numeric, \
+         time timestamptz NOT NULL, reason text NOT NULL, \
+         PRIMARY KEY (backtest_id, sequence));"
+    )
+}
+
+fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+    let mut changes = RunRows::new();
+    for event in events {
+        let backtest_id = aggregate_id(event)?;
+        match RunEvent::decode(event)? {
+            RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, number, direction: _, fill }) => {
+                // One trade is open at a time, so trade n has the fills 2n - 1 and 2n.
+                let sequence = number.saturating_mul(2).saturating_sub(1);
+                changes.rows.push(entry(backtest_id, sequence, trade_id, fill, None)?);
+            }
+            RunEvent::Ledger(LedgerEvent::TradeClosed { trade_id, number, fill, pnl, .. }) => {
+                let sequence = number.saturating_mul(2);
+                changes.rows.push(entry(backtest_id, sequence, trade_id, fill, Some(pnl))?);
+            }
+            RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
+                changes.clear(backtest_id);
+            }
+            RunEvent::Ledger(
+                LedgerEvent::LedgerOpened { .. }
+                | LedgerEvent::EquityRecorded { .. }
+                | LedgerEvent::LedgerClosed { .. },
+            )
+            | RunEvent::Lifecycle => {}
+        }
+    }
+    Ok(Box::new(changes))
+}
+
+fn entry(
+    backtest_id: Uuid,
+    sequence: u32,
+    trade_id: TradeId,
+    fill: Fill,
+    profit: Option<Decimal>,
+) -> Result<NewEntry, Poison> {
+    Ok(NewEntry {
+        backtest_id,
+        sequence: integer(sequence)?,
+        trade_id: trade_id.uuid(),
+        side: match fill.side {
+            Side::Buy => "buy",
+            Side::Sell => "sell",
+        },
+        price: fill.price,
+        quantity: fill.quantity,
+        fee: fill.fee,
+        cash_after: fill.cash_after,
+        profit,
+        time: run_rows::time(fill.time)?,
+        reason: fill.reason,
     })
 }

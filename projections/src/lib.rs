@@ -1,15 +1,24 @@
 //! The read side: the runner, and one file per read model with its fold, its SQL and its queries.
 
 pub mod backtests;
+mod bulk;
 mod checkpoints;
+pub mod dead_letters;
 pub mod equity_curves;
+mod feed;
 pub mod ledger;
 pub mod metric;
 pub mod page;
+mod read_model;
+pub mod rebuild;
 mod row;
+mod run_rows;
 pub mod runner;
+mod stateful;
+pub mod status;
 pub mod strategies;
 pub mod strategy_versions;
+mod tables;
 pub mod trades;
 mod waiting;
 
@@ -18,16 +27,6 @@ use std::time::Duration;
 use infra::postgres::Database;
 
 pub use waiting::Behind;
-
-/// Every read model: its name and the table that this binary reads and writes.
-pub(crate) const READ_MODELS: [(&str, &str); 6] = [
-    (strategies::NAME, strategies::TABLE),
-    (strategy_versions::NAME, strategy_versions::TABLE),
-    (backtests::NAME, backtests::TABLE),
-    (ledger::NAME, ledger::TABLE),
-    (trades::NAME, trades::TABLE),
-    (equity_curves::NAME, equity_curves::TABLE),
-];
 
 /// The queries of every read model; clones share the pool and what the local runner tells.
 #[derive(Clone)]
@@ -49,9 +48,4 @@ impl ReadModels {
     pub fn with_read_wait(self, read_wait: Duration) -> Self {
         Self { read_wait, ..self }
     }
-}
-
-/// The table of the read model of that name, without its schema; the name itself where there is none.
-pub(crate) fn table_of(name: &'static str) -> &'static str {
-    READ_MODELS.iter().find(|(known, _)| *known == name).map_or(name, |(_, table)| table)
 }

@@ -1,16 +1,205 @@
-//! The runner: feeds events to every read model in batches, rows and checkpoint in one transaction.
+//! The runner: follows the log with every read model, in this process.
 
-use infra::postgres::EventStore;
-use tokio::{sync::watch, task::JoinHandle};
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::ReadModels;
+use infra::postgres::{DatabaseError, EventStore};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time,
+};
 
-/// Starts one follower per read model; ends after `stop` changes to true.
+pub use crate::feed::OnPoison;
+use crate::{
+    ReadModels, checkpoints,
+    feed::{Feed, Step},
+    read_model::{self, READ_MODELS, ReadModel},
+    tables,
+};
+
+/// Wake-ups are hints; this is the truth's pace.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// After an error the pause doubles up to this.
+const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
+
+/// How the runner of this process works.
+#[derive(Debug, Clone, Default)]
+pub struct RunnerOptions {
+    on_poison: BTreeMap<&'static str, OnPoison>,
+}
+
+/// A name that no read model has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no read model `{0}`")]
+pub struct UnknownReadModel(pub String);
+
+/// Why a read model did not get to the end of the log.
+#[derive(Debug, thiserror::Error)]
+pub enum CatchUpError {
+    #[error(transparent)]
+    Unknown(#[from] UnknownReadModel),
+    #[error("the projection has stopped after position {position}; see its dead letters")]
+    Stopped { position: i64 },
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl RunnerOptions {
+    /// What the read model of that name does after a poison event; it stops unless told otherwise.
+    ///
+    /// # Errors
+    /// The name, when no read model has it.
+    pub fn on_poison(mut self, name: &str, action: OnPoison) -> Result<Self, UnknownReadModel> {
+        self.on_poison.insert(known(name)?.name, action);
+        Ok(self)
+    }
+}
+
+/// Starts one follower per read model; ends after `stop` changes to true. Any number of processes may run it.
 #[must_use]
 pub fn start(
-    _read_models: ReadModels,
-    _store: EventStore,
-    _stop: watch::Receiver<bool>,
+    read_models: ReadModels,
+    store: EventStore,
+    options: RunnerOptions,
+    stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    todo!()
+    tokio::spawn(async move {
+        let mut followers = JoinSet::new();
+        for model in READ_MODELS {
+            let on_poison = options.on_poison.get(model.name).copied().unwrap_or_default();
+            let feed = Feed::new(store.clone(), model, model.table.to_owned(), on_poison);
+            let read_models = read_models.clone();
+            let follower = Follower { read_models, feed, is_placed: false, has_caught_up: false };
+            followers.spawn(follower.run(store.wakeups(), stop.clone()));
+        }
+        while let Some(ended) = followers.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a projection ended");
+            }
+        }
+    })
+}
+
+/// Projects one read model up to the end of the log; answers how many events it took in.
+///
+/// # Errors
+/// See [`CatchUpError`].
+pub async fn catch_up(
+    read_models: &ReadModels,
+    store: &EventStore,
+    name: &str,
+) -> Result<u64, CatchUpError> {
+    let model = known(name)?;
+    let feed = Feed::new(store.clone(), model, model.table.to_owned(), OnPoison::Stop);
+    let read_models = read_models.clone();
+    let mut follower = Follower { read_models, feed, is_placed: false, has_caught_up: false };
+    let (_, stop) = watch::channel(false);
+    match follower.advance(&stop).await? {
+        Rest::AtEnd { events } => Ok(events),
+        Rest::Stopped { position } => Err(CatchUpError::Stopped { position }),
+    }
+}
+
+pub(crate) fn known(name: &str) -> Result<&'static ReadModel, UnknownReadModel> {
+    read_model::find(name).ok_or_else(|| UnknownReadModel(name.to_owned()))
+}
+
+/// Keeps the live table of one read model at the end of the log.
+struct Follower {
+    read_models: ReadModels,
+    feed: Feed,
+    /// The feed goes on from where the checkpoint is.
+    is_placed: bool,
+    /// That it reached the end at least once is noted.
+    has_caught_up: bool,
+}
+
+/// Why a follower rests.
+enum Rest {
+    AtEnd { events: u64 },
+    Stopped { position: i64 },
+}
+
+impl Follower {
+    async fn run(mut self, mut wakeups: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
+        let mut pause = POLL_INTERVAL;
+        while !*stop.borrow_and_update() {
+            // Whatever is appended from here on wakes it again.
+            wakeups.mark_unchanged();
+            let is_well = match self.advance(&stop).await {
+                Ok(_) => true,
+                Err(error) => {
+                    self.is_placed = false;
+                    tracing::error!(%error, read_model = self.feed.model.name, "projection failed");
+                    false
+                }
+            };
+            pause = if is_well { POLL_INTERVAL } else { RETRY_INTERVAL_MAX.min(pause * 2) };
+            let woken = async {
+                tokio::select! {
+                    Ok(()) = stop.changed() => {}
+                    Ok(()) = wakeups.changed(), if is_well => {}
+                    else => std::future::pending().await,
+                }
+            };
+            // A pause that runs out is a poll.
+            let _ = time::timeout(pause, woken).await;
+        }
+    }
+
+    /// Projects to the end of the log, or until `stop`.
+    async fn advance(&mut self, stop: &watch::Receiver<bool>) -> Result<Rest, DatabaseError> {
+        let mut events = 0;
+        while !*stop.borrow() {
+            if !self.is_placed
+                && let Some(rest) = self.place().await?
+            {
+                return Ok(rest);
+            }
+            match self.feed.step().await? {
+                Step::Advanced { events: more, has_more } => {
+                    events += u64::try_from(more).unwrap_or_default();
+                    self.tell();
+                    if !has_more {
+                        break;
+                    }
+                }
+                Step::AtEnd => break,
+                Step::Elsewhere => self.is_placed = false,
+                Step::Stopped { position } => {
+                    self.is_placed = false;
+                    self.tell();
+                    return Ok(Rest::Stopped { position });
+                }
+            }
+        }
+        if !self.has_caught_up && !*stop.borrow() {
+            tables::note_caught_up(&self.read_models.database, self.feed.model).await?;
+            self.has_caught_up = true;
+        }
+        Ok(Rest::AtEnd { events })
+    }
+
+    /// Goes where the checkpoint is, making the table if it is new; a stopped projection rests.
+    async fn place(&mut self) -> Result<Option<Rest>, DatabaseError> {
+        let Feed { model, table, .. } = &self.feed;
+        let database = &self.read_models.database;
+        let Some(checkpoint) = checkpoints::load(database, table).await? else {
+            tables::ensure(database, model, table).await?;
+            return Box::pin(self.place()).await;
+        };
+        self.feed.seek(checkpoint.position);
+        self.has_caught_up = checkpoint.has_caught_up;
+        self.tell();
+        if checkpoint.is_stopped {
+            return Ok(Some(Rest::Stopped { position: checkpoint.position }));
+        }
+        self.is_placed = true;
+        Ok(None)
+    }
+
+    /// Lets those know who wait in this process.
+    fn tell(&self) {
+        self.read_models.progress.advance(self.feed.model.name, self.feed.position());
+    }
 }

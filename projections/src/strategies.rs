@@ -1,11 +1,14 @@
 //! Read model: one row per strategy.
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
 use domain::{
+    event::RecordedEvent,
     ids::{StrategyId, UserId},
     market::Symbol,
-    strategy::StrategyDefinition,
+    strategy::{StrategyContent, StrategyDefinition, StrategyEvent},
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
 use serde::Serialize;
 use tokio_postgres::{Row, types::Json};
@@ -13,13 +16,36 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
+    bulk::{Columns, definitions},
     page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    read_model::{Changes, Poison, ReadModel},
     row,
+    stateful::{self, Placed},
 };
 
 /// Its permanent name.
 pub const NAME: &str = "strategies";
-pub(crate) const TABLE: &str = "strategies_v1";
+const TABLE: &str = "strategies_v1";
+
+pub(crate) const READ_MODEL: ReadModel =
+    ReadModel { name: NAME, table: TABLE, aggregates: &["strategy"], create, fold };
+
+const COLUMNS: &Columns = &[
+    ("id", "uuid PRIMARY KEY"),
+    ("owner_id", "uuid NOT NULL"),
+    ("slug", "text NOT NULL"),
+    ("name", "text NOT NULL"),
+    ("description", "text NOT NULL"),
+    ("definition", "json NOT NULL"),
+    ("default_symbol", "text"),
+    ("is_active", "boolean NOT NULL"),
+    ("is_public", "boolean NOT NULL"),
+    ("version", "integer NOT NULL"),
+    ("sequence", "bigint NOT NULL"),
+    ("position", "bigint NOT NULL"),
+    ("created_at", "timestamptz NOT NULL"),
+    ("updated_at", "timestamptz NOT NULL"),
+];
 
 /// A strategy as it is now. Deleted ones have no row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -177,4 +203,82 @@ fn read(row: &Row) -> Result<StrategyRow, DatabaseError> {
         created_at: row.try_get("created_at")?,
         updated_at: row.try_get("updated_at")?,
     })
+}
+
+/// Strategy events of a batch.
+struct StrategyChanges(Vec<Placed<StrategyEvent>>);
+
+impl Changes for StrategyChanges {
+    fn write<'a>(
+        self: Box<Self>,
+        transaction: &'a Transaction<'a>,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async move {
+            let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+            let read = |row: &Row| read(row).map(|strategy| (strategy.id.uuid(), strategy));
+            stateful::update(transaction, table, &columns, self.0, read, apply).await
+        }
+        .boxed()
+    }
+}
+
+fn create(table: &str) -> String {
+    format!(
+        "CREATE TABLE read_models.{table} ({}); \
+         CREATE UNIQUE INDEX {table}_slug ON read_models.{table} (owner_id, slug); \
+         CREATE INDEX {table}_owner ON read_models.{table} (owner_id, created_at, id); \
+         CREATE INDEX {table}_public ON read_models.{table} (created_at, id) WHERE is_public;",
+        definitions(COLUMNS)
+    )
+}
+
+fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+    let placed = events.iter().map(|recorded| Placed::new(recorded, recorded.decode()?));
+    Ok(Box::new(StrategyChanges(placed.collect::<Result<_, _>>()?)))
+}
+
+fn apply(row: &mut Option<StrategyRow>, placed: Placed<StrategyEvent>) {
+    let Placed { id, sequence, position, recorded_at, event } = placed;
+    if let StrategyEvent::StrategyCreated { owner_id, slug, content, is_active, is_public } = event
+    {
+        let StrategyContent { name, description, definition, default_symbol } = content;
+        *row = Some(StrategyRow {
+            id: StrategyId::new(id),
+            owner_id,
+            slug,
+            name,
+            description,
+            definition,
+            default_symbol,
+            is_active,
+            is_public,
+            version: 1,
+            sequence,
+            position,
+            created_at: recorded_at,
+            updated_at: recorded_at,
+        });
+        return;
+    }
+    // Only events of deleted strategies find no row.
+    let Some(strategy) = row else { return };
+    strategy.sequence = sequence;
+    strategy.position = position;
+    strategy.updated_at = recorded_at;
+    match event {
+        StrategyEvent::StrategyCreated { .. } => {}
+        StrategyEvent::StrategyRevised { version, content } => {
+            strategy.version = version;
+            strategy.name = content.name;
+            strategy.description = content.description;
+            strategy.definition = content.definition;
+            strategy.default_symbol = content.default_symbol;
+        }
+        StrategyEvent::StrategyActivated {} => strategy.is_active = true,
+        StrategyEvent::StrategyDeactivated {} => strategy.is_active = false,
+        StrategyEvent::StrategyPublished {} => strategy.is_public = true,
+        StrategyEvent::StrategyUnpublished {} => strategy.is_public = false,
+        StrategyEvent::StrategyDeleted {} => *row = None,
+    }
 }

@@ -1,26 +1,39 @@
 //! Read model: one row per round trip.
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
 use domain::{
+    event::RecordedEvent,
     ids::{BacktestId, TradeId},
-    simulation::Direction,
+    ledger::LedgerEvent,
+    simulation::{Direction, Fill},
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use tokio_postgres::Row;
+use tokio_postgres::{
+    Row,
+    types::{Json, Type},
+};
 use uuid::Uuid;
 
 use crate::{
     ReadModels,
     backtests::BacktestRow,
+    bulk::CopyColumn,
     page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    read_model::{Changes, Poison, ReadModel, aggregate_id},
     row,
+    run_rows::{self, RunEvent, RunRow, RunRows, integer},
 };
 
 /// Its permanent name.
 pub const NAME: &str = "trades";
-pub(crate) const TABLE: &str = "trades_v1";
+const TABLE: &str = "trades_v1";
+
+pub(crate) const READ_MODEL: ReadModel =
+    ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
 
 /// A round trip, or its open half: `exit_*` and `pnl*` are none while it is open.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -148,5 +161,202 @@ fn read(row: &Row) -> Result<TradeRow, DatabaseError> {
         exit_reason: row.try_get("exit_reason")?,
         is_ambiguous: row.try_get("is_ambiguous")?,
         created_at: row.try_get("created_at")?,
+    })
+}
+
+/// Trades opened in this batch, and the ends of those opened before it.
+struct TradeChanges {
+    opened: RunRows<NewTrade>,
+    closed: Vec<NewTrade>,
+}
+
+/// A row to be written.
+#[derive(Debug, Serialize)]
+struct NewTrade {
+    backtest_id: Uuid,
+    number: i32,
+    id: Uuid,
+    direction: &'static str,
+    entry_time: DateTime<Utc>,
+    entry_price: Decimal,
+    exit_time: Option<DateTime<Utc>>,
+    exit_price: Option<Decimal>,
+    quantity: Decimal,
+    pnl: Option<Decimal>,
+    pnl_percentage: Option<Decimal>,
+    fees: Decimal,
+    entry_reason: String,
+    exit_reason: Option<String>,
+    is_ambiguous: bool,
+    created_at: DateTime<Utc>,
+}
+
+impl RunRow for NewTrade {
+    const COLUMNS: &'static [CopyColumn<Self>] = &[
+        ("backtest_id", Type::UUID, |row| &row.backtest_id),
+        ("number", Type::INT4, |row| &row.number),
+        ("id", Type::UUID, |row| &row.id),
+        ("direction", Type::TEXT, |row| &row.direction),
+        ("entry_time", Type::TIMESTAMPTZ, |row| &row.entry_time),
+        ("entry_price", Type::NUMERIC, |row| &row.entry_price),
+        ("exit_time", Type::TIMESTAMPTZ, |row| &row.exit_time),
+        ("exit_price", Type::NUMERIC, |row| &row.exit_price),
+        ("quantity", Type::NUMERIC, |row| &row.quantity),
+        ("pnl", Type::NUMERIC, |row| &row.pnl),
+        ("pnl_percentage", Type::NUMERIC, |row| &row.pnl_percentage),
+        ("fees", Type::NUMERIC, |row| &row.fees),
+        ("entry_reason", Type::TEXT, |row| &row.entry_reason),
+        ("exit_reason", Type::TEXT, |row| &row.exit_reason),
+        ("is_ambiguous", Type::BOOL, |row| &row.is_ambiguous),
+        ("created_at", Type::TIMESTAMPTZ, |row| &row.created_at),
+    ];
+
+    fn backtest_id(&self) -> Uuid {
+        self.backtest_id
+    }
+}
+
+impl Changes for TradeChanges {
+    fn write<'a>(
+        self: Box<Self>,
+        transaction: &'a Transaction<'a>,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async move {
+            self.opened.write(transaction, table).await?;
+            if self.closed.is_empty() {
+                return Ok(());
+            }
+            let sql = format!(
+                "UPDATE read_models.{table} AS trade SET exit_time = closed.exit_time, \
+                 exit_price = closed.exit_price, pnl = closed.pnl, \
+                 pnl_percentage = closed.pnl_percentage, fees = closed.fees, \
+                 exit_reason = closed.exit_reason, is_ambiguous = closed.is_ambiguous \
+                 FROM json_populate_recordset(NULL::read_models.{table}, $1) AS closed \
+                 WHERE trade.backtest_id = closed.backtest_id AND trade.number = closed.number"
+            );
+            let statement = transaction.prepare_cached(&sql).await?;
+            transaction.execute(&statement, &[&Json(&self.closed)]).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+fn create(table: &str) -> String {
+    format!(
+        "CREATE TABLE read_models.{table} (\
+         backtest_id uuid NOT NULL, number integer NOT NULL, id uuid NOT NULL, \
+         direction text NOT NULL, entry_time timestamptz NOT NULL, entry_price numeric NOT NULL, \
+         exit_time timestamptz, exit_price numeric, quantity numeric NOT NULL, pnl numeric, \
+         pnl_percentage numeric, fees numeric NOT NULL, entry_reason text NOT NULL, \
+         exit_reason text, is_ambiguous boolean NOT NULL, created_at timestamptz NOT NULL, \
+         PRIMARY KEY (backtest_id, number));"
+    )
+}
+
+fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+    let mut changes = TradeChanges { opened: RunRows::new(), closed: Vec::new() };
+    for event in events {
+        let backtest_id = aggregate_id(event)?;
+        match RunEvent::decode(event)? {
+            RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, number, direction, fill }) => {
+                let created_at = event.recorded_at;
+                let trade = opened(backtest_id, number, trade_id, direction, fill, created_at)?;
+                changes.opened.rows.push(trade);
+            }
+            RunEvent::Ledger(LedgerEvent::TradeClosed {
+                trade_id,
+                number,
+                direction,
+                entry,
+                fill,
+                pnl,
+                is_ambiguous,
+            }) => {
+                let created_at = event.recorded_at;
+                let trade = opened(backtest_id, number, trade_id, direction, entry, created_at)?;
+                changes.close(closed(trade, fill, pnl, is_ambiguous)?);
+            }
+            RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
+                changes.opened.clear(backtest_id);
+                changes.closed.retain(|trade| trade.backtest_id != backtest_id);
+            }
+            RunEvent::Ledger(
+                LedgerEvent::LedgerOpened { .. }
+                | LedgerEvent::EquityRecorded { .. }
+                | LedgerEvent::LedgerClosed { .. },
+            )
+            | RunEvent::Lifecycle => {}
+        }
+    }
+    Ok(Box::new(changes))
+}
+
+impl TradeChanges {
+    /// Completes the trade where it was opened: in this batch (then near its end), or in the table.
+    fn close(&mut self, closed: NewTrade) {
+        let is_it = |open: &&mut NewTrade| {
+            open.number == closed.number && open.backtest_id == closed.backtest_id
+        };
+        match self.opened.rows.iter_mut().rev().find(is_it) {
+            Some(open) => {
+                let created_at = open.created_at;
+                *open = NewTrade { created_at, ..closed };
+            }
+            None => self.closed.push(closed),
+        }
+    }
+}
+
+fn opened(
+    backtest_id: Uuid,
+    number: u32,
+    trade_id: TradeId,
+    direction: Direction,
+    entry: Fill,
+    created_at: DateTime<Utc>,
+) -> Result<NewTrade, Poison> {
+    Ok(NewTrade {
+        backtest_id,
+        number: integer(number)?,
+        id: trade_id.uuid(),
+        direction: direction_name(direction),
+        entry_time: run_rows::time(entry.time)?,
+        entry_price: entry.price,
+        exit_time: None,
+        exit_price: None,
+        quantity: entry.quantity,
+        pnl: None,
+        pnl_percentage: None,
+        fees: entry.fee,
+        entry_reason: entry.reason,
+        exit_reason: None,
+        is_ambiguous: false,
+        created_at,
+    })
+}
+
+fn closed(
+    open: NewTrade,
+    exit: Fill,
+    pnl: Decimal,
+    is_ambiguous: bool,
+) -> Result<NewTrade, Poison> {
+    let percentage = || {
+        let notional = open.entry_price.checked_mul(open.quantity)?;
+        Some(pnl.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(notional)?.normalize())
+    };
+    let fees = open.fees.checked_add(exit.fee);
+    let overflow = || Poison::Unfit("the trade's numbers are too large".to_owned());
+    Ok(NewTrade {
+        exit_time: Some(run_rows::time(exit.time)?),
+        exit_price: Some(exit.price),
+        pnl: Some(pnl),
+        pnl_percentage: Some(percentage().ok_or_else(overflow)?),
+        fees: fees.ok_or_else(overflow)?,
+        exit_reason: Some(exit.reason),
+        is_ambiguous,
+        ..open
     })
 }

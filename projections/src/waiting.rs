@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time};
 
-use crate::{READ_MODELS, ReadModels, checkpoints};
+use crate::{ReadModels, checkpoints, read_model};
 
 /// How often the checkpoints are read where another process projects.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -25,7 +25,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        let senders = READ_MODELS.map(|(name, _)| (name, watch::Sender::new(0)));
+        let senders = read_model::READ_MODELS.map(|model| (model.name, watch::Sender::new(0)));
         Self { positions: Arc::new(senders.into_iter().collect()) }
     }
 
@@ -82,15 +82,16 @@ impl ReadModels {
 
     /// Ends when the stored checkpoint has passed `position`: another process may be the one that projects.
     async fn watch_checkpoint(&self, read_model: &'static str, position: i64) {
+        let table = read_model::find(read_model).map_or(read_model, |model| model.table);
         let mut ticks = time::interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         ticks.tick().await;
         loop {
             ticks.tick().await;
-            match checkpoints::position(&self.database, crate::table_of(read_model)).await {
-                Ok(Some(reached)) => {
-                    self.progress.advance(read_model, reached);
-                    if reached >= position {
+            match checkpoints::load(&self.database, table).await {
+                Ok(Some(checkpoint)) => {
+                    self.progress.advance(read_model, checkpoint.position);
+                    if checkpoint.position >= position {
                         return;
                     }
                 }

@@ -21,6 +21,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261122000250", "create_candles"),
     migration!("20261122000300", "create_accounts"),
     migration!("20261122000400", "create_run_queue"),
+    migration!("20261122000500", "create_read_models"),
 ];
 
 /// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod candles;
 pub mod database;
 pub mod embedded;
+pub mod event_range;
 pub mod event_store;
 pub mod markets;
 mod migrations;

@@ -1,0 +1,275 @@
+//! Feeds events to one table, batch by batch: rows and checkpoint in one transaction, exactly once.
+
+use std::{sync::Arc, thread};
+
+use deadpool_postgres::Transaction;
+use domain::event::RecordedEvent;
+use infra::postgres::{DatabaseError, EventStore};
+use tokio_postgres::error::SqlState;
+
+use crate::{
+    checkpoints, dead_letters,
+    read_model::{Changes, Poison, ReadModel},
+};
+
+/// Events in a batch at most.
+const BATCH_SIZE: i64 = 5_000;
+/// Batches below it are not worth another thread.
+const SLICED_FROM: usize = 256;
+
+/// What happens after an event that a projection cannot take in; it is in the dead letters in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnPoison {
+    /// The projection stops before the event until that is retried or discarded.
+    #[default]
+    Stop,
+    /// The projection goes on without it.
+    GoOn,
+}
+
+/// Feeds one table.
+pub(crate) struct Feed {
+    store: EventStore,
+    pub(crate) model: &'static ReadModel,
+    pub(crate) table: String,
+    on_poison: OnPoison,
+    /// Where the table is, as far as is known.
+    position: i64,
+    /// Read while the batch before it was written.
+    next: Option<Batch>,
+}
+
+/// What became of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The rows of so many events are in; more are known to wait, or not.
+    Advanced { events: usize, has_more: bool },
+    /// There was nothing to do.
+    AtEnd,
+    /// Another process was faster, or the projection is stopped: look at the checkpoint again.
+    Elsewhere,
+    /// A poison event stopped the projection.
+    Stopped { position: i64 },
+}
+
+struct Batch {
+    from: i64,
+    end: i64,
+    has_more: bool,
+    events: Arc<Vec<RecordedEvent>>,
+    changes: Result<Vec<Box<dyn Changes>>, Poison>,
+}
+
+enum Written {
+    All,
+    NotOurs,
+    UpTo(i64),
+}
+
+impl Feed {
+    pub(crate) fn new(
+        store: EventStore,
+        model: &'static ReadModel,
+        table: String,
+        on_poison: OnPoison,
+    ) -> Self {
+        Self { store, model, table, on_poison, position: 0, next: None }
+    }
+
+    pub(crate) const fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// Goes on from `position`, whatever was read ahead.
+    pub(crate) fn seek(&mut self, position: i64) {
+        self.position = position;
+        self.next = None;
+    }
+
+    /// Takes the next batch in; meanwhile reads the one after it.
+    pub(crate) async fn step(&mut self) -> Result<Step, DatabaseError> {
+        let batch = match self.next.take() {
+            Some(batch) => batch,
+            None => self.read(self.position).await?,
+        };
+        let Batch { end, has_more, .. } = batch;
+        if end == batch.from {
+            return Ok(Step::AtEnd);
+        }
+        let events = batch.events.len();
+        let read_ahead = async { if has_more { Some(self.read(end).await) } else { None } };
+        let (written, next) = tokio::join!(self.write(batch), read_ahead);
+        Ok(match written? {
+            Written::All => {
+                self.position = end;
+                // What could not be read ahead is read, and reported, by the next step.
+                self.next = next.and_then(Result::ok);
+                Step::Advanced { events, has_more }
+            }
+            Written::NotOurs => Step::Elsewhere,
+            Written::UpTo(position) => {
+                self.position = position;
+                Step::Stopped { position }
+            }
+        })
+    }
+
+    async fn read(&self, from: i64) -> Result<Batch, DatabaseError> {
+        let range = self.store.read_types_after(from, self.model.aggregates, BATCH_SIZE).await?;
+        let events = Arc::new(range.events);
+        let changes = fold(self.model, &events).await?;
+        Ok(Batch { from, end: range.end, has_more: range.has_more, events, changes })
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Written, DatabaseError> {
+        let Batch { from, end, events, changes, .. } = batch;
+        let mut client = self.store.database().get().await?;
+        if events.is_empty() {
+            let is_ours = checkpoints::advance(&client, &self.table, from, end).await?;
+            return Ok(if is_ours { Written::All } else { Written::NotOurs });
+        }
+        let error = match changes {
+            Err(poison) => poison.to_string(),
+            Ok(changes) => {
+                let transaction = client.transaction().await?;
+                if !checkpoints::advance(&transaction, &self.table, from, end).await? {
+                    transaction.rollback().await?;
+                    return Ok(Written::NotOurs);
+                }
+                match write_all(changes, &transaction, &self.table).await {
+                    Ok(()) => {
+                        transaction.commit().await?;
+                        return Ok(Written::All);
+                    }
+                    Err(error) => {
+                        transaction.rollback().await?;
+                        poison_of(error)?
+                    }
+                }
+            }
+        };
+        tracing::warn!(table = self.table, from, end, error, "a batch is repeated event by event");
+        let transaction = client.transaction().await?;
+        self.write_one_by_one(transaction, from, end, &events).await
+    }
+
+    async fn write_one_by_one(
+        &self,
+        mut transaction: Transaction<'_>,
+        from: i64,
+        end: i64,
+        events: &[RecordedEvent],
+    ) -> Result<Written, DatabaseError> {
+        if !checkpoints::advance(&transaction, &self.table, from, end).await? {
+            transaction.rollback().await?;
+            return Ok(Written::NotOurs);
+        }
+        for event in events {
+            let poison = write_one(&mut transaction, self.model, &self.table, event).await?;
+            let Some(error) = poison else { continue };
+            let position = event.position;
+            if dead_letters::is_discarded(&transaction, self.model.table, position).await? {
+                continue;
+            }
+            dead_letters::record(&transaction, &self.table, event, &error).await?;
+            if self.on_poison == OnPoison::Stop {
+                checkpoints::stop(&transaction, &self.table, position - 1).await?;
+                transaction.commit().await?;
+                tracing::error!(table = self.table, position, error, "the projection has STOPPED");
+                return Ok(Written::UpTo(position - 1));
+            }
+            tracing::error!(table = self.table, position, error, "an event was left out");
+        }
+        transaction.commit().await?;
+        Ok(Written::All)
+    }
+}
+
+/// Writes one event's rows under a savepoint; answers what is wrong with a poison event, having written nothing of it.
+pub(crate) async fn write_one(
+    transaction: &mut Transaction<'_>,
+    model: &ReadModel,
+    table: &str,
+    event: &RecordedEvent,
+) -> Result<Option<String>, DatabaseError> {
+    let changes = match (model.fold)(&[event]) {
+        Ok(changes) => changes,
+        Err(poison) => return Ok(Some(poison.to_string())),
+    };
+    let savepoint = transaction.savepoint("event").await?;
+    match changes.write(&savepoint, table).await {
+        Ok(()) => {
+            savepoint.commit().await?;
+            Ok(None)
+        }
+        Err(error) => {
+            savepoint.rollback().await?;
+            Ok(Some(poison_of(error)?))
+        }
+    }
+}
+
+async fn write_all(
+    changes: Vec<Box<dyn Changes>>,
+    transaction: &Transaction<'_>,
+    table: &str,
+) -> Result<(), DatabaseError> {
+    for changes in changes {
+        changes.write(transaction, table).await?;
+    }
+    Ok(())
+}
+
+/// Folds by slices of the aggregate id, in parallel where it is worth it.
+async fn fold(
+    model: &'static ReadModel,
+    events: &Arc<Vec<RecordedEvent>>,
+) -> Result<Result<Vec<Box<dyn Changes>>, Poison>, DatabaseError> {
+    let slices = thread::available_parallelism().map_or(1, usize::from);
+    if slices == 1 || events.len() < SLICED_FROM {
+        let all: Vec<&RecordedEvent> = events.iter().collect();
+        return Ok((model.fold)(&all).map(|changes| vec![changes]));
+    }
+    let fold_slice = |slice: usize| {
+        let events = Arc::clone(events);
+        tokio::task::spawn_blocking(move || {
+            let is_in_slice =
+                |event: &&RecordedEvent| slice_of(&event.aggregate_id, slices) == slice;
+            let own: Vec<&RecordedEvent> = events.iter().filter(is_in_slice).collect();
+            (model.fold)(&own)
+        })
+    };
+    let running: Vec<_> = (0..slices).map(fold_slice).collect();
+    let mut folded = Vec::with_capacity(slices);
+    for slice in running {
+        let changes = slice.await.map_err(|error| DatabaseError::Corrupt(error.to_string()))?;
+        match changes {
+            Ok(changes) => folded.push(changes),
+            Err(poison) => return Ok(Err(poison)),
+        }
+    }
+    Ok(Ok(folded))
+}
+
+fn slice_of(aggregate_id: &str, slices: usize) -> usize {
+    // The last bytes of a UUIDv7 are its random ones.
+    let tail = aggregate_id.bytes().rev().take(4);
+    tail.fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % slices
+}
+
+/// What is wrong with the data; an error that lies elsewhere is handed on, to be met by another try.
+fn poison_of(error: DatabaseError) -> Result<String, DatabaseError> {
+    let is_datas_fault = match &error {
+        DatabaseError::Statement(statement) => statement.code().is_some_and(blames_the_data),
+        DatabaseError::Corrupt(_) => true,
+        DatabaseError::Unavailable(_)
+        | DatabaseError::Forbidden(_)
+        | DatabaseError::Migration(_) => false,
+    };
+    if is_datas_fault { Ok(error.to_string()) } else { Err(error) }
+}
+
+/// SQLSTATE classes 22 (data), 23 (constraints) and 54 (limits).
+fn blames_the_data(state: &SqlState) -> bool {
+    ["22", "23", "54"].iter().any(|class| state.code().starts_with(class))
+}

@@ -1,0 +1,171 @@
+//! Rebuilds a read model beside the live one and swaps them, checkpoint and all, in one transaction.
+
+use deadpool_postgres::{Object, Transaction};
+use infra::postgres::{DatabaseError, EventStore};
+
+use crate::{
+    ReadModels,
+    feed::{Feed, OnPoison, Step},
+    read_model::ReadModel,
+    runner::{self, UnknownReadModel},
+    tables,
+};
+
+/// How far a rebuild is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RebuildProgress {
+    pub position: i64,
+    /// The end of the log when the rebuild began.
+    pub target: i64,
+}
+
+/// Why a read model was not rebuilt; the live one is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum RebuildError {
+    #[error(transparent)]
+    Unknown(#[from] UnknownReadModel),
+    #[error("`{0}` is being rebuilt already")]
+    AlreadyRunning(&'static str),
+    #[error("the event after position {position} cannot be taken in; see the dead letters")]
+    Poisoned { position: i64 },
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl From<tokio_postgres::Error> for RebuildError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl ReadModels {
+    /// Folds the whole log into a new table and puts that in the live one's place, which is read and fed meanwhile.
+    /// Answers how many events it took in.
+    ///
+    /// # Errors
+    /// See [`RebuildError`].
+    pub async fn rebuild(
+        &self,
+        store: &EventStore,
+        name: &str,
+        on_poison: OnPoison,
+        mut progress: impl FnMut(RebuildProgress) + Send,
+    ) -> Result<u64, RebuildError> {
+        let model = runner::known(name)?;
+        // Out of the pool: the lock ends with this connection, however this call ends.
+        let guard = Object::take(self.database.get().await?);
+        let sql = "SELECT pg_try_advisory_lock($1)";
+        let is_alone: bool =
+            guard.query_one(sql, &[&tables::rebuild_lock(model)]).await?.try_get(0)?;
+        if !is_alone {
+            return Err(RebuildError::AlreadyRunning(model.name));
+        }
+        let table = format!("{}{}", model.table, tables::REBUILD_SUFFIX);
+        tables::ensure(&self.database, model, model.table).await?;
+        self.start_over(model, &table).await?;
+        let target = store.head().await?;
+        let mut feed = Feed::new(store.clone(), model, table.clone(), on_poison);
+        let mut events = 0;
+        loop {
+            events += match feed.step().await? {
+                Step::Advanced { events, .. } => events,
+                Step::AtEnd => break,
+                step @ (Step::Elsewhere | Step::Stopped { .. }) => {
+                    return Err(failure(step, &feed));
+                }
+            };
+            progress(RebuildProgress { position: feed.position(), target });
+            if feed.position() >= target {
+                break;
+            }
+        }
+        events += self.swap(model, &table, &mut feed).await?;
+        Ok(u64::try_from(events).unwrap_or_default())
+    }
+
+    /// An empty table for the rebuild, whatever an earlier one left.
+    async fn start_over(&self, model: &ReadModel, table: &str) -> Result<(), DatabaseError> {
+        let mut client = self.database.get().await?;
+        let transaction = client.transaction().await?;
+        tables::lock(&transaction).await?;
+        tables::drop_table(&transaction, table).await?;
+        transaction.commit().await?;
+        tables::ensure(&self.database, model, table).await
+    }
+
+    /// Holds the live table still, takes in what it has and the new one has not, and puts the new one in its place.
+    async fn swap(
+        &self,
+        model: &'static ReadModel,
+        table: &str,
+        feed: &mut Feed,
+    ) -> Result<usize, RebuildError> {
+        let mut client = self.database.get().await?;
+        let transaction = client.transaction().await?;
+        tables::lock(&transaction).await?;
+        let sql = "SELECT position FROM read_models.checkpoints WHERE table_name = $1 FOR UPDATE";
+        let live: i64 = transaction.query_one(sql, &[&model.table]).await?.try_get(0)?;
+        let mut events = 0;
+        while feed.position() < live {
+            events += match feed.step().await? {
+                Step::Advanced { events, .. } => events,
+                step @ (Step::AtEnd | Step::Elsewhere | Step::Stopped { .. }) => {
+                    return Err(failure(step, feed));
+                }
+            };
+        }
+        rename(&transaction, model, table).await?;
+        transaction.commit().await?;
+        Ok(events)
+    }
+}
+
+fn failure(step: Step, feed: &Feed) -> RebuildError {
+    match step {
+        Step::Stopped { position } => RebuildError::Poisoned { position },
+        Step::Advanced { .. } | Step::AtEnd | Step::Elsewhere => {
+            RebuildError::Database(DatabaseError::Corrupt(format!(
+                "the checkpoint of {} was moved by another",
+                feed.table
+            )))
+        }
+    }
+}
+
+async fn rename(
+    transaction: &Transaction<'_>,
+    model: &ReadModel,
+    table: &str,
+) -> Result<(), DatabaseError> {
+    let (name, live) = (model.name, model.table);
+    transaction
+        .batch_execute(&format!(
+            "DROP VIEW IF EXISTS read_models.{name}; DROP TABLE read_models.{live}; \
+             ALTER TABLE read_models.{table} RENAME TO {live};"
+        ))
+        .await?;
+    let sql = "SELECT indexname FROM pg_indexes \
+               WHERE schemaname = 'read_models' AND starts_with(indexname, $1)";
+    for row in transaction.query(sql, &[&table]).await? {
+        let index: &str = row.try_get(0)?;
+        let renamed = index.replacen(table, live, 1);
+        transaction
+            .batch_execute(&format!("ALTER INDEX read_models.{index} RENAME TO {renamed}"))
+            .await?;
+    }
+    // What was discarded stays so; the other dead letters of the old rows went with them.
+    for sql in [
+        "DELETE FROM read_models.dead_letters WHERE table_name = $1 AND state <> 'discarded'",
+        "DELETE FROM read_models.checkpoints WHERE table_name = $1",
+    ] {
+        transaction.execute(sql, &[&live]).await?;
+    }
+    for sql in [
+        "UPDATE read_models.dead_letters SET table_name = $1 WHERE table_name = $2",
+        "UPDATE read_models.checkpoints SET table_name = $1, caught_up_at = now() \
+         WHERE table_name = $2",
+    ] {
+        transaction.execute(sql, &[&live, &table]).await?;
+    }
+    tables::show_newest(transaction, model).await
+}

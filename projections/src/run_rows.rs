@@ -1,0 +1,88 @@
+//! What the read models of ledgers share: rows that belong to a run, arrive in order, and go with the run.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use domain::{backtest::BacktestEvent, event::RecordedEvent, ledger::LedgerEvent};
+use infra::postgres::DatabaseError;
+use uuid::Uuid;
+
+use crate::{
+    bulk::{self, CopyColumn},
+    read_model::{Poison, unexpected},
+};
+
+/// The streams from which they are folded; a ledger has the id of its backtest.
+pub(crate) const AGGREGATES: &[&str] = &["ledger", "backtest"];
+
+/// A row that belongs to a run.
+pub(crate) trait RunRow: Sync + Sized + 'static {
+    const COLUMNS: &'static [CopyColumn<Self>];
+
+    fn backtest_id(&self) -> Uuid;
+}
+
+/// New rows, and the runs whose earlier rows are void.
+pub(crate) struct RunRows<T> {
+    cleared: Vec<Uuid>,
+    pub(crate) rows: Vec<T>,
+}
+
+/// What an event means to the rows of a run.
+pub(crate) enum RunEvent {
+    Ledger(LedgerEvent),
+    /// The run was deleted.
+    Deleted,
+    /// Nothing.
+    Lifecycle,
+}
+
+impl RunEvent {
+    pub(crate) fn decode(event: &RecordedEvent) -> Result<Self, Poison> {
+        match event.aggregate_type.as_str() {
+            "ledger" => Ok(Self::Ledger(event.decode()?)),
+            "backtest" => Ok(match event.decode()? {
+                BacktestEvent::BacktestDeleted {} => Self::Deleted,
+                BacktestEvent::BacktestRequested { .. }
+                | BacktestEvent::BacktestClaimed { .. }
+                | BacktestEvent::BacktestStarted { .. }
+                | BacktestEvent::BacktestCompleted { .. }
+                | BacktestEvent::BacktestFailed { .. }
+                | BacktestEvent::BacktestCancellationRequested {}
+                | BacktestEvent::BacktestCancelled {} => Self::Lifecycle,
+            }),
+            _ => Err(unexpected(event)),
+        }
+    }
+}
+
+impl<T: RunRow> RunRows<T> {
+    pub(crate) const fn new() -> Self {
+        Self { cleared: Vec::new(), rows: Vec::new() }
+    }
+
+    /// Drops what the run had, stored or not.
+    pub(crate) fn clear(&mut self, backtest_id: Uuid) {
+        self.rows.retain(|row| row.backtest_id() != backtest_id);
+        self.cleared.push(backtest_id);
+    }
+
+    pub(crate) async fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        table: &str,
+    ) -> Result<(), DatabaseError> {
+        bulk::delete(transaction, table, "backtest_id", &self.cleared).await?;
+        bulk::copy(transaction, table, T::COLUMNS, &self.rows).await
+    }
+}
+
+/// Epoch milliseconds as a time.
+pub(crate) fn time(epoch_ms: i64) -> Result<DateTime<Utc>, Poison> {
+    DateTime::from_timestamp_millis(epoch_ms)
+        .ok_or_else(|| Poison::Unfit(format!("{epoch_ms} ms is no time")))
+}
+
+/// A count as Postgres's `integer`.
+pub(crate) fn integer(count: u32) -> Result<i32, Poison> {
+    i32::try_from(count).map_err(|_| Poison::Unfit(format!("{count} is too large")))
+}

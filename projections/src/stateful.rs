@@ -1,0 +1,66 @@
+//! What the read models of lifecycles share: a row is loaded, its events are applied to it, it is written back.
+
+use std::{collections::BTreeMap, fmt::Debug};
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use domain::event::RecordedEvent;
+use infra::postgres::DatabaseError;
+use serde::Serialize;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use crate::{
+    bulk,
+    read_model::{Poison, aggregate_id},
+};
+
+/// An event with its place.
+pub(crate) struct Placed<E> {
+    pub(crate) id: Uuid,
+    pub(crate) sequence: i64,
+    pub(crate) position: i64,
+    pub(crate) recorded_at: DateTime<Utc>,
+    pub(crate) event: E,
+}
+
+impl<E> Placed<E> {
+    pub(crate) fn new(recorded: &RecordedEvent, event: E) -> Result<Self, Poison> {
+        Ok(Self {
+            id: aggregate_id(recorded)?,
+            sequence: recorded.sequence,
+            position: recorded.position,
+            recorded_at: recorded.recorded_at,
+            event,
+        })
+    }
+}
+
+/// Applies events to the rows of their aggregates: none before the first event and after a deletion.
+pub(crate) async fn update<E, T: Serialize + Debug + Sync>(
+    transaction: &Transaction<'_>,
+    table: &str,
+    columns: &[&str],
+    events: Vec<Placed<E>>,
+    read: impl Fn(&Row) -> Result<(Uuid, T), DatabaseError>,
+    apply: impl Fn(&mut Option<T>, Placed<E>),
+) -> Result<(), DatabaseError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mut rows: BTreeMap<Uuid, Option<T>> = events.iter().map(|e| (e.id, None)).collect();
+    let ids: Vec<Uuid> = rows.keys().copied().collect();
+    let sql = format!("SELECT * FROM read_models.{table} WHERE id = ANY ($1)");
+    let statement = transaction.prepare_cached(&sql).await?;
+    for stored in transaction.query(&statement, &[&ids]).await? {
+        let (id, row) = read(&stored)?;
+        rows.insert(id, Some(row));
+    }
+    for event in events {
+        apply(rows.entry(event.id).or_default(), event);
+    }
+    let gone: Vec<Uuid> = rows.iter().filter(|(_, row)| row.is_none()).map(|(id, _)| *id).collect();
+    bulk::delete(transaction, table, "id", &gone).await?;
+    let rows: Vec<T> = rows.into_values().flatten().collect();
+    bulk::upsert(transaction, table, "id", columns, &rows).await
+}
