@@ -22,7 +22,7 @@ mod tables;
 pub mod trades;
 mod waiting;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use infra::postgres::Database;
 
@@ -34,13 +34,19 @@ pub struct ReadModels {
     pub(crate) database: Database,
     pub(crate) progress: waiting::Progress,
     pub(crate) read_wait: Duration,
+    pub(crate) on_poison: BTreeMap<&'static str, runner::OnPoison>,
 }
 
 impl ReadModels {
     /// The read models in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database, progress: waiting::Progress::new(), read_wait: Duration::from_secs(2) }
+        Self {
+            database,
+            progress: waiting::Progress::new(),
+            read_wait: Duration::from_secs(2),
+            on_poison: BTreeMap::new(),
+        }
     }
 
     /// How long a read of a run's trades, ledger or equity waits for its read model (2 s unless set).

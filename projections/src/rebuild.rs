@@ -5,7 +5,7 @@ use infra::postgres::{DatabaseError, EventStore};
 
 use crate::{
     ReadModels,
-    feed::{Feed, OnPoison, Step},
+    feed::{Feed, Step},
     read_model::ReadModel,
     runner::{self, UnknownReadModel},
     tables,
@@ -48,7 +48,6 @@ impl ReadModels {
         &self,
         store: &EventStore,
         name: &str,
-        on_poison: OnPoison,
         mut progress: impl FnMut(RebuildProgress) + Send,
     ) -> Result<u64, RebuildError> {
         let model = runner::known(name)?;
@@ -64,7 +63,7 @@ impl ReadModels {
         tables::ensure(&self.database, model, model.table).await?;
         self.start_over(model, &table).await?;
         let target = store.head().await?;
-        let mut feed = Feed::new(store.clone(), model, table.clone(), on_poison);
+        let mut feed = self.feed(store, model, table.clone());
         let mut events = 0;
         loop {
             events += match feed.step().await? {

@@ -1,6 +1,6 @@
 //! The runner: follows the log with every read model, in this process.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use infra::postgres::{DatabaseError, EventStore};
 use tokio::{
@@ -22,12 +22,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// After an error the pause doubles up to this.
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
 
-/// How the runner of this process works.
-#[derive(Debug, Clone, Default)]
-pub struct RunnerOptions {
-    on_poison: BTreeMap<&'static str, OnPoison>,
-}
-
 /// A name that no read model has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no read model `{0}`")]
@@ -44,14 +38,29 @@ pub enum CatchUpError {
     Database(#[from] DatabaseError),
 }
 
-impl RunnerOptions {
-    /// What the read model of that name does after a poison event; it stops unless told otherwise.
+impl ReadModels {
+    /// What the projection of that name does in this process after a poison event; it stops unless told otherwise.
     ///
     /// # Errors
     /// The name, when no read model has it.
-    pub fn on_poison(mut self, name: &str, action: OnPoison) -> Result<Self, UnknownReadModel> {
+    pub fn with_on_poison(
+        mut self,
+        name: &str,
+        action: OnPoison,
+    ) -> Result<Self, UnknownReadModel> {
         self.on_poison.insert(known(name)?.name, action);
         Ok(self)
+    }
+
+    /// A feed of that table with what is configured for the read model.
+    pub(crate) fn feed(
+        &self,
+        store: &EventStore,
+        model: &'static ReadModel,
+        table: String,
+    ) -> Feed {
+        let on_poison = self.on_poison.get(model.name).copied().unwrap_or_default();
+        Feed::new(store.clone(), model, table, on_poison)
     }
 }
 
@@ -60,16 +69,12 @@ impl RunnerOptions {
 pub fn start(
     read_models: ReadModels,
     store: EventStore,
-    options: RunnerOptions,
     stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut followers = JoinSet::new();
         for model in READ_MODELS {
-            let on_poison = options.on_poison.get(model.name).copied().unwrap_or_default();
-            let feed = Feed::new(store.clone(), model, model.table.to_owned(), on_poison);
-            let read_models = read_models.clone();
-            let follower = Follower { read_models, feed, is_placed: false, has_caught_up: false };
+            let follower = Follower::new(&read_models, &store, model);
             followers.spawn(follower.run(store.wakeups(), stop.clone()));
         }
         while let Some(ended) = followers.join_next().await {
@@ -89,10 +94,7 @@ pub async fn catch_up(
     store: &EventStore,
     name: &str,
 ) -> Result<u64, CatchUpError> {
-    let model = known(name)?;
-    let feed = Feed::new(store.clone(), model, model.table.to_owned(), OnPoison::Stop);
-    let read_models = read_models.clone();
-    let mut follower = Follower { read_models, feed, is_placed: false, has_caught_up: false };
+    let mut follower = Follower::new(read_models, store, known(name)?);
     let (_, stop) = watch::channel(false);
     match follower.advance(&stop).await? {
         Rest::AtEnd { events } => Ok(events),
@@ -121,6 +123,11 @@ enum Rest {
 }
 
 impl Follower {
+    fn new(read_models: &ReadModels, store: &EventStore, model: &'static ReadModel) -> Self {
+        let feed = read_models.feed(store, model, model.table.to_owned());
+        Self { read_models: read_models.clone(), feed, is_placed: false, has_caught_up: false }
+    }
+
     async fn run(mut self, mut wakeups: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
         let mut pause = POLL_INTERVAL;
         while !*stop.borrow_and_update() {

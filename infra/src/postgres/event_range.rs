@@ -1,7 +1,10 @@
 //! Reads the log for consumers that care about some aggregates only.
 
 use domain::event::RecordedEvent;
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 use ulid::Ulid;
 use uuid::Uuid;
 
@@ -33,22 +36,25 @@ impl EventStore {
         limit: i64,
     ) -> Result<EventRange, DatabaseError> {
         let client = self.database().get().await?;
-        let head =
-            client.prepare_cached("SELECT coalesce((SELECT max(position) FROM events), 0)").await?;
-        let range = client
-            .prepare_cached(
-                "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
-                 event_version, payload::text, metadata::text, recorded_at FROM events \
-                 WHERE position > $1 AND position <= $2 AND aggregate_type = ANY ($3) \
-                 ORDER BY position LIMIT $4",
-            )
-            .await?;
+        let head = "SELECT coalesce((SELECT max(position) FROM events), 0)";
+        // Planned anew each time: a plan that was kept when the log was small would scan all of it later.
+        let range = "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
+                     event_version, payload::text, metadata::text, recorded_at FROM events \
+                     WHERE position > $1 AND position <= $2 AND aggregate_type = ANY ($3) \
+                     ORDER BY position LIMIT $4";
         let span_end = position.saturating_add(SPAN);
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&position, Type::INT8),
+            (&span_end, Type::INT8),
+            (&aggregate_types, Type::TEXT_ARRAY),
+            (&limit, Type::INT8),
+        ];
         // The head is read first (both are sent at once), so that no event up to it is missing below.
-        let parameters: [&(dyn ToSql + Sync); 4] = [&position, &span_end, &aggregate_types, &limit];
-        let (head, rows) =
-            tokio::try_join!(client.query_one(&head, &[]), client.query(&range, &parameters))?;
-        let head: i64 = head.try_get(0)?;
+        let (head, rows) = tokio::try_join!(
+            client.query_typed(head, &[]),
+            client.query_typed(range, &parameters)
+        )?;
+        let head: i64 = head.first().map_or(Ok(0), |row| row.try_get(0))?;
         let events = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let last = events.last().map_or(position, |event| event.position);
         let is_full = i64::try_from(events.len()).is_ok_and(|count| count >= limit);
