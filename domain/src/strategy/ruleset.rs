@@ -112,9 +112,9 @@ fn collect<'a>(rule: &'a Rule, names: &mut BTreeSet<&'a str>) {
                 collect(rule, names);
             }
         }
-        Rule::Compare { left, test } => {
-            left.expression.visit_parameters(&mut visit);
-            match test {
+        Rule::Compare(comparison) => {
+            comparison.left.expression.visit_parameters(&mut visit);
+            match &comparison.test {
                 RuleTest::Is(_, right) => right.expression.visit_parameters(&mut visit),
                 RuleTest::Between(low, high) => {
                     low.expression.visit_parameters(&mut visit);

@@ -148,11 +148,7 @@ fn canonicalize(definition: &mut StrategyDefinition) {
         &mut definition.short_exit_rules,
         &mut definition.config,
     ];
-    for value in values {
-        if let Some(value) = value {
-            canonicalize_value(value);
-        }
-    }
+    values.into_iter().flatten().for_each(canonicalize_value);
     if definition.config.as_ref().and_then(Value::as_object).is_some_and(Map::is_empty) {
         definition.config = None;
     }

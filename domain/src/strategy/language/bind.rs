@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     comparators,
     expression::{Argument, Call, Expression},
-    rules::{Rule, RuleTest, Term},
+    rules::{Rule, RuleComparison, RuleTest, Term},
     suggest::{did_you_mean, shown},
 };
 use crate::{
@@ -31,7 +31,8 @@ impl Binder<'_> {
         match rule {
             Rule::All(rules) => self.bind_group(rules).map(Condition::All),
             Rule::Any(rules) => self.bind_group(rules).map(Condition::Any),
-            Rule::Compare { left, test } => {
+            Rule::Compare(comparison) => {
+                let RuleComparison { left, test } = &**comparison;
                 let left = self.term(left);
                 let test = match test {
                     RuleTest::Is(comparator, right) => {
@@ -78,10 +79,7 @@ impl Binder<'_> {
             Expression::Lag(inner, candles) => {
                 Expression::Lag(Box::new(self.expression(term, inner)?), *candles)
             }
-            Expression::Negate(inner) => match self.expression(term, inner)? {
-                Expression::Number(number) => Expression::Number(-number),
-                inner => Expression::Negate(Box::new(inner)),
-            },
+            Expression::Negate(inner) => self.expression(term, inner)?.negated(),
             Expression::Arithmetic(operator, left, right) => {
                 let (left, right) = (self.expression(term, left), self.expression(term, right));
                 Expression::Arithmetic(*operator, Box::new(left?), Box::new(right?))

@@ -160,9 +160,9 @@ impl Reader<'_> {
                 None
             }
             None => {
-                let message = match value {
-                    Value::String(text) => format!("`{}` is not a finite number", shown(text)),
-                    other => format!("this is {}, not a number", kind(other)),
+                let message = match value.as_str() {
+                    Some(text) => format!("`{}` is not a finite number", shown(text)),
+                    None => format!("this is {}, not a number", kind(value)),
                 };
                 self.fail(name, "invalid", message);
                 None
@@ -172,15 +172,15 @@ impl Reader<'_> {
 
     /// One of some words.
     fn word(&mut self, name: &str, known: &[&'static str]) -> Option<&'static str> {
-        let message = match self.members.get(name)? {
-            Value::Null => return None,
-            Value::String(word) => {
+        let value = self.members.get(name).filter(|value| !value.is_null())?;
+        let message = match value.as_str() {
+            Some(word) => {
                 if let Some(found) = known.iter().find(|known| known.eq_ignore_ascii_case(word)) {
                     return Some(found);
                 }
                 format!("there is no `{}`; there are {}", shown(word), known.join(", "))
             }
-            other => format!("this is {}; there are {}", kind(other), known.join(", ")),
+            None => format!("this is {}; there are {}", kind(value), known.join(", ")),
         };
         self.fail(name, "invalid", message);
         None

@@ -55,6 +55,16 @@ impl PartialEq for Call {
 }
 
 impl Expression {
+    /// The expression with the other sign.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        if let Self::Number(number) = self {
+            Self::Number(-number)
+        } else {
+            Self::Negate(Box::new(self))
+        }
+    }
+
     /// Calls `visit` with the name of each parameter, repeated ones included.
     pub fn visit_parameters<'a>(&'a self, visit: &mut impl FnMut(&'a str)) {
         match self {

@@ -11,6 +11,8 @@ mod resolve;
 pub mod rules;
 pub mod suggest;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
 pub use expression::Expression;
 pub use resolve::parse;

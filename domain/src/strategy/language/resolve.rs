@@ -36,10 +36,10 @@ pub(super) fn parse_with(
     let whole = |fault| vec![(None, fault)];
     let (name, lag) = match syntax::read(text).map_err(whole)? {
         Syntax::Name(name) => (name, None),
-        Syntax::Lag(inner, candles) => match *inner {
-            Syntax::Name(name) => (name, Some(candles)),
-            _ => return Err(whole(not_bare())),
-        },
+        Syntax::Lag(inner, candles) => {
+            let Syntax::Name(name) = *inner else { return Err(whole(not_bare())) };
+            (name, Some(candles))
+        }
         Syntax::Number(_) | Syntax::Parameter(_) | Syntax::Negate(_) | Syntax::Arithmetic(..) => {
             return Err(whole(not_bare()));
         }
@@ -94,7 +94,7 @@ fn resolve(syntax: Syntax, faults: &mut Vec<Fault>) -> Option<Expression> {
         Syntax::Lag(inner, candles) => {
             Some(Expression::Lag(Box::new(resolve(*inner, faults)?), candles))
         }
-        Syntax::Negate(inner) => Some(Expression::Negate(Box::new(resolve(*inner, faults)?))),
+        Syntax::Negate(inner) => Some(resolve(*inner, faults)?.negated()),
         Syntax::Arithmetic(operator, left, right) => {
             let (left, right) = (resolve(*left, faults), resolve(*right, faults));
             Some(Expression::Arithmetic(operator, Box::new(left?), Box::new(right?)))

@@ -19,7 +19,14 @@ use crate::{
 pub enum Rule {
     All(Vec<Self>),
     Any(Vec<Self>),
-    Compare { left: Term, test: RuleTest },
+    Compare(Box<RuleComparison>),
+}
+
+/// One comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleComparison {
+    pub left: Term,
+    pub test: RuleTest,
 }
 
 /// What the left side is held against.
@@ -128,7 +135,7 @@ impl Reader<'_> {
         self.check_members(field, members, &known);
         let left = self.indicator(field, members);
         let test = self.test(field, members);
-        Some(Rule::Compare { left: left?, test: test? })
+        Some(Rule::Compare(Box::new(RuleComparison { left: left?, test: test? })))
     }
 
     fn indicator(&mut self, field: &str, members: &Map<String, Value>) -> Option<Term> {
@@ -188,7 +195,7 @@ impl Reader<'_> {
             },
             Value::Null if between.is_some() => Some(Word::Between),
             Value::Null => self.fail(&comparator_field, "required", "a condition has a comparator"),
-            other => {
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 let message = format!("this is {}, not a comparator", kind(other));
                 self.fail(&comparator_field, "invalid", message)
             }

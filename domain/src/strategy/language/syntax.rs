@@ -176,27 +176,30 @@ fn unary(input: &mut Input<'_>) -> Parsed<Syntax> {
     Ok(match (signs % 2, operand) {
         (0, operand) => operand,
         (_, Syntax::Number(number)) => Syntax::Number(-number),
+        (_, Syntax::Negate(operand)) => *operand,
         (_, operand) => Syntax::Negate(Box::new(operand)),
     })
 }
 
+/// Lags of lags add up.
 fn postfix(input: &mut Input<'_>) -> Parsed<Syntax> {
-    let operand = atom.parse_next(input)?;
-    let mut total = None;
+    let mut operand = atom.parse_next(input)?;
     while opt(symbol('[')).parse_next(input)?.is_some() {
         let candles = lag.parse_next(input)?;
         expect(symbol(']'), "`]`").parse_next(input)?;
-        let sum = total.unwrap_or(0) + candles;
+        let (inner, before) = if let Syntax::Lag(inner, before) = operand {
+            (inner, before)
+        } else {
+            (Box::new(operand), 0)
+        };
+        let sum = before + candles;
         if sum > LAG_MAX {
             let message = format!("a lag looks back at most {LAG_MAX} candles");
             return Err(Stop::cut(input, Reason::Other("invalid_lag", message)));
         }
-        total = Some(sum);
+        operand = if sum == 0 { *inner } else { Syntax::Lag(inner, sum) };
     }
-    Ok(match total {
-        None | Some(0) => operand,
-        Some(candles) => Syntax::Lag(Box::new(operand), candles),
-    })
+    Ok(operand)
 }
 
 fn lag(input: &mut Input<'_>) -> Parsed<usize> {

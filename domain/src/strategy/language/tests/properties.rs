@@ -1,0 +1,160 @@
+//! Properties: no input makes the language panic, and what it prints it reads back.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+use crate::{
+    simulation::{
+        indicators,
+        rules::{Arithmetic, Source},
+    },
+    strategy::{
+        language::{
+            Expression,
+            expression::{Argument, Call},
+            parse,
+        },
+        validate_strategy,
+    },
+};
+
+fn sources() -> impl Strategy<Value = Source> {
+    let names = ["open", "high", "low", "close", "volume", "hl2", "hlc3", "ohlc4"];
+    prop::sample::select(names.to_vec()).prop_map(|name| Source::parse(name).unwrap())
+}
+
+fn numbers() -> impl Strategy<Value = f64> {
+    prop_oneof![(-1000i32..1000).prop_map(f64::from), -1e9..1e9, 0.0..1e-6]
+}
+
+fn arguments() -> impl Strategy<Value = Argument> {
+    prop_oneof![
+        numbers().prop_map(Argument::Number),
+        "[a-z_][a-z0-9_]{0,8}".prop_map(Argument::Parameter),
+    ]
+}
+
+fn calls() -> impl Strategy<Value = Call> {
+    let specs = prop::sample::select(indicators::ALL.to_vec());
+    let parts =
+        (specs, prop::collection::vec(arguments(), 4), sources(), any::<prop::sample::Index>());
+    parts.prop_map(|(spec, mut numbers, source, output)| {
+        use crate::simulation::indicators::ParameterKind;
+        let has_source =
+            spec.parameters.iter().any(|known| matches!(known.kind, ParameterKind::Source { .. }));
+        numbers.truncate(spec.parameters.len() - usize::from(has_source));
+        let source = if has_source { source } else { Source::Close };
+        Call { spec, numbers, source, output: output.index(spec.outputs.len()) }
+    })
+}
+
+fn expressions() -> impl Strategy<Value = Expression> {
+    let leaf = prop_oneof![
+        numbers().prop_map(Expression::Number),
+        "[a-z_][a-z0-9_]{0,8}".prop_map(Expression::Parameter),
+        sources().prop_map(Expression::Source),
+        calls().prop_map(Expression::Call),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        let operator = prop::sample::select(vec![
+            Arithmetic::Add,
+            Arithmetic::Subtract,
+            Arithmetic::Multiply,
+            Arithmetic::Divide,
+        ]);
+        prop_oneof![
+            (inner.clone(), 1usize..100).prop_map(|(inner, candles)| lag(inner, candles)),
+            inner.clone().prop_map(negate),
+            (operator, inner.clone(), inner.clone()).prop_map(|(operator, left, right)| {
+                Expression::Arithmetic(operator, Box::new(left), Box::new(right))
+            }),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expression::Min),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expression::Max),
+            inner.prop_map(|inner| Expression::Abs(Box::new(inner))),
+        ]
+    })
+}
+
+/// As the parser makes them: lags of lags add up, signs cancel out.
+fn lag(inner: Expression, candles: usize) -> Expression {
+    if let Expression::Lag(inner, before) = inner {
+        Expression::Lag(inner, before + candles)
+    } else {
+        Expression::Lag(Box::new(inner), candles)
+    }
+}
+
+fn negate(inner: Expression) -> Expression {
+    if let Expression::Negate(inner) = inner { *inner } else { inner.negated() }
+}
+
+/// Any JSON, of words that the language knows.
+fn values() -> impl Strategy<Value = Value> {
+    let words = vec![
+        "operator",
+        "conditions",
+        "and",
+        "or",
+        "indicator",
+        "comparator",
+        "value",
+        "params",
+        "between",
+        "sma",
+        "sma(20)",
+        "close",
+        ">",
+        "crosses_above",
+        "$a",
+        "period",
+        "entry_rules",
+    ];
+    let word = prop::sample::select(words);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+        ".{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((word.clone(), inner), 0..6).prop_map(|members| {
+                let named = members.into_iter().map(|(name, value)| (name.to_owned(), value));
+                Value::Object(named.collect::<Map<_, _>>())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_back(expression in expressions()) {
+        let text = expression.to_string();
+        if text.len() <= super::super::EXPRESSION_LENGTH_MAX {
+            prop_assert_eq!(parse(&text).map_err(|faults| format!("{text}: {faults:?}")), Ok(expression));
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in ".{0,200}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_text_of_its_own_signs_makes_it_panic(text in "[a-z0-9$.,=()\\[\\]+*/ e-]{0,80}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_body_makes_it_panic(rules in values(), config in values(), parameters in values()) {
+        let mut body = Map::new();
+        body.insert("entry_rules".to_owned(), rules);
+        body.insert("config".to_owned(), config);
+        body.insert("default_parameters".to_owned(), parameters);
+        let validation = validate_strategy(&body);
+        prop_assert_eq!(validation.valid, validation.errors.is_empty());
+        prop_assert_eq!(validation.valid, validation.warmup_candles.is_some());
+    }
+}
