@@ -1,7 +1,16 @@
 //! Executors: follow the log into the run queue, claim runs, simulate, append ledgers.
 
-use std::time::Duration;
+mod control;
+mod follower;
+mod ledger;
+mod prepare;
+mod run;
+mod simulate;
+mod standing;
 
+use std::{sync::Arc, time::Duration};
+
+use infra::postgres::run_queue::RunQueue;
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::Commands;
@@ -17,21 +26,21 @@ pub struct ExecutorOptions {
     pub running_per_user_max: i64,
 }
 
-/// Progress of runs, for whoever watches; not facts, so never events.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Progress {
-    pub backtest_id: domain::ids::BacktestId,
-    /// 0 to 100.
-    pub percent: u8,
-    pub equity: f64,
+/// What the parts of an executor share.
+struct Executor {
+    commands: Commands,
+    queue: RunQueue,
+    options: ExecutorOptions,
 }
 
-/// Starts follower and runs; ends after `stop` changes to true, having finished or released the work in hand.
+/// Starts the executor of this process; ends after `stop` changes to true, having released the work in hand.
 #[must_use]
 pub fn start(
-    _commands: Commands,
-    _options: ExecutorOptions,
-    _stop: watch::Receiver<bool>,
+    commands: Commands,
+    options: ExecutorOptions,
+    stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
-    todo!()
+    let queue = RunQueue::new(commands.store.database().clone());
+    let executor = Arc::new(Executor { commands, queue, options });
+    tokio::spawn(follower::follow(executor, stop))
 }

@@ -1,0 +1,71 @@
+//! Follows the log into the run queue and starts runs while there is room.
+
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+use infra::postgres::DatabaseError;
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{Executor, run};
+
+/// The follower's name in the queue: every executor follows the log under the same one.
+const FOLLOWER: &str = "log";
+
+/// How often the queue is looked at when nothing wakes: leases run out silently, and a wake-up is only a hint.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs until `stop` is true and the runs in hand have been released.
+pub(super) async fn follow(executor: Arc<Executor>, mut stop: watch::Receiver<bool>) {
+    let mut wakeups = executor.commands.store.wakeups();
+    let mut runs = JoinSet::new();
+    while !*stop.borrow_and_update() {
+        wakeups.borrow_and_update();
+        match look(&executor, &stop, &mut runs).await {
+            Ok(ControlFlow::Continue(())) => continue,
+            Ok(ControlFlow::Break(())) => {}
+            Err(error) => tracing::warn!(%error, "the run queue cannot be followed for now"),
+        }
+        tokio::select! {
+            woken = wakeups.changed() => {
+                if woken.is_err() {
+                    break;
+                }
+            }
+            Some(ended) = runs.join_next() => report(ended),
+            stopped = stop.changed() => {
+                if stopped.is_err() {
+                    break;
+                }
+            }
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+    while let Some(ended) = runs.join_next().await {
+        report(ended);
+    }
+}
+
+/// Queues what was requested and starts what there is room for; `Continue` when there is more to queue.
+async fn look(
+    executor: &Arc<Executor>,
+    stop: &watch::Receiver<bool>,
+    runs: &mut JoinSet<()>,
+) -> Result<ControlFlow<()>, DatabaseError> {
+    let options = &executor.options;
+    let followed = executor.queue.follow(FOLLOWER).await?;
+    let mut has_waiting = followed.has_waiting;
+    while has_waiting && runs.len() < options.concurrency {
+        let picked =
+            executor.queue.pick(&options.name, options.lease, options.running_per_user_max).await?;
+        has_waiting = picked.is_some();
+        if let Some(lease) = picked {
+            runs.spawn(run::run(Arc::clone(executor), lease, stop.clone()));
+        }
+    }
+    Ok(if followed.is_behind { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a run ended without giving its lease back");
+    }
+}

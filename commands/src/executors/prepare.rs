@@ -1,0 +1,105 @@
+//! The candles and rules of a run: pinned by the first attempt, rebuilt and verified by later ones.
+
+use std::sync::Arc;
+
+use chrono::DateTime;
+use domain::{
+    backtest::{Dataset, Request},
+    simulation::{
+        Candles,
+        hash::{Digest, dataset_sha256},
+        rules::BoundStrategy,
+    },
+};
+use rust_decimal::Decimal;
+
+use super::run::Interruption;
+use crate::{CommandError, Commands, dataset::Selection};
+
+/// All that a simulation needs.
+pub(super) struct Prepared {
+    pub(super) strategy: BoundStrategy,
+    pub(super) candles: Arc<Candles>,
+    pub(super) selection: Selection,
+    pub(super) sha256: Digest,
+    pub(super) lot: Decimal,
+    pub(super) dataset: Dataset,
+}
+
+/// Loads the candles of the pinned revision, or of the published one where none is pinned yet.
+pub(super) async fn prepare(
+    commands: &Commands,
+    request: &Request,
+    pinned: Option<&Dataset>,
+) -> Result<Prepared, Interruption> {
+    let strategy = request.definition.bind(&request.parameters).map_err(|errors| {
+        let messages: Vec<_> =
+            errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
+        failed("invalid_strategy", messages.join("; "))
+    })?;
+    let lot = lot(commands, request).await?;
+    let revision = pinned.map(|dataset| dataset.revision);
+    let series = commands.candles.series(&request.symbol, request.timeframe, revision).await?;
+    let no_candles = || failed("no_candles", "there are no candles in the range".to_owned());
+    let series = series.ok_or_else(no_candles)?;
+    let selection = Selection::new(
+        &series.candles,
+        request.start_time,
+        request.end_time,
+        strategy.first_defined(),
+        request.metadata.warmup,
+    )
+    .ok_or_else(no_candles)?;
+    let digest = tokio::task::spawn_blocking(move || {
+        let candles = selection.candles(&series.candles);
+        let sha256 = dataset_sha256(&candles);
+        (candles, selection, sha256)
+    });
+    let (candles, selection, sha256) =
+        digest.await.map_err(|error| CommandError::Internal(error.to_string()))?;
+    let (Some(first), Some(last)) = (candles.open_time.first(), candles.open_time.last()) else {
+        return Err(no_candles());
+    };
+    let time = |ms: i64| {
+        DateTime::from_timestamp_millis(ms).ok_or_else(|| {
+            failed("no_candles", format!("a candle opens at {ms}, which is no time"))
+        })
+    };
+    let dataset = Dataset {
+        revision: series.revision,
+        rows: count(candles.len()),
+        first: time(*first)?,
+        last: time(*last)?,
+        warmup_rows: count(selection.warmup_rows),
+        sha256: sha256.to_string(),
+    };
+    match pinned {
+        Some(pinned) if *pinned != dataset => Err(failed(
+            "other_dataset",
+            format!(
+                "the candles of revision {} are not those of the first attempt: {} where {} was pinned",
+                pinned.revision, dataset.sha256, pinned.sha256
+            ),
+        )),
+        Some(_) | None => Ok(Prepared { strategy, candles, selection, sha256, lot, dataset }),
+    }
+}
+
+/// The run's own, else the market's.
+async fn lot(commands: &Commands, request: &Request) -> Result<Decimal, Interruption> {
+    if let Some(lot) = request.metadata.lot {
+        return Ok(lot);
+    }
+    let market = commands.markets.get(&request.symbol).await?;
+    let market = market
+        .ok_or_else(|| failed("no_market", format!("there is no market {}", request.symbol)))?;
+    Ok(market.lot)
+}
+
+fn failed(code: &'static str, message: String) -> Interruption {
+    Interruption::Failed { code, message }
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
+}

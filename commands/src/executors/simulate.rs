@@ -1,0 +1,198 @@
+//! The simulation off the async threads: its ledger entries come out in chunks, each after the last was recorded.
+
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use domain::{
+    backtest::{Request, commands::Completion},
+    ids::BacktestId,
+    ledger::{
+        LedgerEvent,
+        entries::{Ending, EntryError, LedgerWriter},
+    },
+    simulation::{
+        self, Input, Observer, SimulationError, Step,
+        hash::{CanonicalError, Pinned, result_hash},
+    },
+};
+use tokio::sync::mpsc;
+
+use super::{control::Signals, ledger::LedgerAppender, prepare::Prepared, run::Interruption};
+use crate::CommandError;
+
+/// Entries appended at a time.
+const CHUNK_MAX: usize = 250;
+/// A ledger that grows slowly is appended at least so often.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+
+/// A run that can be computed without asking anyone.
+pub(super) struct Simulation {
+    pub(super) backtest_id: BacktestId,
+    pub(super) request: Request,
+    pub(super) prepared: Prepared,
+    pub(super) signals: Arc<Signals>,
+}
+
+type Computed = (Vec<LedgerEvent>, Box<Completion>);
+
+/// Computes the run and records its ledger but for the last entries, which come back with the result.
+pub(super) async fn simulate(
+    simulation: Simulation,
+    appender: &mut LedgerAppender,
+) -> Result<Computed, Interruption> {
+    let signals = Arc::clone(&simulation.signals);
+    let (sender, mut chunks) = mpsc::channel(1);
+    let computing = tokio::task::spawn_blocking(move || compute(&simulation, sender));
+    let mut recorded = Ok(());
+    while let Some(chunk) = chunks.recv().await {
+        recorded = match signals.halt() {
+            None => appender.record(chunk).await,
+            Some(_) => Err(Interruption::Halted),
+        };
+        if recorded.is_err() {
+            break;
+        }
+    }
+    // The simulation stops when nobody takes its chunks.
+    drop(chunks);
+    let computed = computing.await.map_err(|error| CommandError::Internal(error.to_string()))?;
+    recorded?;
+    computed.map_err(|error| match &error {
+        ComputeError::Simulation(SimulationError::Stopped) => Interruption::Halted,
+        ComputeError::Simulation(SimulationError::NoCandles) => failed("no_candles", &error),
+        ComputeError::Simulation(SimulationError::NothingToEvaluate { .. }) => {
+            failed("not_enough_candles", &error)
+        }
+        ComputeError::Simulation(SimulationError::Overflow(_))
+        | ComputeError::Entry(_)
+        | ComputeError::Canonical(_) => failed("out_of_range", &error),
+    })
+}
+
+/// Why a run has no result.
+#[derive(Debug, thiserror::Error)]
+enum ComputeError {
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+}
+
+fn compute(
+    simulation: &Simulation,
+    chunks: mpsc::Sender<Vec<LedgerEvent>>,
+) -> Result<Computed, ComputeError> {
+    let Simulation { backtest_id, request, prepared, signals } = simulation;
+    let input = Input {
+        strategy: &prepared.strategy,
+        candles: &prepared.candles,
+        range_start: prepared.selection.warmup_rows,
+        initial_balance: request.initial_balance,
+        lot: prepared.lot,
+        timeframe: request.timeframe,
+        settings: &request.metadata,
+    };
+    let Request { symbol, timeframe, initial_balance, .. } = request;
+    let (writer, opened) =
+        LedgerWriter::open(*backtest_id, symbol.clone(), *timeframe, *initial_balance)?;
+    let flushed = Instant::now();
+    let mut recorder =
+        Recorder { writer, buffer: vec![opened], chunks, signals, flushed, error: None };
+    let outcome = simulation::run(&input, &mut recorder);
+    let Recorder { writer, buffer, chunks, error, .. } = recorder;
+    if let Some(error) = error {
+        return Err(error.into());
+    }
+    let outcome = outcome?;
+    let open_time = &prepared.candles.open_time[prepared.selection.warmup_rows..];
+    let Ending { events, points, ledger_hash } = writer.finish(open_time, &outcome)?;
+    let pinned = Pinned::from(request);
+    let result_hash =
+        result_hash(prepared.sha256, &pinned, ledger_hash, &outcome.metrics, &points)?;
+    let mut rest = buffer;
+    rest.extend(events);
+    while rest.len() > CHUNK_MAX {
+        let chunk = rest.drain(..CHUNK_MAX).collect();
+        chunks.blocking_send(chunk).map_err(|_| SimulationError::Stopped)?;
+    }
+    let completion = Completion {
+        final_balance: outcome.final_balance.normalize(),
+        trades_count: outcome.metrics.total_trades,
+        metrics: Box::new(outcome.metrics),
+        ambiguous_trades_count: outcome.ambiguous_trades_count,
+        ledger_hash: ledger_hash.to_string(),
+        result_hash: result_hash.to_string(),
+        warnings: outcome.warnings,
+    };
+    Ok((rest, Box::new(completion)))
+}
+
+/// Turns the engine's steps into ledger entries and hands them out in chunks.
+struct Recorder<'a> {
+    writer: LedgerWriter,
+    buffer: Vec<LedgerEvent>,
+    chunks: mpsc::Sender<Vec<LedgerEvent>>,
+    signals: &'a Signals,
+    flushed: Instant,
+    error: Option<EntryError>,
+}
+
+impl Recorder<'_> {
+    fn push(&mut self, entry: Result<LedgerEvent, EntryError>) -> ControlFlow<()> {
+        match entry {
+            Ok(entry) => self.buffer.push(entry),
+            Err(error) => {
+                self.error = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        if self.buffer.len() >= CHUNK_MAX { self.flush() } else { ControlFlow::Continue(()) }
+    }
+
+    /// Waits until the chunk before was recorded.
+    fn flush(&mut self) -> ControlFlow<()> {
+        let chunk = std::mem::take(&mut self.buffer);
+        if self.chunks.blocking_send(chunk).is_err() {
+            return ControlFlow::Break(());
+        }
+        self.flushed = Instant::now();
+        ControlFlow::Continue(())
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        if self.signals.halt().is_some() {
+            return ControlFlow::Break(());
+        }
+        match step {
+            Step::Opened(trade) => {
+                let entry = self.writer.opened(trade);
+                self.push(entry)?;
+            }
+            Step::Closed(trade) => {
+                let entry = self.writer.closed(trade);
+                self.push(entry)?;
+            }
+            Step::Progress { done, total, .. } => self.signals.set_percent(percent(done, total)),
+        }
+        if !self.buffer.is_empty() && self.flushed.elapsed() >= FLUSH_EVERY {
+            self.flush()?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn percent(done: usize, total: usize) -> u8 {
+    let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
+    u8::try_from(percent.min(100)).unwrap_or(100)
+}
+
+fn failed(code: &'static str, error: &ComputeError) -> Interruption {
+    Interruption::Failed { code, message: error.to_string() }
+}
