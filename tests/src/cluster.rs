@@ -180,7 +180,8 @@ fn binaries() -> PathBuf {
         .into_iter()
         .chain(std::env::split_paths(&path))
         .chain(versions.into_iter().map(|(_, bin)| bin))
-        .find(|bin| bin.join("initdb").exists())
+        // A link may lead to a folder that has the other programs too.
+        .find_map(|bin| Some(bin.join("initdb").canonicalize().ok()?.parent()?.to_owned()))
         .expect("Postgres's programs: install the package postgresql, or set PGBIN")
 }
 

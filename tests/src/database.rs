@@ -12,6 +12,8 @@ pub struct TestDatabase {
     /// The superuser's.
     pub url: String,
     pub name: String,
+    /// The same for `backtrail_foreign`, as which others insert.
+    pub foreign_url: String,
     drop_database: std::process::Command,
 }
 
@@ -33,7 +35,8 @@ impl TestDatabase {
         let database = Database::connect(&url, CONNECTIONS_MAX).await.expect("the database");
         let mut drop_database = cluster.program("dropdb");
         drop_database.args(["--force", "--if-exists", &name]);
-        Self { database, url, name, drop_database }
+        let foreign_url = cluster.url_as("backtrail_foreign", &name);
+        Self { database, url, name, foreign_url, drop_database }
     }
 
     /// An event store on it, with a queue of its own.
@@ -46,10 +49,15 @@ impl TestDatabase {
     pub async fn superuser(&self) -> tokio_postgres::Client {
         connect(&self.url).await
     }
+
+    /// A connection as `backtrail_foreign`.
+    pub async fn foreign(&self) -> tokio_postgres::Client {
+        connect(&self.foreign_url).await
+    }
 }
 
 /// A plain connection.
-pub(crate) async fn connect(url: &str) -> tokio_postgres::Client {
+async fn connect(url: &str) -> tokio_postgres::Client {
     let (client, connection) =
         tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
     // Ends with the client; a test that kills it sees the error at its next statement.

@@ -1,8 +1,13 @@
 //! The event store against a real server.
 
 mod appending;
+mod foreign;
+mod insert_only;
 mod reading;
+mod resending;
+mod restored;
 mod schema;
+mod tally;
 
 use domain::{event::Metadata, ids::UserId};
 use infra::postgres::event_store::{Append, CommandKey, NewEvent, Priority, StreamAppend};
