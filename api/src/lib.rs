@@ -1,1 +1,80 @@
 //! All that a client sees: REST, GraphQL, errors, sessions.
+
+mod answer;
+mod boundary;
+#[cfg(test)]
+mod contract;
+mod error;
+mod fields;
+mod json;
+mod links;
+mod openapi;
+mod query;
+mod request;
+mod rest;
+mod select;
+mod values;
+
+use std::{sync::Arc, time::Duration};
+
+use commands::Commands;
+use infra::postgres::{
+    EventStore, accounts::Accounts, candles::CandleStore, markets::Markets, run_queue::RunQueue,
+};
+use poem::{Endpoint, EndpointExt, Response, Route};
+use projections::ReadModels;
+
+/// Everything that requests need; clones share it.
+#[derive(Clone)]
+pub struct Context {
+    pub commands: Commands,
+    pub reads: ReadModels,
+    pub store: EventStore,
+    pub accounts: Accounts,
+    pub candles: CandleStore,
+    pub markets: Markets,
+    pub run_queue: RunQueue,
+    pub options: Options,
+}
+
+/// What can be configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How long a command waits for the read models that it touches, and a read for `min_position`.
+    pub write_wait: Duration,
+    /// The largest body that is read.
+    pub body_bytes_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { write_wait: Duration::from_millis(2_000), body_bytes_max: 2 * 1024 * 1024 }
+    }
+}
+
+/// The whole HTTP service: REST under `/api/v1` and its alias `/api`, GraphQL, documentation, health.
+///
+/// # Errors
+/// When the API's own document cannot be built.
+pub fn endpoint(
+    context: Context,
+) -> Result<impl Endpoint<Output = Response> + 'static, serde_json::Error> {
+    let context = Arc::new(context);
+    let service = rest::service();
+    let document = Arc::new(openapi::Document::build(&service)?);
+    let routes = Route::new()
+        .at("/livez", poem::get(rest::health::livez))
+        .at("/readyz", poem::get(rest::health::readyz))
+        .at("/api/v1/openapi.json", poem::get(openapi::DocumentEndpoint::json(&document)))
+        .at("/api/docs", poem::get(openapi::DocumentEndpoint::swagger(&document)))
+        .nest("/api/v1", service);
+    Ok(boundary::Boundary::new(routes.data(Arc::clone(&context)), context, document))
+}
+
+/// The OpenAPI document, as it is published.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn openapi_document() -> Result<String, serde_json::Error> {
+    openapi::Document::build(&rest::service()).map(|document| document.text)
+}

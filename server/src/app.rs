@@ -25,7 +25,6 @@ use tokio::{
 use crate::{
     backend::{Access, Backend},
     config::Config,
-    pending as api,
     roles::{Role, Roles},
 };
 

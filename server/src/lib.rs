@@ -5,7 +5,6 @@ pub mod backend;
 pub mod cli;
 pub mod config;
 mod output;
-pub mod pending;
 pub mod roles;
 mod signals;
 mod telemetry;

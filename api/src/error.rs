@@ -1,0 +1,375 @@
+//! The one error that a client can get. Rule of use: refuse with a named constructor and a message for the client;
+//! hand what went wrong inside to [`ApiError::internal`], which is logged once at the boundary and never shown.
+
+use std::fmt::Display;
+
+use commands::CommandError;
+use domain::{access::Forbidden, fields::FieldError};
+use infra::postgres::{DatabaseError, accounts::AccountError};
+use poem::{
+    Response,
+    error::ResponseError,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use projections::{Behind, page::QueryError};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A refusal or a failure, with its status.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {}: {}", .0.status.as_u16(), .0.code, .0.message)]
+pub struct ApiError(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    status: StatusCode,
+    code: String,
+    message: String,
+    details: Vec<FieldError>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// For the log alone.
+    cause: Option<String>,
+}
+
+/// An error as the document of the API describes it.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Error")]
+pub(crate) struct ErrorBody {
+    /// A stable word for programs.
+    code: String,
+    /// A sentence for people.
+    message: String,
+    /// Every field that is wrong, as paths (`entry_rules.conditions[0].indicator`).
+    details: Vec<ErrorDetail>,
+    /// Name it when you ask for help.
+    request_id: String,
+}
+
+/// One field that is wrong.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct ErrorDetail {
+    field: String,
+    message: String,
+}
+
+/// One entry of the envelope's `errors`.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct ErrorEntry {
+    code: String,
+    message: String,
+    field: Option<String>,
+}
+
+/// The envelope of an error.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct ErrorEnvelope {
+    error: ErrorBody,
+    errors: Vec<ErrorEntry>,
+    /// Always null.
+    data: Option<String>,
+    /// Always empty.
+    meta: Value,
+}
+
+impl ApiError {
+    /// An error of that status, code and message.
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+            details: Vec::new(),
+            headers: Vec::new(),
+            cause: None,
+        }))
+    }
+
+    /// 400: what came is not what it says it is.
+    pub(crate) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+    }
+
+    /// 401.
+    pub(crate) fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+            .with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// 403.
+    pub(crate) fn forbidden() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "This belongs to another user.")
+    }
+
+    /// 404 of a named thing.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
+    }
+
+    /// 413.
+    pub(crate) fn too_large(bytes_max: usize) -> Self {
+        let message = format!("The body may have at most {bytes_max} bytes.");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// 415.
+    pub(crate) fn unsupported_media_type() -> Self {
+        let message = "Send the body as JSON, with `Content-Type: application/json`.";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    }
+
+    /// 422 with everything that is wrong. A code that all share becomes the error's own, if it says something.
+    pub(crate) fn invalid(details: Vec<FieldError>) -> Self {
+        let shared = details.first().map(|first| first.code.clone()).filter(|code| {
+            !matches!(code.as_str(), "invalid" | "required")
+                && details.iter().all(|detail| detail.code == *code)
+        });
+        let code = shared.unwrap_or_else(|| "validation_failed".to_owned());
+        let message = match details.as_slice() {
+            [only] => only.message.clone(),
+            _ => "The request is not valid; see details.".to_owned(),
+        };
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, &code, message);
+        error.0.details = details;
+        error
+    }
+
+    /// 422 of one field.
+    pub(crate) fn invalid_field(field: &str, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError::new(field, "invalid", message)])
+    }
+
+    /// 500; `cause` goes to the log alone.
+    pub(crate) fn internal(cause: impl Display) -> Self {
+        let message = "Something went wrong on our side; the request id finds it in the log.";
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message);
+        error.0.cause = Some(cause.to_string());
+        error
+    }
+
+    /// 503; `cause` goes to the log alone.
+    pub(crate) fn unavailable(message: &str, cause: impl Display) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+            .with_header(header::RETRY_AFTER, "1");
+        error.0.cause = Some(cause.to_string());
+        error
+    }
+
+    /// The same error with a header.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.0.headers.push((name, value));
+        }
+        self
+    }
+
+    /// What poem itself refused, by its status.
+    pub(crate) fn of_poem(error: &poem::Error) -> Self {
+        let status = error.status();
+        let (code, message) = match status {
+            StatusCode::NOT_FOUND => ("not_found", "There is nothing at this path."),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "This path does not take this method; see Allow.")
+            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => return Self::unsupported_media_type(),
+            StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "The body is too large."),
+            _ if status.is_client_error() => ("malformed", "The request cannot be understood."),
+            _ => return Self::internal(error),
+        };
+        Self::new(status, code, message)
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// Its code.
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
+    }
+
+    /// Its fields that are wrong.
+    pub(crate) fn details(&self) -> &[FieldError] {
+        &self.0.details
+    }
+
+    /// Its message for the client.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Logs what the client is not told.
+    pub(crate) fn log(&self) {
+        if let Some(cause) = &self.0.cause {
+            tracing::error!(status = self.0.status.as_u16(), code = self.0.code, "{cause}");
+        }
+    }
+
+    /// The response: in the envelope, or alone under the alias.
+    pub(crate) fn to_response(&self, request_id: &str, is_bare: bool) -> Response {
+        let inner = &self.0;
+        let details: Vec<Value> = (inner.details.iter())
+            .map(|detail| json!({"field": detail.field, "message": detail.message}))
+            .collect();
+        let error = json!({
+            "code": inner.code, "message": inner.message, "details": details, "request_id": request_id,
+        });
+        let body = if is_bare {
+            json!({"error": error})
+        } else {
+            json!({"error": error, "errors": self.entries(), "data": null, "meta": {}})
+        };
+        let mut response = Response::builder()
+            .status(inner.status)
+            .content_type("application/json")
+            .body(body.to_string());
+        for (name, value) in &inner.headers {
+            response.headers_mut().insert(name, value.clone());
+        }
+        response
+    }
+
+    fn entries(&self) -> Vec<Value> {
+        let inner = &self.0;
+        if inner.details.is_empty() {
+            return vec![json!({"code": inner.code, "message": inner.message, "field": null})];
+        }
+        let entry = |detail: &FieldError| json!({"code": detail.code, "message": detail.message, "field": detail.field});
+        inner.details.iter().map(entry).collect()
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status(&self) -> StatusCode {
+        self.0.status
+    }
+}
+
+impl ApiResponse for ApiError {
+    fn meta() -> MetaResponses {
+        let content = MetaMediaType {
+            content_type: "application/json",
+            schema: <ErrorEnvelope as Type>::schema_ref(),
+        };
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "A refusal or a failure, with its status.",
+                status: None,
+                status_range: Some("default".to_owned()),
+                content: vec![content],
+                headers: Vec::new(),
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        <ErrorEnvelope as Type>::register(registry);
+    }
+}
+
+impl From<Vec<FieldError>> for ApiError {
+    fn from(details: Vec<FieldError>) -> Self {
+        Self::invalid(details)
+    }
+}
+
+impl From<Forbidden> for ApiError {
+    fn from(_: Forbidden) -> Self {
+        Self::forbidden()
+    }
+}
+
+impl From<DatabaseError> for ApiError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Unavailable(cause) => {
+                Self::unavailable("The service cannot answer just now; try again.", cause)
+            }
+            error @ (DatabaseError::Statement(_)
+            | DatabaseError::Corrupt(_)
+            | DatabaseError::Forbidden(_)
+            | DatabaseError::Migration(_)) => Self::internal(describe(&error)),
+        }
+    }
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        match error {
+            QueryError::Behind(error) => error.into(),
+            QueryError::BadCursor => Self::invalid_field("cursor", "The cursor is not valid."),
+            QueryError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<Behind> for ApiError {
+    fn from(error: Behind) -> Self {
+        Self::unavailable("The data has not arrived at this position yet; try again.", error)
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::EmailTaken => {
+                let message = "This email address is taken.";
+                let mut error = Self::new(StatusCode::CONFLICT, "email_taken", message);
+                error.0.details = vec![FieldError::new("email", "email_taken", message)];
+                error
+            }
+            AccountError::WrongCredentials => {
+                Self::unauthorized("The email address or the password is wrong.")
+            }
+            AccountError::Database(error) => error.into(),
+            AccountError::Hash(cause) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Invalid(details) => Self::invalid(details),
+            CommandError::NotFound(what) => Self::not_found(what),
+            CommandError::Forbidden => Self::forbidden(),
+            CommandError::Conflict(what) => Self::new(
+                StatusCode::CONFLICT,
+                "conflict",
+                format!("The {what} was changed at the same time; try again."),
+            ),
+            CommandError::PreconditionFailed { actual } => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "The resource has changed since; read it again.",
+            )
+            .with_header(header::ETAG, &format!("\"{actual}\"")),
+            CommandError::Rejected { code, message } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+            }
+            CommandError::IdempotencyMismatch => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "idempotency_mismatch",
+                "This Idempotency-Key was used with another body.",
+            ),
+            CommandError::Database(error) => error.into(),
+            CommandError::Internal(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// The error with its sources: `tokio_postgres` says little by itself.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text = format!("{text}: {inner}");
+        source = inner.source();
+    }
+    text
+}

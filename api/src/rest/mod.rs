@@ -1,0 +1,53 @@
+//! REST: one file per resource, all of it described by one OpenAPI document.
+
+pub(crate) mod assets;
+pub(crate) mod health;
+pub(crate) mod indicators;
+pub(crate) mod market_data;
+pub(crate) mod service_info;
+pub(crate) mod sessions;
+pub(crate) mod users;
+
+use poem_openapi::{OpenApiService, Tags};
+
+/// The resources under `/api/v1`.
+pub(crate) type Resources = (
+    users::Users,
+    sessions::Sessions,
+    assets::Assets,
+    market_data::MarketData,
+    indicators::Indicators,
+    service_info::ServiceInfo,
+);
+
+/// The chapters of the document.
+#[derive(Tags)]
+pub(crate) enum Chapter {
+    /// Sign up, sign in, sign out.
+    Accounts,
+    /// Rules and built-ins.
+    Strategies,
+    /// Runs and their results.
+    Backtests,
+    /// Markets, assets, candles, indicators.
+    MarketData,
+    /// What happened.
+    Events,
+    /// The service itself.
+    Service,
+}
+
+/// The REST service.
+pub(crate) fn service() -> OpenApiService<Resources, ()> {
+    let resources = (
+        users::Users,
+        sessions::Sessions,
+        assets::Assets,
+        market_data::MarketData,
+        indicators::Indicators,
+        service_info::ServiceInfo,
+    );
+    OpenApiService::new(resources, "Backtrail", "1.0")
+        .description(include_str!("description.md"))
+        .server("/api/v1")
+}
