@@ -7,17 +7,18 @@ use domain::simulation::{Candles, settings::Warmup};
 
 /// Rows of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Selection {
+pub struct Selection {
     /// Warm-up and range.
-    pub(crate) rows: Range<usize>,
+    pub rows: Range<usize>,
     /// How many of them come before the range.
-    pub(crate) warmup_rows: usize,
+    pub warmup_rows: usize,
 }
 
 impl Selection {
     /// The candles from `start` to `end` (inclusive on their openings) and, where the settings say so, the
     /// `first_defined + 1` before them, fewer where not stored. None when the range is empty.
-    pub(crate) fn new(
+    #[must_use]
+    pub fn new(
         series: &Candles,
         start: DateTime<Utc>,
         end: DateTime<Utc>,
@@ -34,7 +35,8 @@ impl Selection {
     }
 
     /// The selected candles; shared where that is all of them.
-    pub(crate) fn candles(&self, series: &Arc<Candles>) -> Arc<Candles> {
+    #[must_use]
+    pub fn candles(&self, series: &Arc<Candles>) -> Arc<Candles> {
         if self.rows == (0..series.len()) {
             return Arc::clone(series);
         }
@@ -43,7 +45,8 @@ impl Selection {
 }
 
 /// The rows whose opening lies between both ends, inclusive.
-pub(crate) fn range(
+#[must_use]
+pub fn range(
     series: &Candles,
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
@@ -57,7 +60,8 @@ pub(crate) fn range(
 }
 
 /// A copy of these rows.
-pub(crate) fn slice(series: &Candles, rows: Range<usize>) -> Candles {
+#[must_use]
+pub fn slice(series: &Candles, rows: Range<usize>) -> Candles {
     Candles {
         open_time: series.open_time[rows.clone()].to_vec(),
         open: series.open[rows.clone()].to_vec(),

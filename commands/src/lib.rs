@@ -3,7 +3,7 @@
 pub mod backtest;
 mod check;
 pub mod context;
-mod dataset;
+pub mod dataset;
 pub mod error;
 mod execute;
 pub mod executors;
