@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{
     Input, Observer, SimulationError, Step,
+    backtesting_py::Broker,
     costs::{Costs, overflow},
     exact, metrics,
     outcome::{Outcome, Rejection, Warning},
@@ -28,6 +29,9 @@ pub(crate) struct Engine<'a> {
     input: Input<'a>,
     rules: RuleSet<'a>,
     costs: Costs,
+    /// The preset's own cash.
+    broker: Option<Broker>,
+    lot: Decimal,
     observer: &'a mut dyn Observer,
     portfolio: Portfolio,
     /// Of the candles of the range that have been walked.
@@ -63,10 +67,15 @@ impl<'a> Engine<'a> {
         rules: RuleSet<'a>,
         observer: &'a mut dyn Observer,
     ) -> Result<Self, SimulationError> {
+        let costs = Costs::try_new(input.settings)?;
+        let lot = input.settings.lot.unwrap_or(input.lot);
+        let is_preset = input.settings.preset == Preset::BacktestingPy;
         Ok(Self {
             input,
             rules,
-            costs: Costs::try_new(input.settings)?,
+            costs,
+            broker: is_preset.then(|| Broker::new(input.initial_balance, lot, &costs)),
+            lot,
             observer,
             portfolio: Portfolio::new(input.initial_balance),
             equity: Vec::with_capacity(input.candles.len() - input.range_start),
@@ -303,6 +312,9 @@ impl<'a> Engine<'a> {
         reason: String,
         is_ambiguous: bool,
     ) -> Result<(), SimulationError> {
+        if let Some(broker) = &mut self.broker {
+            broker.close(price);
+        }
         let price = exact::round_f64(price).ok_or_else(|| overflow("a price"))?;
         let execution = Execution { time, price, reason };
         if let Some(trade) = self.portfolio.close(execution, is_ambiguous, &self.costs)?
@@ -346,13 +358,11 @@ impl<'a> Engine<'a> {
             booked_price,
             stop_loss: exits.stop_loss,
             cash: self.portfolio.cash,
-            lot: self.input.settings.lot.unwrap_or(self.input.lot),
+            lot: self.lot,
         };
-        let quantity = match self.input.settings.preset {
-            Preset::Backtrail => offer.quantity(strategy.config.sizing, &self.costs)?,
-            Preset::BacktestingPy => {
-                offer.quantity_of_backtesting_py(strategy.config.sizing, &self.costs)?
-            }
+        let quantity = match &self.broker {
+            None => offer.quantity(strategy.config.sizing, &self.costs)?,
+            Some(broker) => broker.quantity(&offer, strategy.config.sizing, &self.costs)?,
         };
         let quantity = match quantity {
             Ok(quantity) => quantity,
@@ -361,6 +371,9 @@ impl<'a> Engine<'a> {
                 return Ok(());
             }
         };
+        if let Some(broker) = &mut self.broker {
+            broker.open(direction, quantity, fill_price);
+        }
         let reason = self.rules.entry_reason(direction, signal);
         let execution = Execution { time, price: booked_price, reason };
         let trade = self.portfolio.open(execution, direction, quantity, exits, &self.costs)?;

@@ -1,5 +1,6 @@
 //! The engine: a pure function from a bound strategy, candles and settings to an outcome.
 
+mod backtesting_py;
 mod bits;
 pub mod candles;
 mod costs;
@@ -18,6 +19,9 @@ pub mod settings;
 mod signals;
 mod sizing;
 pub mod trade;
+
+#[cfg(test)]
+mod tests;
 
 pub use candles::Candles;
 pub use outcome::{Outcome, Rejection, Warning};

@@ -47,35 +47,6 @@ impl Offer {
         Ok(self.checked(quantity, cost))
     }
 
-    /// The quantity as backtesting.py 0.6.6 finds it in `_process_orders`, its quirks included.
-    pub(crate) fn quantity_of_backtesting_py(
-        &self,
-        sizing: Sizing,
-        costs: &Costs,
-    ) -> Result<Result<Decimal, String>, SimulationError> {
-        let fraction = match sizing {
-            Sizing::AllIn => LARGEST_FRACTION,
-            Sizing::PercentOfEquity(fraction) => fraction.min(LARGEST_FRACTION),
-            Sizing::FixedQuantity(_) | Sizing::FixedAmount(_) | Sizing::RiskPercentage(_) => {
-                return self.quantity(sizing, costs);
-            }
-        };
-        let (lot, cash) = (exact::to_f64(self.lot), exact::to_f64(self.cash).max(0.0));
-        let (rate, fixed) =
-            (exact::to_f64(costs.commission), exact::to_f64(costs.commission_fixed));
-        // It simulates in whole lots: prices are those of one lot, and a fixed fee counts once a lot.
-        let fee = fixed + fraction * (self.price * lot) * rate;
-        let unit_cost = costs.entry_price(self.price * lot, self.direction) + fee / fraction;
-        let lots = floor_divide(cash * fraction, unit_cost);
-        let quantity = exact::round_f64(lots)
-            .and_then(|lots| exact::multiply(lots, self.lot))
-            .ok_or_else(|| overflow("a quantity"))?;
-        if quantity <= Decimal::ZERO {
-            return Ok(Err(self.too_little()));
-        }
-        Ok(Ok(quantity))
-    }
-
     fn wanted(&self, sizing: Sizing, costs: &Costs) -> Option<Decimal> {
         let budget = match sizing {
             Sizing::AllIn => self.cash,
@@ -122,17 +93,8 @@ impl Offer {
         Ok(quantity.normalize())
     }
 
-    fn too_little(&self) -> String {
+    /// That there is not enough for one lot.
+    pub(crate) fn too_little(&self) -> String {
         format!("{} does not pay for one lot of {} at {}", self.cash, self.lot, self.booked_price)
     }
-}
-
-/// Its default size, `1 - sys.float_info.epsilon`.
-const LARGEST_FRACTION: f64 = 1.0 - f64::EPSILON;
-
-/// Python's `//` on floats: `(a - fmod(a, b)) / b`, then to the nearest whole number at or below.
-fn floor_divide(a: f64, b: f64) -> f64 {
-    let quotient = (a - a % b) / b;
-    let floor = quotient.floor();
-    if quotient - floor > 0.5 { floor + 1.0 } else { floor }
 }

@@ -5,10 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{FillMode, Finalize, Intrabar, Preset, Settings, Warmup};
-use crate::{
-    fields::{FieldError, nearest},
-    number::Number,
-};
+use crate::{fields::FieldError, number::Number, strategy::language::suggest::nearest};
 
 const KNOWN: &[&str] = &[
     "leverage",
