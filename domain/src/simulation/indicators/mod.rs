@@ -20,6 +20,7 @@ mod wma;
 mod tests;
 
 pub use calculate::{Output, calculate};
+pub(super) use rolling::sum;
 
 use super::{candles::Candles, rules::Source};
 

@@ -107,7 +107,7 @@ pub(super) fn mean_at(values: &[f64], end: usize, period: usize) -> f64 {
 }
 
 /// The sum in a fixed order with four partial sums.
-pub(super) fn sum(values: &[f64]) -> f64 {
+pub(in crate::simulation) fn sum(values: &[f64]) -> f64 {
     let (fours, rest) = values.as_chunks::<4>();
     let mut partial = [0.0; 4];
     for four in fours {

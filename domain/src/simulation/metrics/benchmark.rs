@@ -27,7 +27,7 @@ struct Sums {
 
 /// cov(e, m) ÷ var(m); none where equity or a close is not above zero, or the market never moved.
 fn beta(equity: &[f64], close: &[f64]) -> Option<f64> {
-    let is_positive = |values: &[f64]| values.iter().fold(true, |all, value| all & (*value > 0.0));
+    let is_positive = |values: &[f64]| values.first().is_some_and(|first| *first > 0.0);
     if equity.len() < 3 || !is_positive(equity) || !is_positive(close) {
         return None;
     }
@@ -38,7 +38,7 @@ fn beta(equity: &[f64], close: &[f64]) -> Option<f64> {
     let (close_before, _) = close.as_chunks::<LANES>();
     let markets = close_before.iter().zip(close_now);
     for ((before, now), market) in equity_before.iter().zip(equity_now).zip(markets) {
-        sums.add(log_ratios(before, now), log_ratios(market.0, market.1));
+        sums.add(before, now, market.0, market.1)?;
     }
     // The last few candles, padded with returns of zero.
     let last = |values: &[f64], rest: &[f64]| {
@@ -46,9 +46,10 @@ fn beta(equity: &[f64], close: &[f64]) -> Option<f64> {
         before[..rest.len()]
             .copy_from_slice(&values[values.len() - 1 - rest.len()..][..rest.len()]);
         now[..rest.len()].copy_from_slice(rest);
-        log_ratios(&before, &now)
+        (before, now)
     };
-    sums.add(last(equity, equity_rest), last(close, close_rest));
+    let (market, equity_last) = (last(close, close_rest), last(equity, equity_rest));
+    sums.add(&equity_last.0, &equity_last.1, &market.0, &market.1)?;
     let n = count(equity.len() - 1);
     let total = |lanes: [f64; LANES]| (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
     let market = total(sums.m);
@@ -58,37 +59,53 @@ fn beta(equity: &[f64], close: &[f64]) -> Option<f64> {
 }
 
 impl Sums {
-    fn add(&mut self, e: [f64; LANES], m: [f64; LANES]) {
-        for lane in 0..LANES {
-            self.e[lane] += e[lane];
-            self.m[lane] += m[lane];
-            self.em[lane] += e[lane] * m[lane];
-            self.mm[lane] += m[lane] * m[lane];
+    /// Adds the returns of a few candles; none where a value is not above zero.
+    fn add(
+        &mut self,
+        equity_before: &[f64; LANES],
+        equity_now: &[f64; LANES],
+        close_before: &[f64; LANES],
+        close_now: &[f64; LANES],
+    ) -> Option<()> {
+        let m = log_ratios(close_before, close_now)?;
+        for (lane, m) in m.iter().enumerate() {
+            self.m[lane] += m;
+            self.mm[lane] += m * m;
         }
+        // Flat: equity stands still, and adding zeros would change nothing.
+        if equity_before != equity_now {
+            let e = log_ratios(equity_before, equity_now)?;
+            for (lane, e) in e.iter().enumerate() {
+                self.e[lane] += e;
+                self.em[lane] += e * m[lane];
+            }
+        }
+        Some(())
     }
 }
 
-/// ln(now ÷ before) of positive values. With s = (now − before) ÷ (now + before) it is 2 · artanh(s), whose series
-/// to s¹¹ is exact to the last digit or so for moves up to 6 %, at a fraction of a logarithm's cost; beyond, a logarithm.
-pub(super) fn log_ratios(before: &[f64; LANES], now: &[f64; LANES]) -> [f64; LANES] {
+/// ln(now ÷ before), where `before` is above zero; none where `now` is not. With s = (now − before) ÷ (now + before) it
+/// is 2 · artanh(s), whose series to s¹¹ is exact to the last digit or so for moves up to 6 %, at a fraction of a
+/// logarithm's cost; beyond, a logarithm.
+pub(super) fn log_ratios(before: &[f64; LANES], now: &[f64; LANES]) -> Option<[f64; LANES]> {
     const FAR: f64 = 0.03125;
-    let mut logs = [0.0; LANES];
-    let mut is_far = false;
-    for lane in 0..LANES {
-        let s = (now[lane] - before[lane]) / (now[lane] + before[lane]);
+    let s: [f64; LANES] =
+        std::array::from_fn(|lane| (now[lane] - before[lane]) / (now[lane] + before[lane]));
+    let series = |s: f64| {
         let q = s * s;
-        let series =
-            1.0 / 3.0 + q * (1.0 / 5.0 + q * (1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0))));
-        logs[lane] = 2.0 * s + 2.0 * s * q * series;
-        is_far |= s.abs() > FAR;
-    }
-    if is_far {
+        let inner = 1.0 / 7.0 + q * (1.0 / 9.0 + q * (1.0 / 11.0));
+        2.0 * s + 2.0 * s * q * (1.0 / 3.0 + q * (1.0 / 5.0 + q * inner))
+    };
+    let mut logs = s.map(series);
+    if s[0].abs().max(s[1].abs()).max(s[2].abs().max(s[3].abs())) > FAR {
         for lane in 0..LANES {
-            let s = (now[lane] - before[lane]) / (now[lane] + before[lane]);
-            if s.abs() > FAR {
+            if s[lane].abs() > FAR {
                 logs[lane] = libm::log(now[lane] / before[lane]);
+            }
+            if now[lane] <= 0.0 {
+                return None;
             }
         }
     }
-    logs
+    Some(logs)
 }

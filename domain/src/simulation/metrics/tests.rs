@@ -363,7 +363,7 @@ fn logarithms_by_series_agree_with_logarithms() {
     for step in -2_000..2_000_i32 {
         let before = 57_321.25;
         let now = before * (1.0 + f64::from(step) / 10_007.0);
-        let ours = benchmark::log_ratios(&[before; 4], &[now; 4])[3];
+        let ours = benchmark::log_ratios(&[before; 4], &[now; 4]).unwrap()[3];
         let expected = libm::log1p((now - before) / before);
         assert!((ours - expected).abs() <= 1e-15 * (1.0 + expected.abs()), "{step}");
     }

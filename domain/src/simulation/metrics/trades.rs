@@ -3,7 +3,10 @@
 use rust_decimal::Decimal;
 
 use super::{Metrics, Run, count, ratio, real};
-use crate::simulation::trade::{Fill, Trade};
+use crate::simulation::{
+    indicators::sum,
+    trade::{Fill, Trade},
+};
 
 /// Sums over the closed trades, in their order.
 #[derive(Default)]
@@ -44,8 +47,7 @@ pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
     metrics.total_fees = metrics.total_fees.normalize();
     metrics.total_pnl_percentage = ratio(real(metrics.total_pnl), real(run.initial_balance));
     metrics.exposure = exposure(run);
-    let equity: f64 = run.equity.iter().sum();
-    metrics.turnover = ratio(notional, equity / count(run.equity.len()));
+    metrics.turnover = ratio(notional, sum(run.equity) / count(run.equity.len()));
     sums.finish(run.trades, metrics);
 }
 
