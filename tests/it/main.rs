@@ -1,5 +1,6 @@
 //! Integration tests, one binary.
 
 mod accounts;
+mod executor;
 mod market_data;
 mod store;

@@ -1,0 +1,8 @@
+//! Executors on a real server: queue, runs, cancellation, resumption.
+
+mod desk;
+mod queue;
+mod resume;
+mod runs;
+
+use desk::Desk;

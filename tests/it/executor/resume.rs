@@ -1,0 +1,239 @@
+//! What becomes of a run whose executor crashed, stopped, changed its engine, or finds another past.
+
+use cqrs_es::DomainEvent;
+use domain::{
+    backtest::{BacktestEvent, Status},
+    event::{Metadata, RecordedEvent},
+    ids::{BacktestId, UserId},
+    ledger::LedgerEvent,
+    simulation::ENGINE_VERSION,
+};
+use infra::postgres::event_store::{Append, Outcome, Priority, StreamAppend, new_event};
+
+use super::{Desk, desk::user};
+
+/// Enough for some sixty chunks.
+const MINUTES: i64 = 16_000;
+
+async fn requested(desk: &Desk) -> (BacktestId, UserId) {
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    (desk.request(owner, strategy).await, owner)
+}
+
+/// The payloads as they are stored, but for the ids that every run has its own of.
+fn contents(ledger: &[RecordedEvent], id: BacktestId) -> Vec<String> {
+    let content = |entry: &RecordedEvent| {
+        let mut payload: serde_json::Value = serde_json::from_str(&entry.payload).unwrap();
+        let fields = payload.as_object_mut().unwrap();
+        if let Some(of) = fields.remove("backtest_id") {
+            assert_eq!(of, id.to_string());
+        }
+        if let Some(trade_id) = fields.remove("trade_id") {
+            let number = u32::try_from(fields["number"].as_u64().unwrap()).unwrap();
+            assert_eq!(trade_id, domain::ids::TradeId::of(id, number).to_string());
+        }
+        payload.to_string()
+    };
+    ledger.iter().map(content).collect()
+}
+
+/// The ledger of a run that nobody disturbs.
+async fn undisturbed(desk: &Desk) -> Vec<String> {
+    let (id, _) = requested(desk).await;
+    let executor = desk.executor("undisturbed");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+    contents(&desk.ledger(id).await, id)
+}
+
+async fn append(desk: &Desk, streams: Vec<StreamAppend>) {
+    let append = Append {
+        streams,
+        metadata: Metadata::default(),
+        command: None,
+        reservations: Vec::new(),
+        priority: Priority::Interactive,
+    };
+    let outcome = desk.store.append(append).await.unwrap();
+    assert!(matches!(outcome, Outcome::Appended { .. }), "{outcome:?}");
+}
+
+fn stream<E: DomainEvent>(
+    aggregate_type: &'static str,
+    id: BacktestId,
+    expected_sequence: usize,
+    events: &[E],
+) -> StreamAppend {
+    StreamAppend {
+        aggregate_type,
+        aggregate_id: id.to_string(),
+        expected_sequence: i64::try_from(expected_sequence).unwrap(),
+        events: events.iter().map(|event| new_event(event).unwrap()).collect(),
+    }
+}
+
+fn claimed(executor: &str, attempt: u32) -> BacktestEvent {
+    BacktestEvent::BacktestClaimed { executor: executor.to_owned(), attempt }
+}
+
+#[tokio::test]
+async fn a_run_whose_executor_crashed_is_taken_over_and_only_the_rest_is_appended() {
+    let desk = Desk::with_minutes(MINUTES).await;
+    let expected = undisturbed(&desk).await;
+    let (id, _) = requested(&desk).await;
+    let mut length = 0;
+    for executor in ["one", "two"] {
+        let executor = desk.executor(executor);
+        desk.until_ledger_beyond(id, length).await;
+        executor.kill().await;
+        length = desk.ledger(id).await.len();
+    }
+    assert!(length < expected.len(), "killed in the middle");
+    let executor = desk.executor("three");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+    let ledger = desk.ledger(id).await;
+    assert_eq!(contents(&ledger, id), expected);
+    let types = desk.types(id).await;
+    let claims = types.iter().filter(|kind| *kind == "BacktestClaimed").count();
+    let starts = types.iter().filter(|kind| *kind == "BacktestStarted").count();
+    assert_eq!((claims, starts), (3, 1), "one dataset for all attempts");
+}
+
+#[tokio::test]
+async fn a_stopped_executor_releases_its_run_and_the_attempt_does_not_count() {
+    let desk = Desk::with_minutes(MINUTES).await;
+    let (id, _) = requested(&desk).await;
+    let executor = desk.executor("one");
+    desk.until_ledger_beyond(id, 0).await;
+    executor.stop().await;
+    assert_eq!(desk.backtest(id).await.status, Status::Running);
+    let waits = desk.queue.follow("log").await.unwrap().has_waiting;
+    assert!(waits, "its lease need not run out");
+    let executor = desk.executor("two");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+    assert_eq!(desk.backtest(id).await.attempt(), 1);
+}
+
+#[tokio::test]
+async fn another_past_with_the_same_engine_and_candles_fails_with_both_values() {
+    let desk = Desk::with_minutes(MINUTES).await;
+    let (id, _) = requested(&desk).await;
+    let executor = desk.executor("one");
+    desk.until_ledger_beyond(id, 0).await;
+    executor.kill().await;
+    let ledger = desk.ledger(id).await;
+    let tampered = LedgerEvent::EquityRecorded { points: Vec::new() };
+    append(&desk, vec![stream("ledger", id, ledger.len(), &[tampered])]).await;
+    let executor = desk.executor("two");
+    desk.until_status(id, Status::Failed).await;
+    executor.stop().await;
+    let failed = desk.history(id).await.pop().unwrap().decode().unwrap();
+    let BacktestEvent::BacktestFailed { code, message } = failed else { panic!("{failed:?}") };
+    assert_eq!(code, "nondeterministic_result");
+    let entry = format!("entry {} of the ledger was", ledger.len() + 1);
+    assert!(message.starts_with(&entry), "{message}");
+    assert!(message.contains("EquityRecorded") && message.contains("Trade"), "{message}");
+    assert_eq!(desk.ledger(id).await.len(), ledger.len() + 1, "nothing more is appended");
+}
+
+#[tokio::test]
+async fn another_engine_voids_the_ledger_and_starts_again_on_the_same_candles() {
+    let desk = Desk::with_minutes(MINUTES).await;
+    let expected = undisturbed(&desk).await;
+    let (other, _) = requested(&desk).await;
+    let executor = desk.executor("zero");
+    desk.until_status(other, Status::Completed).await;
+    executor.stop().await;
+    let dataset = desk.backtest(other).await.dataset.unwrap();
+
+    let (id, _) = requested(&desk).await;
+    let mut old: Vec<LedgerEvent> = desk.entries(other).await;
+    old.truncate(3);
+    if let LedgerEvent::LedgerOpened { backtest_id, .. } = &mut old[0] {
+        *backtest_id = id;
+    }
+    let started =
+        BacktestEvent::BacktestStarted { dataset, engine_version: "an older one".to_owned() };
+    let lifecycle = stream("backtest", id, 1, &[claimed("old", 1), started]);
+    append(&desk, vec![lifecycle, stream("ledger", id, 0, &old)]).await;
+
+    let executor = desk.executor("new");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+    let backtest = desk.backtest(id).await;
+    assert_eq!(backtest.engine_version.as_deref(), Some(ENGINE_VERSION));
+    let ledger = desk.ledger(id).await;
+    assert_eq!(ledger[3].event_type, "LedgerRestarted");
+    let restarted = desk.history(id).await[4].clone();
+    assert_eq!(restarted.event_type, "BacktestStarted");
+    assert_eq!(restarted.position, ledger[3].position + 1, "in one append");
+    assert_eq!(contents(&ledger[4..], id), expected);
+}
+
+#[tokio::test]
+async fn three_attempts_in_a_row_that_bring_nothing_exhaust_a_run() {
+    let desk = Desk::with_minutes(300).await;
+    let (id, _) = requested(&desk).await;
+    let claims = [claimed("a", 1), claimed("b", 2), claimed("c", 3)];
+    append(&desk, vec![stream("backtest", id, 1, &claims)]).await;
+    let executor = desk.executor("one");
+    desk.until_status(id, Status::Failed).await;
+    desk.until_dequeued(id).await;
+    executor.stop().await;
+    let failed = desk.history(id).await.pop().unwrap().decode().unwrap();
+    assert!(
+        matches!(&failed, BacktestEvent::BacktestFailed { code, .. } if code == "attempts_exhausted"),
+        "{failed:?}"
+    );
+}
+
+#[tokio::test]
+async fn attempts_between_which_the_ledger_grew_do_not_exhaust_a_run() {
+    let desk = Desk::with_minutes(MINUTES).await;
+    let (id, _) = requested(&desk).await;
+    let executor = desk.executor("one");
+    desk.until_ledger_beyond(id, 0).await;
+    executor.kill().await;
+    let length = desk.history(id).await.len();
+    let claims = [claimed("b", 2), claimed("c", 3)];
+    append(&desk, vec![stream("backtest", id, length, &claims)]).await;
+    let executor = desk.executor("two");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn a_cancellation_that_nobody_was_left_to_confirm_is_confirmed_by_the_next_executor() {
+    let desk = Desk::with_minutes(MINUTES).await;
+    let (id, owner) = requested(&desk).await;
+    let executor = desk.executor("one");
+    desk.until_ledger_beyond(id, 0).await;
+    executor.kill().await;
+    let context = super::desk::context(owner);
+    let answer = desk.commands.cancel_backtest(&context, id).await.unwrap();
+    assert_eq!(answer.value, Status::Running, "nobody answers within a second");
+    let executor = desk.executor("two");
+    desk.until_status(id, Status::Cancelled).await;
+    desk.until_dequeued(id).await;
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn candles_corrected_between_two_attempts_do_not_change_a_run() {
+    let desk = Desk::with_minutes(MINUTES).await;
+    let expected = undisturbed(&desk).await;
+    let (id, _) = requested(&desk).await;
+    let executor = desk.executor("one");
+    desk.until_ledger_beyond(id, 0).await;
+    executor.kill().await;
+    let mut corrected = super::desk::minutes(MINUTES);
+    corrected.close.iter_mut().for_each(|close| *close += 0.25);
+    desk.import(&corrected).await;
+    let executor = desk.executor("two");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+    assert_eq!(contents(&desk.ledger(id).await, id), expected);
+}

@@ -1,0 +1,179 @@
+//! Runs from request to end: completed, failed, cancelled, deleted.
+
+use domain::{
+    backtest::{BacktestEvent, Status},
+    event::Metadata,
+    ledger::{LedgerEvent, hash::LedgerHasher},
+    simulation::{self, Input, Settings, Trade},
+    strategy::StrategyDefinition,
+};
+use rust_decimal::Decimal;
+
+use super::{
+    Desk,
+    desk::{context, minutes, restless, user},
+};
+
+/// What the engine itself makes of the same candles.
+fn simulated(minutes_count: i64) -> simulation::Outcome {
+    let definition = StrategyDefinition::parse(restless().as_object().unwrap()).unwrap();
+    let parameters = definition.merge_parameters(&Default::default()).unwrap();
+    let input = Input {
+        strategy: &definition.bind(&parameters).unwrap(),
+        candles: &minutes(minutes_count),
+        range_start: 0,
+        initial_balance: 1_000_000.into(),
+        lot: Decimal::new(1, 8),
+        timeframe: domain::market::Timeframe::OneMinute,
+        settings: &Settings::default(),
+    };
+    simulation::run(&input, &mut ()).unwrap()
+}
+
+fn closed_trades(entries: &[LedgerEvent]) -> Vec<(u32, Decimal)> {
+    let mut trades = Vec::new();
+    for entry in entries {
+        if let LedgerEvent::TradeClosed { number, pnl, .. } = entry {
+            trades.push((*number, *pnl));
+        }
+    }
+    trades
+}
+
+#[tokio::test]
+async fn a_requested_run_completes_and_its_ledger_tells_what_the_engine_did() {
+    let desk = Desk::with_minutes(2_000).await;
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    let executor = desk.executor("one");
+    let id = desk.request(owner, strategy).await;
+    desk.until_status(id, Status::Completed).await;
+    desk.until_dequeued(id).await;
+    executor.stop().await;
+
+    let types = desk.types(id).await;
+    let expected = ["BacktestRequested", "BacktestClaimed", "BacktestStarted", "BacktestCompleted"];
+    assert_eq!(types, expected);
+    let entries = desk.entries(id).await;
+    let outcome = simulated(2_000);
+    let pnl = |trade: &Trade| (trade.number, trade.pnl.unwrap());
+    assert!(outcome.trades.len() > 500, "{} trades", outcome.trades.len());
+    assert_eq!(closed_trades(&entries), outcome.trades.iter().map(pnl).collect::<Vec<_>>());
+
+    let mut hasher = LedgerHasher::default();
+    entries.iter().for_each(|entry| hasher.add(entry).unwrap());
+    let hash = hasher.finish().to_string();
+    let Some(LedgerEvent::LedgerClosed { ledger_hash, final_balance, .. }) = entries.last() else {
+        panic!("the ledger is not closed");
+    };
+    assert_eq!(*ledger_hash, hash);
+    assert_eq!(*final_balance, outcome.final_balance.normalize());
+    let completed = desk.history(id).await.pop().unwrap();
+    let BacktestEvent::BacktestCompleted { ledger_hash, metrics, trades_count, .. } =
+        completed.decode().unwrap()
+    else {
+        panic!("not completed");
+    };
+    assert_eq!((ledger_hash, *metrics), (hash, outcome.metrics));
+    assert_eq!(trades_count as usize, outcome.trades.len());
+}
+
+#[tokio::test]
+async fn everything_of_a_run_follows_from_its_request() {
+    let desk = Desk::with_minutes(300).await;
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    let executor = desk.executor("one");
+    let id = desk.request(owner, strategy).await;
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+    let history = desk.history(id).await;
+    let metadata = |json: &str| serde_json::from_str::<Metadata>(json).expect("flat metadata");
+    let requested = metadata(&history[0].metadata);
+    assert_eq!(requested.actor, format!("user:{owner}"));
+    let ledger = desk.ledger(id).await;
+    for event in history[1..].iter().chain(&ledger) {
+        let metadata = metadata(&event.metadata);
+        assert_eq!(metadata.actor, "system:executor");
+        assert_eq!(metadata.correlation_id, requested.correlation_id);
+        assert_eq!(metadata.causation_id, Some(history[0].event_id.to_string()));
+        assert_eq!(
+            (metadata.executor.as_deref(), metadata.attempt.as_deref()),
+            (Some("one"), Some("1"))
+        );
+    }
+    let last = ledger.last().unwrap();
+    assert_eq!(
+        last.position + 1,
+        history.last().unwrap().position,
+        "closed and completed in one append"
+    );
+}
+
+#[tokio::test]
+async fn a_pending_run_is_cancelled_at_once_and_never_claimed() {
+    let desk = Desk::with_minutes(300).await;
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    let id = desk.request(owner, strategy).await;
+    let cancelled = desk.commands.cancel_backtest(&context(owner), id).await.unwrap();
+    assert_eq!(cancelled.value, Status::Cancelled);
+    let again = desk.commands.cancel_backtest(&context(owner), id).await.unwrap();
+    assert_eq!((again.value, again.position), (Status::Cancelled, cancelled.position));
+    let executor = desk.executor("one");
+    let other = desk.request(owner, strategy).await;
+    desk.until_status(other, Status::Completed).await;
+    desk.until_dequeued(id).await;
+    executor.stop().await;
+    assert_eq!(desk.types(id).await, ["BacktestRequested", "BacktestCancelled"]);
+}
+
+#[tokio::test]
+async fn a_running_run_is_cancelled_within_the_answer() {
+    let desk = Desk::with_minutes(60_000).await;
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    let executor = desk.executor("one");
+    let id = desk.request(owner, strategy).await;
+    desk.until_ledger_beyond(id, 0).await;
+    let cancelled = desk.commands.cancel_backtest(&context(owner), id).await.unwrap();
+    assert_eq!(cancelled.value, Status::Cancelled);
+    assert_eq!(desk.backtest(id).await.status, Status::Cancelled);
+    desk.until_dequeued(id).await;
+    executor.stop().await;
+    let types = desk.types(id).await;
+    assert_eq!(types[3..], ["BacktestCancellationRequested", "BacktestCancelled"]);
+    let entries = desk.entries(id).await;
+    assert!(!matches!(entries.last(), Some(LedgerEvent::LedgerClosed { .. })));
+}
+
+#[tokio::test]
+async fn a_finished_run_cannot_be_cancelled() {
+    let desk = Desk::with_minutes(300).await;
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    let executor = desk.executor("one");
+    let id = desk.request(owner, strategy).await;
+    desk.until_status(id, Status::Completed).await;
+    let refused = desk.commands.cancel_backtest(&context(owner), id).await.unwrap_err();
+    assert!(matches!(refused, commands::CommandError::Rejected { code: "not_cancellable", .. }));
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn deleting_a_running_run_stops_it() {
+    let desk = Desk::with_minutes(60_000).await;
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    let executor = desk.executor("one");
+    let id = desk.request(owner, strategy).await;
+    desk.until_ledger_beyond(id, 0).await;
+    desk.commands.delete_backtest(&context(owner), id).await.unwrap();
+    desk.until_dequeued(id).await;
+    executor.stop().await;
+    assert_eq!(desk.types(id).await.last().unwrap(), "BacktestDeleted");
+    let entries = desk.entries(id).await;
+    assert!(!matches!(entries.last(), Some(LedgerEvent::LedgerClosed { .. })));
+    let again = desk.commands.delete_backtest(&context(owner), id).await.unwrap_err();
+    assert!(matches!(again, commands::CommandError::NotFound("backtest")));
+}
