@@ -3,6 +3,7 @@
 mod appending;
 mod foreign;
 mod insert_only;
+mod oracle;
 mod reading;
 mod resending;
 mod restored;

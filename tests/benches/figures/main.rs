@@ -1,0 +1,109 @@
+//! Prints every published figure beside its baseline, both measured in this run: `scripts/bench [--json] [NAME…]`.
+
+mod command_latency;
+mod ledger_append;
+mod raw;
+mod single_commands;
+
+use serde::Serialize;
+use tests::TestCluster;
+
+/// One measured number.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Figure {
+    pub name: &'static str,
+    pub value: f64,
+    pub unit: &'static str,
+    /// The reference, measured in the same run, in the same unit.
+    pub baseline: Option<f64>,
+    /// Value over baseline.
+    pub ratio: Option<f64>,
+    /// `ratio >= 0.85`, `value < 20`.
+    pub aim: &'static str,
+}
+
+impl Figure {
+    /// A number that is compared with a reference.
+    pub(crate) fn beside(
+        name: &'static str,
+        value: f64,
+        unit: &'static str,
+        baseline: f64,
+        aim: &'static str,
+    ) -> Self {
+        Self { name, value, unit, baseline: Some(baseline), ratio: Some(value / baseline), aim }
+    }
+
+    /// A number that stands for itself.
+    pub(crate) fn alone(
+        name: &'static str,
+        value: f64,
+        unit: &'static str,
+        aim: &'static str,
+    ) -> Self {
+        Self { name, value, unit, baseline: None, ratio: None, aim }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), serde_json::Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_json = arguments.iter().any(|argument| argument == "--json");
+    let wanted: Vec<&str> =
+        arguments.iter().map(String::as_str).filter(|name| !name.starts_with("--")).collect();
+    let is_wanted = |names: &[&str]| {
+        wanted.is_empty() || wanted.iter().any(|word| names.iter().any(|name| name.contains(word)))
+    };
+    let cluster = TestCluster::durable().await;
+    if !is_json {
+        println!(
+            "{:<44} {:>12} {:<9} {:>12} {:>7}  aim",
+            "figure", "value", "unit", "baseline", "ratio"
+        );
+    }
+    if is_wanted(&ledger_append::NAMES) {
+        print(&ledger_append::measure(&cluster).await, is_json)?;
+    }
+    if is_wanted(&single_commands::NAMES) {
+        print(&single_commands::measure(&cluster).await, is_json)?;
+    }
+    if is_wanted(&command_latency::NAMES) {
+        print(&command_latency::measure(&cluster).await, is_json)?;
+    }
+    Ok(())
+}
+
+fn print(figures: &[Figure], is_json: bool) -> Result<(), serde_json::Error> {
+    for figure in figures {
+        if is_json {
+            println!("{}", serde_json::to_string(figure)?);
+        } else {
+            let optional = |number: Option<f64>, decimals: usize| {
+                number.map_or_else(|| "–".to_owned(), |number| format!("{number:.decimals$}"))
+            };
+            let decimals = if figure.value < 100.0 { 2 } else { 0 };
+            println!(
+                "{:<44} {:>12} {:<9} {:>12} {:>7}  {}",
+                figure.name,
+                optional(Some(figure.value), decimals),
+                figure.unit,
+                optional(figure.baseline, decimals),
+                optional(figure.ratio, 2),
+                figure.aim
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The middle one of some rates.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The value below which a share of the sorted values lies (nearest rank).
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}
