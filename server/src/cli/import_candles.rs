@@ -102,7 +102,7 @@ fn read<'a>(path: &'a Path, arguments: &Arguments) -> anyhow::Result<Input<'a>> 
 }
 
 /// `BTCUSDT_1d.csv.gz` says BTCUSDT and 1d; `BTCUSDT_1m_2024-03.csv` too, with 1m.
-fn named(path: &Path) -> (Option<Symbol>, Option<Timeframe>) {
+pub(super) fn named(path: &Path) -> (Option<Symbol>, Option<Timeframe>) {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
     let mut parts = stem.split('_');

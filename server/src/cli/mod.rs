@@ -6,6 +6,7 @@ mod events;
 mod import_candles;
 mod migrate;
 mod serve;
+mod simulate;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -34,6 +35,7 @@ enum Command {
     Demo(demo::Arguments),
     Migrate(migrate::Arguments),
     ImportCandles(import_candles::Arguments),
+    Simulate(simulate::Arguments),
     Events(events::Arguments),
     Config(config::Arguments),
     #[command(subcommand)]
@@ -66,6 +68,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Demo(arguments) => demo::run(&config, &arguments).await,
             Command::Migrate(arguments) => migrate::run(&config, &arguments).await,
             Command::ImportCandles(arguments) => import_candles::run(&config, &arguments).await,
+            Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Events(arguments) => events::run(&config, &arguments).await,
             Command::Config(arguments) => config::run(&config, &arguments),
             Command::User(command) => user::run(&config, &command).await,

@@ -1,0 +1,223 @@
+//! `backtrail simulate`: a run from files, without a database, with the same result hash as the service's.
+
+mod settings_file;
+mod show;
+
+use std::{
+    fs::File,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow, bail};
+use chrono::DateTime;
+use commands::dataset::Selection;
+use domain::{
+    fields::FieldError,
+    ids::BacktestId,
+    ledger::entries::LedgerWriter,
+    market::{Symbol, Timeframe},
+    simulation::{
+        self, Candles, Input, Observer, Outcome, Settings, Step,
+        hash::{Digest, Pinned, dataset_sha256, result_hash},
+    },
+    strategy::StrategyDefinition,
+};
+use indicatif::ProgressBar;
+use infra::files::candle_csv;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use self::settings_file::RunSettings;
+use crate::output;
+
+/// Simulate a strategy on candles from a file. Needs no database.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  echo '{\"code_ref\": \"golden_cross\"}' > golden.json\n  backtrail simulate --candles BTCUSDT_1d.csv --strategy golden.json\n\nThe lot is 0.00000001 unless the settings' metadata says otherwise."
+)]
+pub(super) struct Arguments {
+    /// CSV, gzipped or not; SYMBOL_TIMEFRAME.csv names market and timeframe.
+    #[arg(long, value_name = "FILE")]
+    candles: PathBuf,
+    /// A strategy's body, as for POST /strategies.
+    #[arg(long, value_name = "FILE")]
+    strategy: PathBuf,
+    /// A backtest's body without ids, as for POST /backtests; the defaults without it.
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// A whole set of conventions under the settings.
+    #[arg(long, value_enum)]
+    preset: Option<Preset>,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Preset {
+    /// Agrees with backtesting.py 0.6.6.
+    #[value(name = "backtesting_py")]
+    BacktestingPy,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+/// The result of a run, as it is shown.
+struct Simulated {
+    outcome: Outcome,
+    result_hash: Digest,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let simulated = simulate(arguments)?;
+    let text = match arguments.format {
+        Format::Table => show::table(&simulated),
+        Format::Json => serde_json::to_string_pretty(&show::json(&simulated)?)?,
+    };
+    Ok(output::line(&text)?)
+}
+
+fn simulate(arguments: &Arguments) -> anyhow::Result<Simulated> {
+    let path = &arguments.strategy;
+    let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
+    let settings = run_settings(arguments)?;
+    let settings_path = arguments.settings.as_deref().unwrap_or(path);
+    let parameters =
+        definition.merge_parameters(&settings.parameters).map_err(wrong(settings_path))?;
+    let strategy = definition.bind(&parameters).map_err(wrong(settings_path))?;
+
+    let (symbol, timeframe, series) = read_candles(&arguments.candles, &settings)?;
+    let time = |index: usize| series.open_time.get(index).copied();
+    let time = |index| time(index).and_then(DateTime::from_timestamp_millis);
+    let start = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
+    let last = || series.len().checked_sub(1).and_then(time);
+    let end = settings.end_time.or_else(last).context("there are no candles")?;
+    let warmup = settings.metadata.warmup;
+    let Some(selection) = Selection::new(&series, start, end, strategy.first_defined(), warmup)
+    else {
+        bail!("there are no candles from {start} to {end} in {}", arguments.candles.display());
+    };
+    let candles = selection.candles(&series.into());
+    // The service pins the market's lot; a file has no market.
+    let lot = settings.metadata.lot.unwrap_or(Decimal::new(1, 8));
+    let metadata = Settings { lot: Some(lot), ..settings.metadata };
+    let input = Input {
+        strategy: &strategy,
+        candles: &candles,
+        range_start: selection.warmup_rows,
+        initial_balance: settings.initial_balance,
+        lot,
+        timeframe,
+        settings: &metadata,
+    };
+    let bar = output::progress_bar(candles.len() as u64, &format!("simulating {symbol}"));
+    let outcome = simulation::run(&input, &mut Bar(&bar))?;
+    bar.finish_and_clear();
+    let pinned = Pinned {
+        definition: &definition,
+        parameters: &parameters,
+        symbol: &symbol,
+        timeframe,
+        start_time: start,
+        end_time: end,
+        initial_balance: settings.initial_balance,
+        metadata: &metadata,
+    };
+    let result_hash = hash(&pinned, &candles, selection.warmup_rows, &outcome)?;
+    Ok(Simulated { outcome, result_hash })
+}
+
+/// The hash that the service would give this run: its ledger is written and hashed, and thrown away.
+fn hash(
+    pinned: &Pinned<'_>,
+    candles: &Candles,
+    range_start: usize,
+    outcome: &Outcome,
+) -> anyhow::Result<Digest> {
+    // Ids are no part of the hash.
+    let id = BacktestId::default();
+    let (mut writer, _) =
+        LedgerWriter::open(id, pinned.symbol.clone(), pinned.timeframe, pinned.initial_balance)?;
+    for trade in &outcome.trades {
+        writer.opened(trade)?;
+        if trade.exit.is_some() {
+            writer.closed(trade)?;
+        }
+    }
+    let ending = writer.finish(&candles.open_time[range_start..], outcome)?;
+    let dataset = dataset_sha256(candles);
+    Ok(result_hash(dataset, pinned, ending.ledger_hash, &outcome.metrics, &ending.points)?)
+}
+
+/// Moves the progress bar.
+struct Bar<'a>(&'a ProgressBar);
+
+impl Observer for Bar<'_> {
+    fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        if let Step::Progress { done, .. } = step {
+            self.0.set_position(done as u64);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn run_settings(arguments: &Arguments) -> anyhow::Result<RunSettings> {
+    let (path, mut body) = match &arguments.settings {
+        Some(path) => (path.as_path(), read_object(path)?),
+        None => (Path::new("--preset"), Map::new()),
+    };
+    if let Some(Preset::BacktestingPy) = arguments.preset {
+        let metadata = body.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(metadata) = metadata {
+            metadata.insert("preset".to_owned(), "backtesting_py".into());
+        }
+    }
+    RunSettings::parse(&body).map_err(wrong(path))
+}
+
+fn read_object(path: &Path) -> anyhow::Result<Map<String, Value>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} holds no JSON object", path.display()))
+}
+
+fn read_candles(
+    path: &Path,
+    settings: &RunSettings,
+) -> anyhow::Result<(Symbol, Timeframe, Candles)> {
+    let (named_symbol, named_timeframe) = super::import_candles::named(path);
+    let Some(symbol) = settings.symbol.clone().or(named_symbol) else {
+        bail!(
+            "the name of {} does not begin with a market and a timeframe (BTCUSDT_1d.csv); \
+             name the market as `symbol` in --settings",
+            path.display()
+        );
+    };
+    let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    let now = infra::clock::now().timestamp_millis();
+    let timeframe = settings.timeframe.or(named_timeframe);
+    let mut parsed =
+        candle_csv::parse(file, timeframe, now).with_context(|| path.display().to_string())?;
+    if parsed.report.bad_rows > 0 {
+        tracing::warn!("{} bad rows in {} are left out", parsed.report.bad_rows, path.display());
+    }
+    if parsed.report.open_last.is_some() {
+        // As in the service, no run uses a candle that was not closed.
+        let closed = parsed.candles.len() - 1;
+        parsed.candles = commands::dataset::slice(&parsed.candles, 0..closed);
+    }
+    Ok((symbol, parsed.timeframe, parsed.candles))
+}
+
+/// All that is wrong with a file, a line each.
+fn wrong(path: &Path) -> impl Fn(Vec<FieldError>) -> anyhow::Error {
+    let path = path.display().to_string();
+    move |errors| {
+        let lines = errors.iter().map(|error| format!("\n  {}: {}", error.field, error.message));
+        anyhow!("{path} is not valid:{}", lines.collect::<String>())
+    }
+}

@@ -1,0 +1,197 @@
+//! The settings of a simulation: a backtest's body without ids, read with every error at once.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use domain::{
+    fields::FieldError,
+    market::{Symbol, Timeframe},
+    simulation::Settings,
+    strategy::parameters::{self, Parameters},
+};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+/// Every field with its synonym.
+const FIELDS: [(&str, &str); 7] = [
+    ("symbol", "asset_symbol"),
+    ("timeframe", "interval"),
+    ("start_time", "start_date"),
+    ("end_time", "end_date"),
+    ("initial_balance", "initial_capital"),
+    ("parameters", "parameters"),
+    ("metadata", "metadata"),
+];
+
+/// A backtest without ids.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RunSettings {
+    pub(super) symbol: Option<Symbol>,
+    pub(super) timeframe: Option<Timeframe>,
+    pub(super) start_time: Option<DateTime<Utc>>,
+    pub(super) end_time: Option<DateTime<Utc>>,
+    pub(super) initial_balance: Decimal,
+    pub(super) parameters: Parameters,
+    pub(super) metadata: Settings,
+}
+
+impl RunSettings {
+    /// Reads a body, defaults filled in.
+    ///
+    /// # Errors
+    /// Every field error at once.
+    pub(super) fn parse(body: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        let mut reader = Reader { body, errors: Vec::new() };
+        reader.refuse_unknown();
+        let initial_balance = reader.read("initial_balance", decimal);
+        let initial_balance = initial_balance.unwrap_or(Decimal::from(10_000));
+        if initial_balance <= Decimal::ZERO {
+            reader.refuse("initial_balance", "must be above 0");
+        }
+        let start_time = reader.read("start_time", |text| time(text, false));
+        let end_time = reader.read("end_time", |text| time(text, true));
+        if let (Some(start), Some(end)) = (start_time, end_time)
+            && end < start
+        {
+            reader.refuse("end_time", "must not be before start_time");
+        }
+        let symbol = reader.read("symbol", |text| Symbol::from_str(text).ok());
+        let timeframe = reader.read("timeframe", |text| Timeframe::from_str(text).ok());
+        let mut errors = std::mem::take(&mut reader.errors);
+        let parameters = parameters::read("parameters", body.get("parameters"), &mut errors);
+        let metadata = match body.get("metadata") {
+            None | Some(Value::Null) => Ok(Settings::default()),
+            Some(Value::Object(metadata)) => Settings::parse(metadata),
+            Some(_) => Err(vec![FieldError::new("metadata", "invalid", "must be an object")]),
+        };
+        match metadata {
+            Ok(metadata) if errors.is_empty() => Ok(Self {
+                symbol,
+                timeframe,
+                start_time,
+                end_time,
+                initial_balance,
+                parameters,
+                metadata,
+            }),
+            Ok(_) => Err(errors),
+            Err(more) => {
+                errors.extend(more);
+                Err(errors)
+            }
+        }
+    }
+}
+
+struct Reader<'a> {
+    body: &'a Map<String, Value>,
+    errors: Vec<FieldError>,
+}
+
+impl Reader<'_> {
+    fn refuse(&mut self, field: &str, message: &str) {
+        self.errors.push(FieldError::new(field, "invalid", message));
+    }
+
+    fn refuse_unknown(&mut self) {
+        let is_known =
+            |name: &str| FIELDS.iter().any(|(field, other)| name == *field || name == *other);
+        for name in self.body.keys().filter(|name| !is_known(name)) {
+            let known = FIELDS.map(|(field, _)| field).join(", ");
+            let message = format!("is not a setting of a simulation; there are {known}");
+            self.errors.push(FieldError::new(name.as_str(), "unknown_field", message));
+        }
+    }
+
+    /// The field under either of its names, as text.
+    fn read<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let synonym =
+            FIELDS.iter().find(|(name, _)| *name == field).map_or(field, |(_, other)| other);
+        let value = |name: &str| self.body.get(name).filter(|value| !value.is_null());
+        let (first, second) = (value(field), value(synonym));
+        if let (Some(one), Some(other)) = (first, second)
+            && one != other
+        {
+            let message = format!("`{field}` and `{synonym}` mean the same and differ");
+            self.refuse(field, &message);
+            return None;
+        }
+        let value = first.or(second)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.refuse(field, &format!("`{text}` cannot be understood"));
+        }
+        parsed
+    }
+}
+
+fn decimal(text: &str) -> Option<Decimal> {
+    text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
+}
+
+/// RFC 3339, a date (the end of a range means to the end of that day), or epoch milliseconds.
+fn time(text: &str, is_end: bool) -> Option<DateTime<Utc>> {
+    if let Ok(date) = text.parse::<NaiveDate>() {
+        let start = date.and_time(NaiveTime::MIN).and_utc();
+        return match is_end {
+            true => {
+                start.checked_add_days(Days::new(1))?.checked_sub_signed(TimeDelta::milliseconds(1))
+            }
+            false => Some(start),
+        };
+    }
+    if let Ok(epoch_ms) = text.parse() {
+        return DateTime::from_timestamp_millis(epoch_ms);
+    }
+    Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(body: &Value) -> Result<RunSettings, Vec<FieldError>> {
+        RunSettings::parse(body.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_body_without_fields_is_the_default() {
+        let settings = parse(&json!({})).unwrap();
+        assert_eq!(settings.initial_balance, Decimal::from(10_000));
+        assert_eq!(settings.metadata, Settings::default());
+    }
+
+    #[test]
+    fn both_names_and_every_form_of_time_are_read() {
+        let body = json!({"asset_symbol": "btcusdt", "interval": "1d", "start_date": "2020-01-01",
+            "end_date": "2020-01-31", "initial_capital": 500, "parameters": {"short": 20}});
+        let settings = parse(&body).unwrap();
+        assert_eq!(settings.symbol.unwrap().as_str(), "BTCUSDT");
+        assert_eq!(settings.start_time.unwrap().timestamp_millis(), 1_577_836_800_000);
+        assert_eq!(settings.end_time.unwrap().timestamp_millis(), 1_580_515_199_999);
+        assert_eq!(settings.initial_balance, Decimal::from(500));
+        assert_eq!(time("1577836800000", false), time("2020-01-01T00:00:00Z", false));
+    }
+
+    #[test]
+    fn every_error_is_told_at_once() {
+        let body = json!({"symbol": "?!", "timeframe": "2d", "initial_balance": -1, "strategy_id": "x",
+            "start_time": "2021-01-01", "end_time": "2020-01-01", "metadata": {"commission": "much"}});
+        let errors = parse(&body).unwrap_err();
+        let mut fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
+        fields.sort_unstable();
+        let expected = [
+            "end_time",
+            "initial_balance",
+            "metadata.commission",
+            "strategy_id",
+            "symbol",
+            "timeframe",
+        ];
+        assert_eq!(fields, expected);
+        let differing = parse(&json!({"symbol": "A", "asset_symbol": "B"})).unwrap_err();
+        assert_eq!(differing[0].field, "symbol");
+    }
+}

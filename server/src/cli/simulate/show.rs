@@ -1,0 +1,146 @@
+//! The result of a simulation: as the JSON of the API, or as tables.
+
+use chrono::{DateTime, SecondsFormat};
+use comfy_table::{CellAlignment, Table, presets};
+use domain::simulation::{
+    Direction, Trade,
+    metrics::{DrawdownPeriod, Metrics},
+};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+
+use super::Simulated;
+
+/// Trades shown in the table, from the end.
+const TRADES_SHOWN: usize = 20;
+/// Fractions inside that are percent on the wire.
+const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
+
+/// The wire's shape: decimals as text, what is undefined null.
+pub(super) fn json(simulated: &Simulated) -> anyhow::Result<Value> {
+    let outcome = &simulated.outcome;
+    Ok(json!({
+        "trades": outcome.trades.iter().map(trade).collect::<Vec<_>>(),
+        "metrics": metrics(&outcome.metrics, outcome.ambiguous_trades_count),
+        "final_balance": text(outcome.final_balance),
+        "ambiguous_trades_count": outcome.ambiguous_trades_count,
+        "warnings": serde_json::to_value(&outcome.warnings)?,
+        "result_hash": simulated.result_hash.to_string(),
+    }))
+}
+
+fn trade(trade: &Trade) -> Value {
+    let exit = trade.exit.as_ref();
+    json!({
+        "number": trade.number,
+        "entry_time": time(trade.entry.time),
+        "entry_price": text(trade.entry.price),
+        "exit_time": exit.map(|fill| time(fill.time)),
+        "exit_price": exit.map(|fill| text(fill.price)),
+        "quantity": text(trade.entry.quantity),
+        "side": match trade.direction {
+            Direction::Long => "long",
+            Direction::Short => "short",
+        },
+        "pnl": trade.pnl.map(text),
+        "pnl_percentage": trade.pnl_percentage().map(text),
+        "fees": text(trade.fees()),
+        "entry_reason": trade.entry.reason,
+        "exit_reason": exit.map(|fill| fill.reason.as_str()),
+        "is_ambiguous": trade.is_ambiguous,
+    })
+}
+
+fn metrics(metrics: &Metrics, ambiguous_trades_count: u32) -> Value {
+    let mut all = Map::new();
+    all.insert("total_trades".to_owned(), metrics.total_trades.into());
+    all.insert("winning_trades".to_owned(), metrics.winning_trades.into());
+    all.insert("losing_trades".to_owned(), metrics.losing_trades.into());
+    all.insert("total_pnl".to_owned(), text(metrics.total_pnl).into());
+    all.insert("total_fees".to_owned(), text(metrics.total_fees).into());
+    for (name, value) in Metrics::NAMES.iter().zip(metrics.values()) {
+        let factor = if PERCENT.contains(name) { 100.0 } else { 1.0 };
+        all.insert((*name).to_owned(), value.map(|value| (value * factor).to_string()).into());
+    }
+    let periods: Vec<Value> = metrics.drawdown_periods.iter().map(period).collect();
+    all.insert("drawdown_periods".to_owned(), periods.into());
+    all.insert("ambiguous_trades_count".to_owned(), ambiguous_trades_count.into());
+    Value::Object(all)
+}
+
+fn period(period: &DrawdownPeriod) -> Value {
+    json!({
+        "start": time(period.start),
+        "bottom": time(period.bottom),
+        "recovery": period.recovery.map(time),
+        "depth_percentage": (period.depth * 100.0).to_string(),
+    })
+}
+
+fn text(decimal: Decimal) -> String {
+    decimal.normalize().to_string()
+}
+
+fn time(epoch_ms: i64) -> String {
+    DateTime::from_timestamp_millis(epoch_ms).map_or_else(
+        || epoch_ms.to_string(),
+        |time| time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+    )
+}
+
+/// Tables of the metrics and of the last trades.
+pub(super) fn table(simulated: &Simulated) -> String {
+    let outcome = &simulated.outcome;
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN).set_header(["Metric", "Value"]);
+    table.add_row(["final_balance".to_owned(), text(outcome.final_balance)]);
+    if let Value::Object(all) = metrics(&outcome.metrics, outcome.ambiguous_trades_count) {
+        for (name, value) in all.iter().filter(|(_, value)| !value.is_array()) {
+            let shown = value.as_str().map_or_else(|| value.to_string(), rounded);
+            table.add_row([name.as_str(), if value.is_null() { "-" } else { &shown }]);
+        }
+    }
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let trades = &outcome.trades;
+    let mut lines = vec![table.to_string(), String::new(), trade_table(trades)];
+    if trades.len() > TRADES_SHOWN {
+        lines.push(format!("the last {TRADES_SHOWN} of {} trades", trades.len()));
+    }
+    lines.extend(outcome.warnings.iter().map(|warning| format!("warning: {}", warning.message)));
+    lines.push(format!("result hash: {}", simulated.result_hash));
+    lines.join("\n")
+}
+
+fn trade_table(trades: &[Trade]) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::ASCII_MARKDOWN);
+    table.set_header(["#", "Side", "Entry", "Price", "Exit", "Price", "Pnl %"]);
+    for trade in &trades[trades.len().saturating_sub(TRADES_SHOWN)..] {
+        let day = |epoch_ms: i64| time(epoch_ms).chars().take(16).collect::<String>();
+        let exit = trade.exit.as_ref();
+        let side = match trade.direction {
+            Direction::Long => "long",
+            Direction::Short => "short",
+        };
+        table.add_row([
+            trade.number.to_string(),
+            side.to_owned(),
+            day(trade.entry.time),
+            format!("{:.2}", trade.entry.price),
+            exit.map_or_else(|| "-".to_owned(), |fill| day(fill.time)),
+            exit.map_or_else(|| "-".to_owned(), |fill| format!("{:.2}", fill.price)),
+            trade.pnl_percentage().map_or_else(|| "-".to_owned(), |pnl| format!("{pnl:.2}")),
+        ]);
+    }
+    table.to_string()
+}
+
+/// Four digits after the point are enough for eyes.
+fn rounded(number: &str) -> String {
+    match number.parse::<f64>() {
+        Ok(value) if number.contains('.') => format!("{value:.4}"),
+        _ => number.to_owned(),
+    }
+}
