@@ -66,8 +66,8 @@ pub(crate) async fn resume(
     table: &str,
     position: i64,
 ) -> Result<(), DatabaseError> {
-    let sql = "UPDATE read_models.checkpoints SET position = $2, state = 'running' \
-               WHERE table_name = $1 AND position = $2 - 1 AND state = 'stopped'";
+    let sql = "UPDATE read_models.checkpoints SET position = $2::bigint, state = 'running' \
+               WHERE table_name = $1 AND position = $2::bigint - 1 AND state = 'stopped'";
     transaction.execute(sql, &[&table, &position]).await?;
     Ok(())
 }

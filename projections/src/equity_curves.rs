@@ -13,7 +13,7 @@ use crate::{
     backtests::BacktestRow,
     bulk::CopyColumn,
     page::QueryError,
-    read_model::{Changes, Poison, ReadModel, aggregate_id},
+    read_model::{Changes, Folded, ReadModel, aggregate_id},
     run_rows::{self, RunEvent, RunRow, RunRows},
 };
 
@@ -89,7 +89,7 @@ fn create(table: &str) -> String {
     )
 }
 
-fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+fn fold(events: &[&RecordedEvent]) -> Folded {
     let mut changes = RunRows::new();
     for event in events {
         let backtest_id = aggregate_id(event)?;

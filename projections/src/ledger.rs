@@ -20,7 +20,7 @@ use crate::{
     backtests::BacktestRow,
     bulk::CopyColumn,
     page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-    read_model::{Changes, Poison, ReadModel, aggregate_id},
+    read_model::{Changes, Folded, Poison, ReadModel, aggregate_id},
     row,
     run_rows::{self, RunEvent, RunRow, RunRows, integer},
 };
@@ -152,7 +152,7 @@ fn create(table: &str) -> String {
     )
 }
 
-fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+fn fold(events: &[&RecordedEvent]) -> Folded {
     let mut changes = RunRows::new();
     for event in events {
         let backtest_id = aggregate_id(event)?;

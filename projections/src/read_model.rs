@@ -19,8 +19,11 @@ pub(crate) struct ReadModel {
     /// The statements that make its table, and the indexes, under the given name.
     pub(crate) create: fn(&str) -> String,
     /// Turns events into what is to be written; pure.
-    pub(crate) fold: fn(&[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison>,
+    pub(crate) fold: fn(&[&RecordedEvent]) -> Folded,
 }
+
+/// What is to be written, or what cannot be folded.
+pub(crate) type Folded = Result<Box<dyn Changes>, Poison>;
 
 /// Every read model that there is.
 pub(crate) const READ_MODELS: [&ReadModel; 6] = [

@@ -28,6 +28,7 @@ pub(crate) struct RunRows<T> {
 }
 
 /// What an event means to the rows of a run.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are the large variant")]
 pub(crate) enum RunEvent {
     Ledger(LedgerEvent),
     /// The run was deleted.

@@ -18,7 +18,7 @@ use crate::{
     ReadModels,
     bulk::{Columns, definitions},
     page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-    read_model::{Changes, Poison, ReadModel},
+    read_model::{Changes, Folded, ReadModel},
     row,
     stateful::{self, Placed},
 };
@@ -233,7 +233,7 @@ fn create(table: &str) -> String {
     )
 }
 
-fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+fn fold(events: &[&RecordedEvent]) -> Folded {
     let placed = events.iter().map(|recorded| Placed::new(recorded, recorded.decode()?));
     Ok(Box::new(StrategyChanges(placed.collect::<Result<_, _>>()?)))
 }

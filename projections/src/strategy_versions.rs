@@ -18,7 +18,7 @@ use crate::{
     ReadModels,
     bulk::{self, Columns, definitions},
     page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-    read_model::{Changes, Poison, ReadModel, aggregate_id},
+    read_model::{Changes, Folded, ReadModel, aggregate_id},
     row,
 };
 
@@ -139,7 +139,7 @@ fn create(table: &str) -> String {
     format!("CREATE TABLE read_models.{table} ({columns}, PRIMARY KEY (strategy_id, version));")
 }
 
-fn fold(events: &[&RecordedEvent]) -> Result<Box<dyn Changes>, Poison> {
+fn fold(events: &[&RecordedEvent]) -> Folded {
     let mut changes = VersionChanges::default();
     for event in events {
         let id = aggregate_id(event)?;

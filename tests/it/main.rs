@@ -3,4 +3,5 @@
 mod accounts;
 mod executor;
 mod market_data;
+mod projections;
 mod store;

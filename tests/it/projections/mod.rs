@@ -1,0 +1,48 @@
+//! The read side on a real server: given events, then rows.
+
+mod concurrency;
+mod history;
+mod paging;
+mod poison;
+mod rebuilding;
+mod rows;
+mod waiting;
+
+use infra::postgres::EventStore;
+use projections::{ReadModels, runner, status};
+use tests::TestDatabase;
+
+/// A database with an event store and the read models over it; nothing runs.
+struct Bench {
+    database: TestDatabase,
+    store: EventStore,
+    reads: ReadModels,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        let store = database.store();
+        let reads = ReadModels::new(database.database.clone());
+        reads.prepare().await.expect("the tables");
+        Self { database, store, reads }
+    }
+
+    /// Projects every read model to the end of the log; answers how many events each took in.
+    async fn catch_up(&self) -> Vec<u64> {
+        let mut counts = Vec::new();
+        for model in status::list() {
+            let caught_up = runner::catch_up(&self.reads, &self.store, model.name).await;
+            counts.push(caught_up.expect(model.name));
+        }
+        counts
+    }
+
+    /// Every row of a table, as text in a fixed order.
+    async fn rows(&self, table: &str) -> Vec<String> {
+        let client = self.database.superuser().await;
+        let sql = format!("SELECT one::text FROM read_models.{table} AS one ORDER BY 1");
+        let rows = client.query(&sql, &[]).await.expect("the rows");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+}

@@ -1,0 +1,222 @@
+//! Given events of every kind, the rows of every read model.
+
+use domain::{
+    backtest::{BacktestEvent, Status},
+    ids::{BacktestId, StrategyId},
+    ledger::LedgerEvent,
+    simulation::{Direction, Side},
+    strategy::StrategyEvent,
+};
+use projections::{
+    page::PageRequest,
+    trades::{TradeFilter, TradeResult},
+};
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::{Bench, history::*};
+
+const ALL: PageRequest = PageRequest::Number { page: 1, limit: 200 };
+
+#[tokio::test]
+async fn a_strategy_is_shown_as_its_events_left_it_with_all_its_versions() {
+    let bench = Bench::new().await;
+    let id = Uuid::from_u128(1);
+    let revised = StrategyEvent::StrategyRevised { version: 2, content: content("renamed") };
+    let events = [
+        created(user(7), "golden"),
+        revised,
+        StrategyEvent::StrategyPublished {},
+        StrategyEvent::StrategyDeactivated {},
+    ];
+    let position = append(&bench.store, "strategy", id, 0, &events).await;
+    bench.catch_up().await;
+
+    let row = bench.reads.strategy(StrategyId::new(id)).await.unwrap().unwrap();
+    assert_eq!(
+        (row.owner_id, row.slug.as_str(), row.name.as_str()),
+        (user(7), "golden", "renamed")
+    );
+    assert_eq!(row.definition, content("renamed").definition);
+    assert_eq!(row.default_symbol, content("renamed").default_symbol);
+    assert_eq!((row.version, row.sequence, row.position), (2, 4, position));
+    assert!(row.is_public && !row.is_active);
+    assert_eq!(bench.reads.strategy_by_slug(user(7), "golden").await.unwrap(), Some(row));
+    assert_eq!(bench.reads.strategy_by_slug(user(8), "golden").await.unwrap(), None);
+
+    let versions = bench.reads.strategy_versions(StrategyId::new(id), &ALL).await.unwrap();
+    let names: Vec<_> = versions.rows.iter().map(|row| (row.version, row.name.as_str())).collect();
+    assert_eq!(names, [(2, "renamed"), (1, "golden")]);
+    let first = bench.reads.strategy_version(StrategyId::new(id), 1).await.unwrap().unwrap();
+    assert_eq!(first.definition, content("golden").definition);
+}
+
+#[tokio::test]
+async fn a_deleted_strategy_leaves_nothing_and_frees_its_slug() {
+    let bench = Bench::new().await;
+    let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    append(&bench.store, "strategy", old, 0, &[created(user(7), "golden")]).await;
+    bench.catch_up().await;
+    append(&bench.store, "strategy", old, 1, &[StrategyEvent::StrategyDeleted {}]).await;
+    append(&bench.store, "strategy", new, 0, &[created(user(7), "golden")]).await;
+    bench.catch_up().await;
+
+    assert_eq!(bench.reads.strategy(StrategyId::new(old)).await.unwrap(), None);
+    let versions = bench.reads.strategy_versions(StrategyId::new(old), &ALL).await.unwrap();
+    assert_eq!(versions.rows, []);
+    let found = bench.reads.strategy_by_slug(user(7), "golden").await.unwrap().unwrap();
+    assert_eq!(found.id, StrategyId::new(new));
+}
+
+#[tokio::test]
+async fn a_completed_run_shows_metrics_ledger_trades_and_equity() {
+    let bench = Bench::new().await;
+    let id = Uuid::from_u128(11);
+    let position = run(&bench.store, id, user(7), 7, Some(1.25)).await;
+    bench.catch_up().await;
+
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    let BacktestEvent::BacktestCompleted { metrics, final_balance, warnings, .. } =
+        completed(7, Some(1.25))
+    else {
+        unreachable!()
+    };
+    assert_eq!(row.metrics, Some(*metrics));
+    assert_eq!((row.status, row.attempt, row.sequence), (Status::Completed, 1, 4));
+    assert_eq!((row.final_balance, &row.warnings), (Some(final_balance), &warnings));
+    assert_eq!((row.trades_count, row.ledger_entries_count, row.position), (7, 14, position));
+    assert_eq!((row.asset_symbol.as_str(), row.owner_id), ("BTC", user(7)));
+    assert!(row.dataset.is_some() && row.started_at.is_some() && row.completed_at.is_some());
+
+    let ledger = bench.reads.ledger(&row, &ALL).await.unwrap();
+    assert_eq!((ledger.total, ledger.rows.len()), (Some(14), 14));
+    let sequences: Vec<u32> = ledger.rows.iter().map(|entry| entry.sequence).collect();
+    assert_eq!(sequences, (1..=14).collect::<Vec<u32>>());
+    assert_eq!((ledger.rows[0].side, ledger.rows[0].profit), (Side::Buy, None));
+    assert_eq!((ledger.rows[3].side, ledger.rows[3].profit), (Side::Sell, Some(Decimal::from(-2))));
+    assert_eq!(ledger.rows[0].price, Decimal::new(4_234_567, 2));
+
+    let trades = bench.reads.trades(&row, TradeFilter::default(), &ALL).await.unwrap();
+    assert_eq!((trades.total, trades.rows.len()), (Some(7), 7));
+    let first = &trades.rows[0];
+    assert_eq!((first.pnl, first.fees), (Some(Decimal::ONE), Decimal::new(2, 1)));
+    // 100 × 1 ÷ (42345.67 × 0.00023614), by Python's decimal.
+    let percentage = first.pnl_percentage.unwrap().round_dp(12);
+    assert_eq!(percentage.to_string(), "10.000493510554");
+
+    let curve = bench.reads.equity_curve(&row).await.unwrap();
+    let equity: Vec<f64> = curve.iter().map(|point| point.equity).collect();
+    assert_eq!(equity, [10_000.0, 10_000.0 + 1.0 / 3.0, 10_000.0 + 2.0 / 3.0]);
+}
+
+#[tokio::test]
+async fn trades_are_filtered_by_side_and_result() {
+    let bench = Bench::new().await;
+    let id = Uuid::from_u128(11);
+    run(&bench.store, id, user(7), 7, None).await;
+    bench.catch_up().await;
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    let numbers = async |direction, result| {
+        let filter = TradeFilter { direction, result };
+        let page = bench.reads.trades(&row, filter, &ALL).await.unwrap();
+        assert_eq!(page.total, Some(i64::try_from(page.rows.len()).unwrap()));
+        page.rows.iter().map(|trade| trade.number).collect::<Vec<u32>>()
+    };
+    assert_eq!(numbers(Some(Direction::Short), None).await, [3, 6]);
+    assert_eq!(numbers(None, Some(TradeResult::Win)).await, [1, 3, 5, 7]);
+    assert_eq!(numbers(Some(Direction::Long), Some(TradeResult::Loss)).await, [2, 4]);
+}
+
+#[tokio::test]
+async fn an_open_trade_has_no_exit_until_a_later_batch_closes_it() {
+    let bench = Bench::new().await;
+    let id = Uuid::from_u128(11);
+    let begin = [requested(user(7), Uuid::from_u128(1), "BTCUSDT"), claimed(1), started()];
+    append(&bench.store, "backtest", id, 0, &begin).await;
+    append(&bench.store, "ledger", id, 0, &[ledger_opened(id), trade_opened(id, 1)]).await;
+    bench.catch_up().await;
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    let open = bench.reads.trades(&row, TradeFilter::default(), &ALL).await.unwrap().rows;
+    assert_eq!((open[0].exit_time, open[0].pnl, open[0].fees), (None, None, Decimal::new(1, 1)));
+    assert_eq!((row.status, row.trades_count, row.ledger_entries_count), (Status::Running, 1, 1));
+
+    append(&bench.store, "ledger", id, 2, &[trade_closed(id, 1)]).await;
+    bench.catch_up().await;
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    let closed = bench.reads.trades(&row, TradeFilter::default(), &ALL).await.unwrap().rows;
+    assert_eq!(closed.len(), 1);
+    assert_eq!((closed[0].pnl, closed[0].fees), (Some(Decimal::ONE), Decimal::new(2, 1)));
+    assert_eq!(closed[0].created_at, open[0].created_at);
+}
+
+#[tokio::test]
+async fn a_restarted_ledger_begins_anew() {
+    let bench = Bench::new().await;
+    let id = Uuid::from_u128(11);
+    let begin = [requested(user(7), Uuid::from_u128(1), "BTCUSDT"), claimed(1), started()];
+    append(&bench.store, "backtest", id, 0, &begin).await;
+    let mut entries = vec![ledger_opened(id)];
+    entries.extend(round_trips(id, 1..=3));
+    entries.push(equity_recorded(0..3));
+    append(&bench.store, "ledger", id, 0, &entries).await;
+    bench.catch_up().await;
+    let mut again = vec![
+        trade_opened(id, 4),
+        LedgerEvent::LedgerRestarted { engine_version: "2".to_owned() },
+        ledger_opened(id),
+    ];
+    again.extend(round_trips(id, 1..=2));
+    again.push(equity_recorded(0..2));
+    append(&bench.store, "ledger", id, 8, &again).await;
+    bench.catch_up().await;
+
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    assert_eq!((row.trades_count, row.ledger_entries_count), (2, 4));
+    assert_eq!(bench.reads.ledger(&row, &ALL).await.unwrap().rows.len(), 4);
+    let trades = bench.reads.trades(&row, TradeFilter::default(), &ALL).await.unwrap();
+    assert_eq!(trades.rows.len(), 2);
+    assert_eq!(bench.reads.equity_curve(&row).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_shows_how_it_ended_otherwise() {
+    let bench = Bench::new().await;
+    let (failed, cancelled) = (Uuid::from_u128(11), Uuid::from_u128(12));
+    let strategy = Uuid::from_u128(1);
+    let failure = BacktestEvent::BacktestFailed {
+        code: "attempts_exhausted".to_owned(),
+        message: "three attempts".to_owned(),
+    };
+    let events = [requested(user(7), strategy, "GOOG"), claimed(1), claimed(2), failure];
+    append(&bench.store, "backtest", failed, 0, &events).await;
+    let events = [
+        requested(user(7), strategy, "GOOG"),
+        claimed(1),
+        started(),
+        BacktestEvent::BacktestCancellationRequested {},
+        BacktestEvent::BacktestCancelled {},
+    ];
+    append(&bench.store, "backtest", cancelled, 0, &events).await;
+    bench.catch_up().await;
+
+    let row = bench.reads.backtest(BacktestId::new(failed)).await.unwrap().unwrap();
+    assert_eq!((row.status, row.attempt), (Status::Failed, 2));
+    assert_eq!(row.error_code.as_deref(), Some("attempts_exhausted"));
+    assert_eq!((row.error_message.as_deref(), row.metrics), (Some("three attempts"), None));
+    let row = bench.reads.backtest(BacktestId::new(cancelled)).await.unwrap().unwrap();
+    assert_eq!((row.status, row.error_code), (Status::Cancelled, None));
+    assert!(row.cancellation_requested_at.is_some() && row.completed_at.is_some());
+}
+
+#[tokio::test]
+async fn a_deleted_run_leaves_no_row_anywhere() {
+    let bench = Bench::new().await;
+    let id = Uuid::from_u128(11);
+    run(&bench.store, id, user(7), 5, None).await;
+    bench.catch_up().await;
+    append(&bench.store, "backtest", id, 4, &[BacktestEvent::BacktestDeleted {}]).await;
+    bench.catch_up().await;
+    for table in ["backtests_v1", "ledger_v1", "trades_v1", "equity_curves_v1"] {
+        assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
+    }
+}
