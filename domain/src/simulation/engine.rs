@@ -448,9 +448,8 @@ impl<'a> Engine<'a> {
         }
         self.equity.truncate(last - self.input.range_start);
         self.next = last;
-        match self.portfolio.position {
-            Some(position) => self.hold(&position, last + 1).map(|_| ())?,
-            None => {}
+        if let Some(position) = self.portfolio.position {
+            self.hold(&position, last + 1)?;
         }
         self.mark_cash(last + 1)
     }

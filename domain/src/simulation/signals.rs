@@ -83,8 +83,8 @@ fn compare(comparison: &Comparison, indicators: &Indicators<'_>, candles: &Candl
                 Comparator::Less => pack(&left, &right, len, |a, b| a < b),
                 Comparator::LessOrEqual => test(|a, b| a <= b),
                 Comparator::Equal => test(|a, b| a == b),
-                // Not `!=`, which holds for what is undefined.
-                Comparator::NotEqual => test(|a, b| a < b || a > b),
+                // `!=` alone holds for what is undefined.
+                Comparator::NotEqual => test(|a, b| a != b && !a.is_nan() && !b.is_nan()),
                 Comparator::CrossesAbove => crosses(&left, &right, len),
                 Comparator::CrossesBelow => crosses(&right, &left, len),
             }

@@ -34,15 +34,19 @@ impl Offer {
         costs: &Costs,
     ) -> Result<Result<Decimal, String>, SimulationError> {
         let wanted = self.wanted(sizing, costs).ok_or_else(|| overflow("a quantity"))?;
-        let Some(mut quantity) = self.floor(wanted) else { return Err(overflow("a quantity")) };
-        let mut cost = self.cost(quantity, costs)?;
-        let is_rounded_up = match sizing {
+        let Some(quantity) = self.floor(wanted) else { return Err(overflow("a quantity")) };
+        let cost = self.cost(quantity, costs)?;
+        let is_all_spent = match sizing {
             Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_) => true,
             Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => false,
         };
-        if cost > self.cash && is_rounded_up && quantity > self.lot {
-            quantity -= self.lot;
-            cost = self.cost(quantity, costs)?;
+        if cost > self.cash && is_all_spent && quantity > self.lot {
+            // Roundings of notional and fee can cost more than what the quotient left over.
+            let less = quantity - self.lot;
+            let cost = self.cost(less, costs)?;
+            if cost <= self.cash {
+                return Ok(self.checked(less, cost));
+            }
         }
         Ok(self.checked(quantity, cost))
     }

@@ -162,10 +162,8 @@ impl Reader<'_> {
     }
 
     fn seed(&mut self) -> Option<u64> {
-        let seed = match self.given("seed")? {
-            Value::String(text) => text.trim().parse().ok(),
-            value => value.as_u64(),
-        };
+        let value = self.given("seed")?;
+        let seed = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         match seed {
             Some(seed) => Some(seed),
             None => self.refuse("seed", "invalid", "a whole number from 0 to 18446744073709551615"),
@@ -178,10 +176,8 @@ impl Reader<'_> {
         expected: &str,
         is_allowed: impl Fn(f64) -> bool,
     ) -> Option<Number> {
-        let value = match self.given(name)? {
-            Value::String(text) => text.trim().parse().ok(),
-            value => value.as_f64(),
-        };
+        let value = self.given(name)?;
+        let value = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         match value.and_then(Number::try_new) {
             Some(number) if is_allowed(number.get()) => Some(number),
             Some(_) => self.refuse(name, "out_of_range", expected),

@@ -71,9 +71,10 @@ fn body(reference: &Value) -> Value {
 
 fn metadata(reference: &Value) -> Value {
     let config = &reference["config"];
-    let (fixed, rate) = match &config["commission"] {
-        Value::Array(pair) => (pair[0].clone(), pair[1].clone()),
-        rate => (json!(0), rate.clone()),
+    let commission = &config["commission"];
+    let (fixed, rate) = match commission.as_array() {
+        Some(pair) => (pair[0].clone(), pair[1].clone()),
+        None => (json!(0), commission.clone()),
     };
     let lot = reference["fractional_unit"].as_f64().unwrap_or(1.0);
     json!({

@@ -1,12 +1,17 @@
 //! The engine against reference runs, by hand, and over random candles.
 
+mod fills;
 mod golden;
+mod lookahead;
+mod micro;
+mod properties;
+mod sizes;
 
 use std::{fs::File, path::PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{rules::BoundStrategy, *};
+use super::{outcome::Outcome, rules::BoundStrategy, *};
 use crate::{market::Candle, strategy::StrategyDefinition};
 
 /// A file of the crate's test data.
@@ -39,4 +44,52 @@ fn strategy(body: &Value) -> BoundStrategy {
 
 fn settings(metadata: Value) -> Settings {
     Settings::parse(metadata.as_object().unwrap()).unwrap()
+}
+
+const DAY_MS: i64 = 86_400_000;
+
+/// Daily candles from the epoch on, out of open, high, low, close, volume.
+fn candles(rows: impl IntoIterator<Item = [f64; 5]>) -> Candles {
+    let times = (0..).map(|day: i64| day * DAY_MS);
+    let candle = |(open_time, [open, high, low, close, volume]): (i64, [f64; 5])| Candle {
+        open_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+    };
+    times.zip(rows).map(candle).collect()
+}
+
+/// A rule of one comparison.
+fn when(left: &str, comparator: &str, right: impl Into<Value>) -> Value {
+    let right = right.into();
+    json!({"operator": "and", "conditions": [{"indicator": left, "comparator": comparator, "value": right}]})
+}
+
+/// Runs a strategy body over all candles with 10,000 and whole hundred-millionths.
+fn simulate(
+    body: &Value,
+    candles: &Candles,
+    settings: &Settings,
+) -> Result<Outcome, SimulationError> {
+    let strategy = strategy(body);
+    run(&input(&strategy, candles, settings), &mut ())
+}
+
+fn input<'a>(
+    strategy: &'a BoundStrategy,
+    candles: &'a Candles,
+    settings: &'a Settings,
+) -> Input<'a> {
+    Input {
+        strategy,
+        candles,
+        range_start: 0,
+        initial_balance: Decimal::from(10_000),
+        lot: Decimal::new(1, 8),
+        timeframe: Timeframe::OneDay,
+        settings,
+    }
 }

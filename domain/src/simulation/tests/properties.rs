@@ -1,0 +1,178 @@
+//! What holds for every strategy over any candles.
+
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::simulation::exact::{round_f64, to_f64};
+
+/// Candles whose prices may jump by a factor of twenty from one to the next.
+fn any_candles() -> impl Strategy<Value = Candles> {
+    let step = (-1.0..1.0_f64, -1.0..1.0_f64, 0.0..0.5_f64, 0.0..0.5_f64, 0.0..4.0_f64);
+    let wild = prop_oneof![8 => Just(0.03), 3 => Just(0.3), 1 => Just(3.0)];
+    (0.01..50_000.0_f64, prop::collection::vec((step, wild), 3..80)).prop_map(|(start, steps)| {
+        let mut last = start;
+        let rows = steps.into_iter().map(|((gap, change, up, down, volume), wildness)| {
+            let open = (last * libm::exp(gap * wildness)).clamp(1e-4, 1e6);
+            let close = (open * libm::exp(change * wildness)).clamp(1e-4, 1e6);
+            let high = open.max(close) * (1.0 + up * wildness);
+            let low = open.min(close) / (1.0 + down * wildness);
+            last = close;
+            [open, high, low, close, volume.floor()]
+        });
+        candles(rows)
+    })
+}
+
+fn any_rule() -> impl Strategy<Value = Value> {
+    let column = prop::sample::select(vec![
+        "close",
+        "open",
+        "sma(2)",
+        "sma(5)",
+        "ema(3)",
+        "close[1]",
+        "(high + low) / 2",
+        "volume * close",
+        "highest(high, 4)[1]",
+        "rsi(3) * close / 50",
+        "close / volume",
+    ]);
+    let comparator =
+        prop::sample::select(vec![">", "<", ">=", "<=", "!=", "crosses_above", "crosses_below"]);
+    let comparison = (column.clone(), comparator, column)
+        .prop_map(|(left, comparator, right)| json!({"indicator": left, "comparator": comparator, "value": right}));
+    let conditions = prop::collection::vec(comparison, 1..3);
+    (prop::sample::select(vec!["and", "or"]), conditions)
+        .prop_map(|(operator, conditions)| json!({"operator": operator, "conditions": conditions}))
+}
+
+fn any_config() -> impl Strategy<Value = Value> {
+    let sizing = prop_oneof![
+        Just(json!({"position_sizing": "all_in"})),
+        (1..=100_u32).prop_map(|size| json!({"position_sizing": "percent_of_equity", "size": size})),
+        (1..=20_000_u32).prop_map(|size| json!({"position_sizing": "fixed_amount", "size": size})),
+        (1..=500_u32).prop_map(|size| json!({"position_sizing": "fixed_quantity", "size": f64::from(size) / 100.0})),
+        (1..=10_u32).prop_map(|risk| json!({"position_sizing": "risk_percentage", "risk_percentage": risk, "stop_loss": 3})),
+    ];
+    let percent = || prop::option::of((1..40_u32).prop_map(|half| f64::from(half) / 2.0));
+    let direction = prop::sample::select(vec!["long", "short", "both"]);
+    (sizing, percent(), percent(), direction).prop_map(|(mut config, stop, target, direction)| {
+        config["direction"] = json!(direction);
+        if let Some(stop) = stop {
+            config["stop_loss"] = json!(stop);
+        }
+        if let Some(target) = target {
+            config["take_profit"] = json!(target);
+        }
+        config
+    })
+}
+
+fn any_body() -> impl Strategy<Value = Value> {
+    let optional = || prop::option::weighted(0.7, any_rule());
+    (any_rule(), optional(), optional(), optional(), any_config()).prop_map(
+        |(entry, exit, short_entry, short_exit, config)| {
+            let mut body = json!({"entry_rules": entry, "config": config});
+            let short_rules =
+                [("short_entry_rules", short_entry), ("short_exit_rules", short_exit)];
+            let is_both = body["config"]["direction"] == "both";
+            if let Some(exit) = exit {
+                body["exit_rules"] = exit;
+            }
+            for (name, rule) in short_rules.into_iter().filter(|_| is_both) {
+                if let Some(rule) = rule {
+                    body[name] = rule;
+                }
+            }
+            body
+        },
+    )
+}
+
+fn any_settings() -> impl Strategy<Value = Settings> {
+    let choice = |words: &'static [&'static str]| prop::sample::select(words.to_vec());
+    (
+        (0..60_u32, 0..3_u32, 0..30_u32, 0..30_u32),
+        choice(&["next_open", "close"]),
+        choice(&["stop_first", "target_first"]),
+        choice(&["close", "open", "leave_open"]),
+        choice(&["0.00000001", "0.001", "1"]),
+    )
+        .prop_map(|((commission, fixed, slippage, spread), fill, intrabar, finalize, lot)| {
+            settings(json!({
+                "commission": f64::from(commission) / 1e4, "commission_fixed": fixed, "slippage_bps": slippage,
+                "spread_bps": spread, "fill": fill, "intrabar": intrabar, "finalize": finalize, "lot": lot,
+            }))
+        })
+}
+
+fn the_ledger_adds_up(outcome: &Outcome, last_close: f64) {
+    let mut sum = Decimal::from(10_000) + outcome.shortfall;
+    for trade in &outcome.trades {
+        sum += match (&trade.pnl, trade.direction) {
+            (Some(pnl), _) => *pnl,
+            (None, direction) => {
+                let notional = trade.entry.notional().unwrap();
+                let close = round_f64(last_close).unwrap();
+                let worth = (close * trade.entry.quantity).round_dp(8);
+                let gain = match direction {
+                    Direction::Long => worth - notional,
+                    Direction::Short => notional - worth,
+                };
+                gain - trade.entry.fee
+            }
+        };
+    }
+    assert_eq!(sum, outcome.final_balance);
+    let last_equity = *outcome.equity.last().unwrap();
+    let final_balance = to_f64(outcome.final_balance);
+    assert!((last_equity - final_balance).abs() <= 1e-6 * final_balance.abs().max(1.0));
+}
+
+fn fills_are_sound(outcome: &Outcome, settings: &Settings) {
+    let lot = settings.lot.unwrap();
+    for trade in &outcome.trades {
+        assert!(trade.entry.quantity > Decimal::ZERO && (trade.entry.quantity % lot).is_zero());
+        for fill in std::iter::once(&trade.entry).chain(&trade.exit) {
+            assert!(fill.price > Decimal::ZERO && fill.price.scale() <= 8 && fill.fee.scale() <= 8);
+            assert_eq!(fill.cash_after, fill.cash_after.normalize());
+            assert!(!fill.reason.is_empty());
+        }
+        let exit_cash = trade.exit.as_ref().map(|exit| exit.cash_after);
+        assert!(exit_cash.is_none_or(|cash| cash >= Decimal::ZERO));
+        if trade.direction == Direction::Long {
+            assert!(trade.entry.cash_after >= Decimal::ZERO);
+        }
+    }
+}
+
+fn nothing_follows_a_liquidation(outcome: &Outcome, candles: &Candles) {
+    let Some(index) = outcome.equity.iter().position(|equity| *equity <= 0.0) else { return };
+    assert!(outcome.equity[index..].iter().all(|equity| *equity == 0.0), "at {index}");
+    let time = candles.open_time[index];
+    assert!(outcome.trades.iter().all(|trade| trade.entry.time <= time));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_adds_up_and_cash_is_never_negative(
+        candles in any_candles(), body in any_body(), settings in any_settings(),
+    ) {
+        let outcome = match simulate(&body, &candles, &settings) {
+            Ok(outcome) => outcome,
+            Err(SimulationError::NothingToEvaluate { .. }) => return Ok(()),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(outcome.equity.len(), candles.len());
+        assert!(outcome.equity.iter().all(|equity| equity.is_finite() && *equity >= 0.0));
+        assert!(outcome.metrics.values().into_iter().flatten().all(f64::is_finite));
+        the_ledger_adds_up(&outcome, *candles.close.last().unwrap());
+        fills_are_sound(&outcome, &settings);
+        nothing_follows_a_liquidation(&outcome, &candles);
+        let again = simulate(&body, &candles, &settings).unwrap();
+        assert_eq!(again, outcome);
+    }
+}
