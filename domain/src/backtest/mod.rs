@@ -9,3 +9,6 @@ pub use aggregate::{Backtest, LiveBacktest, Status};
 pub use commands::{BacktestCommand, Claim, Completion};
 pub use error::BacktestError;
 pub use events::{BacktestEvent, Dataset, Origin, Request};
+
+#[cfg(test)]
+mod tests;

@@ -123,7 +123,7 @@ impl Ledger {
             Direction::Long => Side::Buy,
             Direction::Short => Side::Sell,
         };
-        self.check_fill(fill, side)
+        Self::check_fill(fill, side, cash::after_entry(self.cash, fill))
     }
 
     fn check_closed(&self, closed: &LedgerEvent) -> Result<(), LedgerError> {
@@ -145,7 +145,7 @@ impl Ledger {
             Direction::Long => Side::Sell,
             Direction::Short => Side::Buy,
         };
-        self.check_fill(fill, side)?;
+        Self::check_fill(fill, side, cash::after_exit(self.cash, fill))?;
         let expected = change(entry)?
             .checked_add(change(fill)?)
             .ok_or_else(|| out_of_order("the pnl leaves the exact range".to_owned()))?;
@@ -162,14 +162,14 @@ impl Ledger {
         })
     }
 
-    fn check_fill(&self, fill: &Fill, side: Side) -> Result<(), LedgerError> {
+    fn check_fill(fill: &Fill, side: Side, cash_after: Option<Decimal>) -> Result<(), LedgerError> {
         ensure(fill.side == side, || "the fill is on the wrong side".to_owned())?;
         ensure(fill.price > Decimal::ZERO && fill.quantity > Decimal::ZERO, || {
             format!("{} units at {} are no fill", fill.quantity, fill.price)
         })?;
         ensure(fill.fee >= Decimal::ZERO, || format!("the fee is {}", fill.fee))?;
-        let follows = cash::after(self.cash, fill)
-            .ok_or_else(|| out_of_order("cash leaves the exact range".to_owned()))?;
+        let follows =
+            cash_after.ok_or_else(|| out_of_order("cash leaves the exact range".to_owned()))?;
         ensure(fill.cash_after == follows, || {
             format!("cash is {} where {follows} follows", fill.cash_after)
         })

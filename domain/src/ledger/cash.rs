@@ -1,20 +1,16 @@
 //! What a fill does to cash, to the last digit.
 
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::Decimal;
 
-use crate::simulation::trade::{Fill, Side};
-
-/// Places after the point of all money.
-pub const MONEY_DECIMALS: u32 = 8;
+use crate::simulation::{
+    exact,
+    trade::{Fill, Side},
+};
 
 /// The cash change of a fill, its fee included: `∓ round_half_even(price × quantity, 8) − fee`.
-/// None beyond the exact range of [`Decimal`].
-#[must_use]
-pub fn change(fill: &Fill) -> Option<Decimal> {
-    let notional = fill
-        .price
-        .checked_mul(fill.quantity)?
-        .round_dp_with_strategy(MONEY_DECIMALS, RoundingStrategy::MidpointNearestEven);
+/// None beyond the exact range.
+pub(super) fn change(fill: &Fill) -> Option<Decimal> {
+    let notional = exact::multiply(fill.price, fill.quantity)?;
     let paid = match fill.side {
         Side::Buy => -notional,
         Side::Sell => notional,
@@ -22,13 +18,12 @@ pub fn change(fill: &Fill) -> Option<Decimal> {
     paid.checked_sub(fill.fee)
 }
 
-/// Cash after a fill that met `cash`. A liquidation that would leave less than nothing leaves nothing:
-/// the rest is the shortfall.
-#[must_use]
-pub fn after(cash: Decimal, fill: &Fill) -> Option<Decimal> {
-    let after = cash.checked_add(change(fill)?)?;
-    Some(if fill.reason == LIQUIDATION { after.max(Decimal::ZERO) } else { after })
+/// Cash after an entry that met `cash`.
+pub(super) fn after_entry(cash: Decimal, fill: &Fill) -> Option<Decimal> {
+    cash.checked_add(change(fill)?)
 }
 
-/// The reason of a fill that a liquidation forces.
-pub const LIQUIDATION: &str = "liquidation";
+/// Cash after an exit that met `cash`; what cash cannot pay is the shortfall, and cash is nothing then.
+pub(super) fn after_exit(cash: Decimal, fill: &Fill) -> Option<Decimal> {
+    after_entry(cash, fill).map(|after| after.max(Decimal::ZERO))
+}

@@ -1,7 +1,7 @@
 //! Ledgers: what a run did to cash, fill by fill; appended by the executor alone.
 
 pub mod aggregate;
-pub mod cash;
+mod cash;
 pub mod commands;
 pub mod entries;
 pub mod error;
@@ -12,3 +12,6 @@ pub use aggregate::{Ledger, OpenTrade};
 pub use commands::LedgerCommand;
 pub use error::LedgerError;
 pub use events::LedgerEvent;
+
+#[cfg(test)]
+mod tests;

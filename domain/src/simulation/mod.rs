@@ -6,7 +6,7 @@ pub mod candles;
 mod costs;
 mod engine;
 pub mod equity;
-mod exact;
+pub(crate) mod exact;
 pub mod hash;
 pub mod indicators;
 pub mod metrics;

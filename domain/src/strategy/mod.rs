@@ -20,3 +20,6 @@ pub use error::StrategyError;
 pub use events::{StrategyContent, StrategyEvent};
 pub use slug::slug;
 pub use validation::{Validation, validate_strategy};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+//! Given events, when a command, then events: order, and cash to the last digit.
+
+use cqrs_es::test::TestFramework;
+use rstest::rstest;
+use rust_decimal::Decimal;
+
+use super::{Ledger, LedgerCommand, LedgerError, LedgerEvent};
+use crate::{
+    ids::{BacktestId, TradeId},
+    market::Timeframe,
+    simulation::{
+        outcome::EquityPoint,
+        trade::{Direction, Fill, Side},
+    },
+};
+
+fn decimal(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
+
+fn opened() -> LedgerEvent {
+    LedgerEvent::LedgerOpened {
+        backtest_id: BacktestId::default(),
+        symbol: "BTCUSDT".parse().unwrap(),
+        timeframe: Timeframe::OneDay,
+        initial_balance: decimal("10000"),
+    }
+}
+
+fn fill(side: Side, price: &str, quantity: &str, fee: &str, cash_after: &str) -> Fill {
+    Fill {
+        time: 1_502_928_000_000,
+        side,
+        price: decimal(price),
+        quantity: decimal(quantity),
+        fee: decimal(fee),
+        cash_after: decimal(cash_after),
+        reason: "rsi(14) < 30".to_owned(),
+    }
+}
+
+/// 2.33333333 × 4285.08 is 9998.5199857164, rounded 9998.51998572; a thousandth of it 9.99851999.
+fn entry() -> Fill {
+    fill(Side::Buy, "4285.08", "2.33333333", "9.99851999", "-8.51850571")
+}
+
+/// 2.33333333 × 4444.44444444 is 10370.3703555451…, cash −8.51850571 + 10370.37035555 − 10.37037036.
+fn exit() -> Fill {
+    fill(Side::Sell, "4444.44444444", "2.33333333", "10.37037036", "10351.48147948")
+}
+
+fn trade_opened(number: u32, fill: Fill) -> LedgerEvent {
+    let trade_id = TradeId::of(BacktestId::default(), number);
+    LedgerEvent::TradeOpened { trade_id, number, direction: Direction::Long, fill }
+}
+
+fn trade_closed(number: u32, entry: Fill, fill: Fill, pnl: &str) -> LedgerEvent {
+    LedgerEvent::TradeClosed {
+        trade_id: TradeId::of(BacktestId::default(), number),
+        number,
+        direction: Direction::Long,
+        entry,
+        fill,
+        pnl: decimal(pnl),
+        is_ambiguous: false,
+    }
+}
+
+fn first_trade() -> [LedgerEvent; 2] {
+    [trade_opened(1, entry()), trade_closed(1, entry(), exit(), "351.48147948")]
+}
+
+fn equity(times: &[i64]) -> LedgerEvent {
+    let points = times.iter().map(|time| EquityPoint { time: *time, equity: 10_351.481_479 });
+    LedgerEvent::EquityRecorded { points: points.collect() }
+}
+
+fn closed(
+    trades_count: u32,
+    fills_count: u32,
+    fees: &str,
+    pnl: &str,
+    balance: &str,
+) -> LedgerEvent {
+    LedgerEvent::LedgerClosed {
+        trades_count,
+        fills_count,
+        total_fees: decimal(fees),
+        total_pnl: decimal(pnl),
+        final_balance: decimal(balance),
+        ledger_hash: "00".repeat(32),
+    }
+}
+
+fn restarted(engine: &str) -> LedgerEvent {
+    LedgerEvent::LedgerRestarted { engine_version: engine.to_owned() }
+}
+
+fn whole() -> Vec<LedgerEvent> {
+    let [first, second] = first_trade();
+    let end = closed(1, 2, "20.36889035", "351.48147948", "10351.48147948");
+    vec![opened(), first, second, equity(&[1, 2]), equity(&[3]), end]
+}
+
+fn before(count: usize) -> Vec<LedgerEvent> {
+    whole().into_iter().take(count).collect()
+}
+
+fn restart(engine: &str) -> LedgerCommand {
+    LedgerCommand::Restart { engine_version: engine.to_owned() }
+}
+
+/// What recording `entries` after `given` is refused with.
+fn refusal(given: Vec<LedgerEvent>, entries: Vec<LedgerEvent>) -> LedgerError {
+    let given = TestFramework::<Ledger>::with(()).given(given);
+    given.when(LedgerCommand::Record(entries)).inspect_result().unwrap_err()
+}
+
+#[test]
+fn a_whole_ledger_is_recorded_at_once_or_in_any_chunks() {
+    for first in 0..=whole().len() {
+        let entries: Vec<_> = whole().into_iter().skip(first).collect();
+        let given = TestFramework::<Ledger>::with(()).given(before(first));
+        given.when(LedgerCommand::Record(entries.clone())).then_expect_events(entries);
+    }
+}
+
+#[test]
+fn one_wrong_entry_refuses_all() {
+    let [first, _] = first_trade();
+    let error = refusal(vec![], vec![opened(), first.clone(), first]);
+    assert_eq!(error, LedgerError::OutOfOrder("trade 1 is still open".to_owned()));
+}
+
+#[rstest]
+#[case::a_trade_before_the_opening(0, first_trade()[0].clone(), LedgerError::NotOpen)]
+#[case::an_exit_before_the_opening(0, first_trade()[1].clone(), LedgerError::NotOpen)]
+#[case::equity_before_the_opening(0, equity(&[1]), LedgerError::NotOpen)]
+#[case::an_end_before_the_opening(0, closed(0, 0, "0", "0", "10000"), LedgerError::NotOpen)]
+#[case::a_second_opening(1, opened(), LedgerError::AlreadyOpen)]
+#[case::an_opening_after_the_end(6, opened(), LedgerError::Closed)]
+#[case::a_trade_after_the_end(6, trade_opened(2, entry()), LedgerError::Closed)]
+#[case::equity_after_the_end(6, equity(&[9]), LedgerError::Closed)]
+#[case::a_second_end(
+    6,
+    closed(1, 2, "20.36889035", "351.48147948", "10351.48147948"),
+    LedgerError::Closed
+)]
+fn the_order_of_a_ledger_is_kept(
+    #[case] recorded: usize,
+    #[case] entry: LedgerEvent,
+    #[case] expected: LedgerError,
+) {
+    assert_eq!(refusal(before(recorded), vec![entry]), expected);
+}
+
+#[rstest]
+#[case::a_skipped_number(1, trade_opened(2, entry()), "trade 2 comes where 1 is due")]
+#[case::an_exit_without_entry(1, first_trade()[1].clone(), "trade 1 is not open")]
+#[case::a_second_entry(2, trade_opened(2, entry()), "trade 1 is still open")]
+#[case::an_exit_of_another_trade(
+    2,
+    trade_closed(2, entry(), exit(), "351.48147948"),
+    "opened otherwise"
+)]
+#[case::another_entry(2, trade_closed(1, exit(), exit(), "351.48147948"), "opened otherwise")]
+#[case::a_number_again(3, trade_opened(1, entry()), "trade 1 comes where 2 is due")]
+#[case::a_trade_after_equity(4, trade_opened(2, entry()), "after the equity points")]
+#[case::equity_that_goes_back(4, equity(&[2]), "do not ascend")]
+#[case::equity_within_a_chunk_that_goes_back(3, equity(&[2, 1]), "do not ascend")]
+#[case::a_restart_as_entry(1, restarted("2"), "a restart is not an entry")]
+#[case::an_entry_that_sells(
+    1,
+    trade_opened(1, fill(Side::Sell, "1", "1", "0", "10001")),
+    "on the wrong side"
+)]
+#[case::a_price_of_zero(1, trade_opened(1, fill(Side::Buy, "0", "1", "0", "10000")), "no fill")]
+#[case::no_quantity(1, trade_opened(1, fill(Side::Buy, "1", "0", "0", "10000")), "no fill")]
+#[case::a_negative_fee(
+    1,
+    trade_opened(1, fill(Side::Buy, "1", "1", "-1", "10000")),
+    "the fee is -1"
+)]
+#[case::cash_that_is_a_digit_off(
+    1,
+    trade_opened(1, fill(Side::Buy, "4285.08", "2.33333333", "9.99851999", "-8.5185057")),
+    "cash is -8.5185057 where -8.51850571 follows"
+)]
+#[case::an_exit_in_part(
+    2,
+    trade_closed(1, entry(), fill(Side::Sell, "1", "1", "0", "-7.51850571"), "0"),
+    "1 of 2.33333333 are closed"
+)]
+#[case::a_pnl_that_is_a_digit_off(
+    2,
+    trade_closed(1, entry(), exit(), "351.48147949"),
+    "the pnl is 351.48147949 where 351.48147948 follows"
+)]
+#[case::too_many_trades(
+    3,
+    closed(2, 2, "20.36889035", "351.48147948", "10351.48147948"),
+    "2 trades"
+)]
+#[case::too_few_fills(3, closed(1, 1, "20.36889035", "351.48147948", "10351.48147948"), "1 fills")]
+#[case::other_fees(3, closed(1, 2, "20.3688903", "351.48147948", "10351.48147948"), "the fees are")]
+#[case::another_pnl(
+    3,
+    closed(1, 2, "20.36889035", "351", "10351.48147948"),
+    "the pnl is 351 where"
+)]
+#[case::another_balance(
+    3,
+    closed(1, 2, "20.36889035", "351.48147948", "10351"),
+    "final balance is 10351"
+)]
+fn an_entry_that_does_not_follow_is_refused(
+    #[case] recorded: usize,
+    #[case] entry: LedgerEvent,
+    #[case] part: &str,
+) {
+    let error = refusal(before(recorded), vec![entry]);
+    let LedgerError::OutOfOrder(reason) = &error else { panic!("{error:?}") };
+    assert!(reason.contains(part), "{reason}");
+}
+
+#[test]
+fn a_trade_with_an_id_of_its_own_is_refused() {
+    let event = LedgerEvent::TradeOpened {
+        trade_id: TradeId::default(),
+        number: 1,
+        direction: Direction::Long,
+        fill: entry(),
+    };
+    let error = refusal(before(1), vec![event]);
+    let expected = "the id of trade 1 is not derived from its backtest".to_owned();
+    assert_eq!(error, LedgerError::OutOfOrder(expected));
+}
+
+#[test]
+fn numbers_beyond_the_exact_range_are_refused_without_a_panic() {
+    let huge = "79228162514264337593543950335";
+    let event = trade_opened(1, fill(Side::Buy, huge, huge, "0", "0"));
+    assert!(matches!(refusal(before(1), vec![event]), LedgerError::OutOfOrder(_)));
+}
+
+#[test]
+fn a_short_sells_first_and_what_cash_cannot_pay_is_lost() {
+    let short = |number, fill| LedgerEvent::TradeOpened {
+        trade_id: TradeId::of(BacktestId::default(), number),
+        number,
+        direction: Direction::Short,
+        fill,
+    };
+    let sold = fill(Side::Sell, "100", "100", "10", "19990");
+    let bought = fill(Side::Buy, "250", "100", "25", "0");
+    let covered = LedgerEvent::TradeClosed {
+        trade_id: TradeId::of(BacktestId::default(), 1),
+        number: 1,
+        direction: Direction::Short,
+        entry: sold.clone(),
+        fill: bought,
+        pnl: decimal("-15035"),
+        is_ambiguous: false,
+    };
+    let entries = vec![opened(), short(1, sold), covered, closed(1, 2, "35", "-15035", "0")];
+    let given = TestFramework::<Ledger>::with(()).given_no_previous_events();
+    given.when(LedgerCommand::Record(entries.clone())).then_expect_events(entries);
+}
+
+#[test]
+fn a_ledger_may_end_with_an_open_trade_marked_at_the_last_close() {
+    let end = closed(1, 1, "9.99851999", "12", "10012");
+    let given = TestFramework::<Ledger>::with(()).given(before(2));
+    given.when(LedgerCommand::Record(vec![end.clone()])).then_expect_events(vec![end]);
+}
+
+#[test]
+fn nothing_to_record_is_nothing_recorded() {
+    for recorded in 0..=whole().len() {
+        let given = TestFramework::<Ledger>::with(()).given(before(recorded));
+        given.when(LedgerCommand::Record(vec![])).then_expect_events(vec![]);
+    }
+}
+
+#[test]
+fn a_restart_voids_what_was_before() {
+    for recorded in 1..whole().len() {
+        let given = TestFramework::<Ledger>::with(()).given(before(recorded));
+        given.when(restart("2")).then_expect_events(vec![restarted("2")]);
+        let mut history = before(recorded);
+        history.push(restarted("2"));
+        let given = TestFramework::<Ledger>::with(()).given(history);
+        given.when(LedgerCommand::Record(whole())).then_expect_events(whole());
+    }
+}
+
+#[test]
+fn a_repeated_restart_makes_no_event() {
+    let given = TestFramework::<Ledger>::with(()).given(vec![opened(), restarted("2")]);
+    given.when(restart("2")).then_expect_events(vec![]);
+}
+
+#[rstest]
+#[case::nothing_was_opened(vec![], LedgerError::NotOpen)]
+#[case::it_is_closed(whole(), LedgerError::Closed)]
+#[case::another_engine_restarted_it(vec![opened(), restarted("3")], LedgerError::NotOpen)]
+fn a_restart_is_refused(#[case] given: Vec<LedgerEvent>, #[case] expected: LedgerError) {
+    TestFramework::<Ledger>::with(()).given(given).when(restart("2")).then_expect_error(expected);
+}
