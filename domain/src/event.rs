@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use ulid::Ulid;
 
+use crate::upcasting;
+
 /// One row of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedEvent {
@@ -30,12 +32,12 @@ pub struct RecordedEvent {
 }
 
 impl RecordedEvent {
-    /// The payload as an event of the current version.
+    /// The payload as an event of the current version: older ones are upcast.
     ///
     /// # Errors
     /// The JSON error when the payload is not one.
     pub fn decode<E: DeserializeOwned>(&self) -> Result<E, serde_json::Error> {
-        serde_json::from_str(&self.payload)
+        upcasting::decode(self, upcasting::upcasters(&self.aggregate_type))
     }
 }
 

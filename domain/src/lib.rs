@@ -10,3 +10,4 @@ pub mod market;
 pub mod number;
 pub mod simulation;
 pub mod strategy;
+pub mod upcasting;

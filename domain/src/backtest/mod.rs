@@ -4,6 +4,7 @@ pub mod aggregate;
 pub mod commands;
 pub mod error;
 pub mod events;
+pub mod upcasters;
 
 pub use aggregate::{Backtest, LiveBacktest, Status};
 pub use commands::{BacktestCommand, Claim, Completion};

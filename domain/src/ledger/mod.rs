@@ -7,6 +7,7 @@ pub mod entries;
 pub mod error;
 pub mod events;
 pub mod hash;
+pub mod upcasters;
 
 pub use aggregate::{Ledger, OpenTrade};
 pub use commands::LedgerCommand;

@@ -10,6 +10,7 @@ pub mod language;
 pub mod parameters;
 pub mod ruleset;
 pub mod slug;
+pub mod upcasters;
 pub mod validation;
 
 pub use aggregate::{LiveStrategy, Strategy};

@@ -1,0 +1,131 @@
+//! Every version of every event that was ever written can be read; the samples are kept for ever.
+
+use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
+
+use chrono::Utc;
+use cqrs_es::{Aggregate, DomainEvent, persist::SemanticVersionEventUpcaster};
+use rstest::rstest;
+use serde_json::{Value, json};
+use ulid::Ulid;
+
+use super::*;
+use crate::{backtest::BacktestEvent, ledger::LedgerEvent, strategy::StrategyEvent};
+
+fn recorded(aggregate_type: &str, kind: &str, version: &str, payload: String) -> RecordedEvent {
+    RecordedEvent {
+        position: 1,
+        event_id: Ulid::from_parts(0, 1),
+        aggregate_type: aggregate_type.to_owned(),
+        aggregate_id: "018f3c5e-7a00-7000-8000-000000000001".to_owned(),
+        sequence: 1,
+        event_type: kind.to_owned(),
+        event_version: version.to_owned(),
+        payload,
+        metadata: "{}".to_owned(),
+        recorded_at: chrono::DateTime::<Utc>::UNIX_EPOCH,
+    }
+}
+
+/// `(event type, version, text)` of each sample of an aggregate.
+fn samples(aggregate_type: &str) -> Vec<(String, String, String)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/events");
+    let mut samples = Vec::new();
+    for entry in fs::read_dir(folder.join(aggregate_type)).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let (kind, version) = name.strip_suffix(".json").unwrap().split_once('.').unwrap();
+        samples.push((kind.to_owned(), version.to_owned(), fs::read_to_string(&path).unwrap()));
+    }
+    samples.sort();
+    samples
+}
+
+/// The names of all events, as serde knows them: a new event cannot be forgotten here.
+fn event_types<E: DeserializeOwned + Debug>() -> BTreeSet<String> {
+    let error = serde_json::from_value::<E>(json!({"type": "?"})).unwrap_err().to_string();
+    let (_, names) = error.split_once("expected one of ").unwrap();
+    names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
+}
+
+fn check_samples<A: Aggregate>() {
+    let mut current = BTreeSet::new();
+    for (kind, version, text) in samples(A::TYPE) {
+        let event: A::Event = recorded(A::TYPE, &kind, &version, text.clone())
+            .decode()
+            .unwrap_or_else(|error| panic!("{kind} {version}: {error}"));
+        assert_eq!(event.event_type(), kind);
+        if event.event_version() == version {
+            let written = serde_json::to_value(&event).unwrap();
+            let sample: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(written, sample, "{kind} {version} is written otherwise than its sample");
+            current.insert(kind);
+        }
+    }
+    let missing: Vec<_> = event_types::<A::Event>().difference(&current).cloned().collect();
+    assert_eq!(missing, Vec::<String>::new(), "no sample of the current version");
+}
+
+#[test]
+fn every_strategy_event_has_samples_that_are_read() {
+    check_samples::<Strategy>();
+}
+
+#[test]
+fn every_backtest_event_has_samples_that_are_read() {
+    check_samples::<Backtest>();
+}
+
+#[test]
+fn every_ledger_event_has_samples_that_are_read() {
+    check_samples::<Ledger>();
+}
+
+#[test]
+fn serde_names_every_event() {
+    assert_eq!(event_types::<StrategyEvent>().len(), 7);
+    assert_eq!(event_types::<BacktestEvent>().len(), 8);
+    assert_eq!(event_types::<LedgerEvent>().len(), 6);
+}
+
+/// Two steps: 0.8 called the executor a worker, 0.9 counted attempts from 0.
+fn steps() -> Upcasters {
+    let rename = |mut payload: Value| {
+        let worker = payload.as_object_mut().and_then(|members| members.remove("worker"));
+        payload["executor"] = worker.unwrap_or_default();
+        payload
+    };
+    let count = |mut payload: Value| {
+        payload["attempt"] = json!(payload["attempt"].as_u64().unwrap_or_default() + 1);
+        payload
+    };
+    vec![
+        Box::new(SemanticVersionEventUpcaster::new("BacktestClaimed", "0.9", Box::new(rename))),
+        Box::new(SemanticVersionEventUpcaster::new("BacktestClaimed", "1.0", Box::new(count))),
+    ]
+}
+
+#[rstest]
+#[case::two_steps("0.8", r#"{"type":"BacktestClaimed","worker":"a","attempt":0}"#)]
+#[case::one_step("0.9", r#"{"type":"BacktestClaimed","executor":"a","attempt":0}"#)]
+#[case::none("1.0", r#"{"type":"BacktestClaimed","executor":"a","attempt":1}"#)]
+fn an_old_event_takes_the_steps_from_its_version_on(#[case] version: &str, #[case] payload: &str) {
+    let event = recorded("backtest", "BacktestClaimed", version, payload.to_owned());
+    let decoded: BacktestEvent = decode(&event, &steps()).unwrap();
+    assert_eq!(decoded, BacktestEvent::BacktestClaimed { executor: "a".to_owned(), attempt: 1 });
+}
+
+#[test]
+fn other_events_are_left_alone() {
+    let event =
+        recorded("backtest", "BacktestCancelled", "0.8", r#"{"type":"BacktestCancelled"}"#.into());
+    let decoded: BacktestEvent = decode(&event, &steps()).unwrap();
+    assert_eq!(decoded, BacktestEvent::BacktestCancelled {});
+}
+
+#[test]
+fn a_payload_that_is_no_event_is_an_error() {
+    for payload in ["", "{}", r#"{"type":"BacktestClaimed"}"#, r#"{"type":"?"}"#] {
+        let event = recorded("backtest", "BacktestClaimed", "1.0", payload.to_owned());
+        assert!(event.decode::<BacktestEvent>().is_err(), "{payload}");
+    }
+}
