@@ -22,7 +22,7 @@ use crate::{
 pub(crate) const SLUG: &str = "strategy_slug";
 
 /// How often a slug is looked for while others take what was found free.
-const SLUG_TRIES_MAX: usize = 10;
+const SLUG_TRIES_MAX: usize = 50;
 
 /// A strategy as a user wants it; the content is valid by construction.
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! Executors on a real server: queue, runs, cancellation, resumption.
 
-mod desk;
+pub(crate) mod desk;
 mod queue;
 mod resume;
 mod runs;
