@@ -89,6 +89,10 @@ BEGIN
     IF NOT has_schema_privilege('backtrail_owner', 'public', 'CREATE') THEN
         GRANT USAGE, CREATE ON SCHEMA public TO backtrail_owner;
     END IF;
+    -- Before PostgreSQL 15 everyone may create in it, and append_events looks there.
+    IF has_schema_privilege('backtrail_app', 'public', 'CREATE') THEN
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'read_models') THEN
         CREATE SCHEMA read_models AUTHORIZATION backtrail_app;
     END IF;

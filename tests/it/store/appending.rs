@@ -179,3 +179,31 @@ async fn an_append_larger_than_a_group_is_appended_whole() {
     assert_eq!(last_position - first_position, 4999);
     assert!(matches!(small.unwrap(), Outcome::Appended { .. }));
 }
+
+#[tokio::test]
+async fn commands_are_forgotten_when_nobody_may_repeat_them() {
+    let test = TestDatabase::new().await;
+    let store = test.store();
+    for (stream, age) in [("old", "26 hours"), ("recent", "23 hours")] {
+        let mut append = append_to(stream, 0, 1);
+        append.command = Some(command(stream, stream));
+        store.append(append).await.unwrap();
+        let age = format!(
+            "UPDATE command_ids SET recorded_at = recorded_at - interval '{age}' WHERE key = '{stream}'"
+        );
+        test.superuser().await.batch_execute(&age).await.unwrap();
+    }
+    let app = test.database.get().await.unwrap();
+    let forget =
+        async || -> i64 { app.query_one("SELECT forget_commands()", &[]).await.unwrap().get(0) };
+    assert_eq!((forget().await, forget().await), (1, 0));
+    let owner = UserId::new(Uuid::from_u128(7));
+    assert_eq!(store.find_command(owner, "POST /tallies", "old").await.unwrap(), None);
+    let recent = store.find_command(owner, "POST /tallies", "recent").await.unwrap();
+    let duplicate = Outcome::Duplicate {
+        position: 2,
+        aggregate_id: "recent".to_owned(),
+        body_hash: vec![1, 2, 3],
+    };
+    assert_eq!(recent, Some(duplicate));
+}

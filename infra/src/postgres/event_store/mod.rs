@@ -2,6 +2,7 @@
 
 mod append;
 mod call;
+mod forgetting;
 mod queue;
 mod reading;
 mod wakeups;
@@ -56,8 +57,9 @@ impl EventStore {
         let wakeups = Wakeups::new();
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         tokio::spawn(queue::run(waiting, database.for_appends(), wakeups.clone()));
-        let tasks = Arc::new(wakeups.start(&database));
-        Self { database, jobs, wakeups, _tasks: tasks }
+        let mut tasks = wakeups.start(&database);
+        tasks.spawn(forgetting::run(database.clone()));
+        Self { database, jobs, wakeups, _tasks: Arc::new(tasks) }
     }
 
     /// The pool underneath.
