@@ -21,6 +21,5 @@ fn first_defined(arguments: &Arguments) -> usize {
 fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
     let values = arguments.source.column(candles);
     let period = arguments.period(0);
-    let seed = rolling::mean_at(&values, period - 1, period);
-    vec![rolling::exponential(&values, period - 1, seed, period)]
+    vec![rolling::seeded(&values, 0, period)]
 }

@@ -23,25 +23,14 @@ fn first_defined(arguments: &Arguments) -> usize {
     arguments.period(0).max(arguments.period(1)) + arguments.period(2) - 2
 }
 
-/// The fast average is seeded with the mean of the values that end where the slow one begins; a fast period
-/// above the slow one changes places with it.
 fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
     let values = arguments.source.column(candles);
-    let (one, other) = (arguments.period(0), arguments.period(1));
-    let (fast, slow) = (one.min(other), one.max(other));
-    let average = |period: usize| {
-        let seed = rolling::mean_at(&values, slow - 1, period);
-        rolling::exponential(&values, slow - 1, seed, period)
-    };
-    let mut macd = average(fast);
-    let mut histogram = average(slow);
+    let (mut macd, mut histogram) = averages(&values, arguments.period(0), arguments.period(1));
+    let slow_first = macd.first_defined;
     for (macd, slow) in macd.values.iter_mut().zip(&histogram.values) {
         *macd -= slow;
     }
-    let period = arguments.period(2);
-    let first = first_defined(arguments);
-    let seed = rolling::mean_at(&macd.values, first, period);
-    let signal = rolling::exponential(&macd.values, first, seed, period);
+    let signal = rolling::seeded(&macd.values, slow_first, arguments.period(2));
     for column in [&mut macd, &mut histogram] {
         column.first_defined = signal.first_defined;
         column.values[..signal.first_defined].fill(0.0);
@@ -50,4 +39,15 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
         histogram.values[index] = macd.values[index] - signal.values[index];
     }
     vec![macd, signal, histogram]
+}
+
+/// The fast and the slow exponential average. The fast one is seeded with the mean of the values that end where the
+/// slow one begins; a fast period above the slow one changes places with it.
+fn averages(values: &[f64], one: usize, other: usize) -> (Column, Column) {
+    let (fast, slow) = (one.min(other), one.max(other));
+    let average = |period: usize| {
+        let seed = rolling::mean_at(values, slow - 1, period);
+        rolling::exponential(values, slow - 1, seed, period)
+    };
+    (average(fast), average(slow))
 }

@@ -1,19 +1,47 @@
 //! The indicators: one file each, found by name in one table.
 
+mod ad;
+mod adosc;
+mod adx;
+mod adxr;
+mod aroon;
 mod atr;
 mod bbands;
 mod calculate;
+mod cci;
+mod cmo;
+mod dema;
+mod directional;
+mod donchian;
+mod dx;
 mod ema;
 mod highest;
+mod kama;
+mod linearreg;
 mod lowest;
 mod macd;
+mod mfi;
+mod minus_di;
+mod mom;
+mod natr;
 mod obv;
+mod plus_di;
+mod ppo;
 mod roc;
 mod rolling;
 mod rsi;
+mod sar;
 mod sma;
 mod stddev;
 mod stoch;
+mod stochrsi;
+mod supertrend;
+mod tema;
+mod trange;
+mod trix;
+mod ultosc;
+mod vwap;
+mod willr;
 mod wma;
 
 #[cfg(test)]
@@ -135,16 +163,43 @@ pub const ALL: &[&IndicatorSpec] = &[
     &sma::SPEC,
     &ema::SPEC,
     &wma::SPEC,
+    &dema::SPEC,
+    &tema::SPEC,
+    &kama::SPEC,
+    &trix::SPEC,
     &rsi::SPEC,
+    &cmo::SPEC,
     &macd::SPEC,
+    &ppo::SPEC,
     &bbands::SPEC,
     &stddev::SPEC,
+    &linearreg::SPEC,
     &roc::SPEC,
+    &mom::SPEC,
     &highest::SPEC,
     &lowest::SPEC,
+    &trange::SPEC,
     &atr::SPEC,
+    &natr::SPEC,
+    &plus_di::SPEC,
+    &minus_di::SPEC,
+    &dx::SPEC,
+    &adx::SPEC,
+    &adxr::SPEC,
     &stoch::SPEC,
+    &stochrsi::SPEC,
+    &cci::SPEC,
+    &willr::SPEC,
+    &mfi::SPEC,
+    &ultosc::SPEC,
+    &aroon::SPEC,
+    &sar::SPEC,
     &obv::SPEC,
+    &ad::SPEC,
+    &vwap::SPEC,
+    &adosc::SPEC,
+    &donchian::SPEC,
+    &supertrend::SPEC,
 ];
 
 /// The indicator of that name or alias, in any case.

@@ -25,11 +25,9 @@ fn compute(candles: &Candles, _arguments: &Arguments) -> Vec<Column> {
     for (out, (close, volume)) in
         column.values.iter_mut().zip(candles.close.iter().zip(&candles.volume))
     {
-        if *close > before {
-            total += volume;
-        } else if *close < before {
-            total -= volume;
-        }
+        let rises = if *close > before { *volume } else { 0.0 };
+        let falls = if *close < before { *volume } else { 0.0 };
+        total += rises - falls;
         before = *close;
         *out = total;
     }

@@ -101,6 +101,30 @@ pub(super) fn exponential(values: &[f64], at: usize, seed: f64, period: usize) -
     column
 }
 
+/// The exponential average seeded with the mean of the first `period` values, which are defined from `first` on.
+pub(super) fn seeded(values: &[f64], first: usize, period: usize) -> Column {
+    let at = first + period - 1;
+    exponential(values, at, mean_at(values, at, period), period)
+}
+
+/// Wilder's average: the mean of the first `period` values, which are defined from `first` on, then
+/// `(average · (period − 1) + x) ÷ period`.
+pub(super) fn wilder(values: &[f64], first: usize, period: usize) -> Column {
+    let mut column = Column::undefined(values.len(), first + period - 1);
+    let at = column.first_defined;
+    if at == values.len() {
+        return column;
+    }
+    let (previous, divisor) = (to_f64(period - 1), to_f64(period));
+    let mut average = values[first..=at].iter().sum::<f64>() / divisor;
+    column.values[at] = average;
+    for (out, value) in column.values[at + 1..].iter_mut().zip(&values[at + 1..]) {
+        average = (average * previous + value) / divisor;
+        *out = average;
+    }
+    column
+}
+
 /// The mean of the `period` values that end at index `end`; zero when there are not as many.
 pub(super) fn mean_at(values: &[f64], end: usize, period: usize) -> f64 {
     values.get((end + 1).saturating_sub(period)..=end).map_or(0.0, sum) / to_f64(period)

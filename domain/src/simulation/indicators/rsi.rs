@@ -19,11 +19,26 @@ fn first_defined(arguments: &Arguments) -> usize {
 }
 
 fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
-    let values = arguments.source.column(candles);
-    let period = arguments.period(0);
+    vec![strengths(&arguments.source.column(candles), arguments.period(0))]
+}
+
+/// The relative strength index of a column that is defined from its beginning.
+pub(super) fn strengths(values: &[f64], period: usize) -> Column {
+    gains_and_losses(values, period, |gain, loss| {
+        let total = gain + loss;
+        if total > 0.0 { 100.0 * (gain / total) } else { 0.0 }
+    })
+}
+
+/// What `measure` makes of Wilder's averages of gains and losses, seeded with the means of the first `period`.
+pub(super) fn gains_and_losses(
+    values: &[f64],
+    period: usize,
+    measure: impl Fn(f64, f64) -> f64,
+) -> Column {
     let mut column = Column::undefined(values.len(), period);
     if column.first_defined == values.len() {
-        return vec![column];
+        return column;
     }
     let (mut gain, mut loss) = (0.0, 0.0);
     for pair in values[..=period].windows(2) {
@@ -34,23 +49,18 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
     let divisor = rolling::to_f64(period);
     gain /= divisor;
     loss /= divisor;
-    column.values[period] = strength(gain, loss);
+    column.values[period] = measure(gain, loss);
     let previous = rolling::to_f64(period - 1);
     for (out, pair) in column.values[period + 1..].iter_mut().zip(values[period..].windows(2)) {
         let (up, down) = split(pair[1] - pair[0]);
         gain = (gain * previous + up) / divisor;
         loss = (loss * previous + down) / divisor;
-        *out = strength(gain, loss);
+        *out = measure(gain, loss);
     }
-    vec![column]
+    column
 }
 
 /// A change as a gain and a loss, one of which is zero.
 fn split(change: f64) -> (f64, f64) {
     (rolling::larger(change, 0.0), rolling::larger(-change, 0.0))
-}
-
-fn strength(gain: f64, loss: f64) -> f64 {
-    let total = gain + loss;
-    if total > 0.0 { 100.0 * (gain / total) } else { 0.0 }
 }

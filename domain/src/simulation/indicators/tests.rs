@@ -1,6 +1,6 @@
 //! Every indicator against TA-Lib 0.8.2 and at the edges.
 
-use std::{fs::File, path::Path};
+use std::{collections::BTreeMap, fs::File, path::Path, sync::LazyLock};
 
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
@@ -23,13 +23,19 @@ fn bitcoin() -> Candles {
     .collect()
 }
 
-/// A column of the reference: one value a candle, none where it is blank.
-fn reference(name: &str) -> Vec<Option<f64>> {
+/// The columns of the reference: one value a candle, none where it is blank.
+static REFERENCE: LazyLock<BTreeMap<String, Vec<Option<f64>>>> = LazyLock::new(|| {
     let file = GzDecoder::new(testdata("talib/BTCUSDT_1d.talib.csv.gz"));
     let mut reader = csv::Reader::from_reader(file);
-    let column = reader.headers().unwrap().iter().position(|header| header == name).unwrap();
-    reader.records().map(|row| row.unwrap()[column].parse().ok()).collect()
-}
+    let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let mut columns: BTreeMap<String, Vec<Option<f64>>> = BTreeMap::new();
+    for row in reader.records() {
+        for (name, value) in names.iter().zip(&row.unwrap()) {
+            columns.entry(name.clone()).or_default().push(value.parse().ok());
+        }
+    }
+    columns
+});
 
 fn arguments(spec: &IndicatorSpec, numbers: &[f64]) -> Arguments {
     let source = spec.parameters.iter().find_map(|parameter| match parameter.kind {
@@ -75,6 +81,31 @@ fn candles(closes: &[f64]) -> Candles {
 #[case("max", &[20.0], &["MAXHIGH_20"])]
 #[case("MIN", &[20.0], &["MINLOW_20"])]
 #[case("obv", &[], &["OBV"])]
+#[case("dema", &[20.0], &["DEMA_20"])]
+#[case("tema", &[20.0], &["TEMA_20"])]
+#[case("kama", &[10.0], &["KAMA_10"])]
+#[case("trix", &[15.0], &["TRIX_15"])]
+#[case("cmo", &[14.0], &["CMO_14"])]
+#[case("ppo", &[12.0, 26.0], &["PPO_12_26_EMA"])]
+#[case("linearreg", &[14.0], &["LINEARREG_14"])]
+#[case("mom", &[10.0], &["MOM_10"])]
+#[case("trange", &[], &["TRANGE"])]
+#[case("natr", &[14.0], &["NATR_14"])]
+#[case("plus_di", &[14.0], &["PLUS_DI_14"])]
+#[case("minus_di", &[14.0], &["MINUS_DI_14"])]
+#[case("dx", &[14.0], &["DX_14"])]
+#[case("adx", &[14.0], &["ADX_14"])]
+#[case("adxr", &[14.0], &["ADXR_14"])]
+#[case("stochrsi", &[14.0, 5.0, 3.0], &["STOCHRSIK_14_5_3", "STOCHRSID_14_5_3"])]
+#[case("stoch", &[5.0, 1.0, 3.0], &["STOCHFK_5_3", "STOCHFD_5_3"])]
+#[case("cci", &[20.0], &["CCI_20"])]
+#[case("willr", &[14.0], &["WILLR_14"])]
+#[case("mfi", &[14.0], &["MFI_14"])]
+#[case("ultosc", &[7.0, 14.0, 28.0], &["ULTOSC_7_14_28"])]
+#[case("aroon", &[14.0], &["AROONUP_14", "AROONDOWN_14"])]
+#[case("sar", &[0.02, 0.2], &["SAR_002_02"])]
+#[case("ad", &[], &["AD"])]
+#[case("adosc", &[3.0, 10.0], &["ADOSC_3_10"])]
 fn it_agrees_with_talib(#[case] name: &str, #[case] numbers: &[f64], #[case] columns: &[&str]) {
     let candles = bitcoin();
     let spec = find(name).unwrap();
@@ -82,13 +113,14 @@ fn it_agrees_with_talib(#[case] name: &str, #[case] numbers: &[f64], #[case] col
     let outputs = (spec.compute)(&candles, &arguments);
     assert_eq!(outputs.len(), spec.outputs.len());
     for (output, column) in outputs.iter().zip(columns) {
-        let expected = reference(column);
+        let expected = &REFERENCE[*column];
         let first = expected.iter().position(Option::is_some).unwrap();
         assert_eq!((output.first_defined, (spec.first_defined)(&arguments)), (first, first));
         for (index, expected) in expected.iter().enumerate() {
             match (output.get(index), expected) {
                 (Some(ours), Some(expected)) => assert!(
-                    (ours - expected).abs() <= 1e-9 * expected.abs(),
+                    // A sum that cancels to nothing has no relative error.
+                    (ours - expected).abs() <= 1e-9 * expected.abs() + 1e-12,
                     "{column}[{index}] is {ours:?}, not {expected:?}"
                 ),
                 (ours, expected) => assert_eq!(ours, *expected, "{column}[{index}]"),
@@ -142,12 +174,14 @@ fn with_period(spec: &IndicatorSpec, period: u32) -> Arguments {
 
 #[test]
 fn a_series_that_is_too_short_has_no_value() {
-    for spec in ALL.iter().filter(|spec| !spec.parameters.is_empty()) {
-        for len in [0, 1, 2, 9] {
-            for column in (spec.compute)(&candles(&vec![5.0; len]), &with_period(spec, 11)) {
+    for spec in ALL {
+        let arguments = with_period(spec, 11);
+        for len in [0, 1, 2, 9, 11, 12, 20, 22, 30, 31, 32] {
+            let first = (spec.first_defined)(&arguments).min(len);
+            for column in (spec.compute)(&candles(&vec![5.0; len]), &arguments) {
                 assert_eq!(
                     (column.first_defined, column.values.len()),
-                    (len, len),
+                    (first, len),
                     "{}",
                     spec.name
                 );
@@ -262,4 +296,64 @@ proptest! {
             prop_assert_eq!(lowest[at], window.iter().copied().fold(f64::MAX, f64::min));
         }
     }
+}
+
+/// Candles of high, low, close and volume, an hour apart from the beginning of a day.
+fn hours(rows: &[(f64, f64, f64, f64)]) -> Candles {
+    let candle = |(index, (high, low, close, volume)): (usize, &(f64, f64, f64, f64))| Candle {
+        open_time: i64::try_from(index).unwrap() * 3_600_000,
+        open: *close,
+        high: *high,
+        low: *low,
+        close: *close,
+        volume: *volume,
+    };
+    rows.iter().enumerate().map(candle).collect()
+}
+
+#[test]
+fn vwap_begins_anew_each_day() {
+    let mut rows = vec![(3.0, 3.0, 3.0, 0.0), (4.0, 1.0, 1.0, 1.0), (9.0, 6.0, 6.0, 3.0)];
+    rows.resize(24, (5.0, 5.0, 5.0, 0.0));
+    rows.push((8.0, 8.0, 8.0, 2.0));
+    let spec = find("vwap").unwrap();
+    let vwap = (spec.compute)(&hours(&rows), &arguments(spec, &[])).remove(0).values;
+    assert_eq!((vwap[0], vwap[1], vwap[2], vwap[23], vwap[24]), (3.0, 2.0, 5.75, 5.75, 8.0));
+}
+
+#[test]
+fn a_donchian_channel_spans_highs_and_lows() {
+    let rows = [(5.0, 3.0, 4.0, 1.0), (6.0, 2.0, 4.0, 1.0), (5.5, 4.0, 4.5, 1.0)];
+    let spec = find("donchian").unwrap();
+    let channel = (spec.compute)(&hours(&rows), &arguments(spec, &[2.0]));
+    let ends: Vec<f64> = channel.iter().map(|column| column.values[2]).collect();
+    assert_eq!(ends, [6.0, 4.0, 2.0]);
+    assert_eq!(channel[0].first_defined, 1);
+}
+
+#[test]
+fn a_supertrend_trails_and_flips_when_closed_through() {
+    // A true range of 2 on every candle, so a band of 2 around the middle.
+    let rows =
+        [10.0, 11.0, 12.0, 11.5, 9.0, 8.0].map(|middle| (middle + 1.0, middle - 1.0, middle, 1.0));
+    let spec = find("supertrend").unwrap();
+    let trend = (spec.compute)(&hours(&rows), &arguments(spec, &[1.0, 1.0]));
+    assert_eq!(trend[0].first_defined, 1);
+    // Ranges: 2, 2, 2, 3.5, 2. Lower bands 9, 10, 10 (does not fall); the close at 9 is below: upper 12.5, then 10.
+    assert_eq!(trend[0].values[1..], [9.0, 10.0, 10.0, 12.5, 10.0]);
+    assert_eq!(trend[1].values[1..], [1.0, 1.0, 1.0, -1.0, -1.0]);
+}
+
+#[test]
+fn every_column_of_the_reference_is_told_by_some_indicator() {
+    // The Aroon oscillator is `aroon(14).up - aroon(14).down`.
+    let (up, down) = (&REFERENCE["AROONUP_14"], &REFERENCE["AROONDOWN_14"]);
+    for ((up, down), oscillator) in up.iter().zip(down).zip(&REFERENCE["AROONOSC_14"]) {
+        let ours = up.zip(*down).map(|(up, down)| up - down);
+        match (ours, oscillator) {
+            (Some(ours), Some(theirs)) => assert!((ours - theirs).abs() <= 1e-9 * theirs.abs()),
+            (ours, theirs) => assert_eq!(ours, *theirs),
+        }
+    }
+    assert_eq!(REFERENCE.len(), 1 + 57);
 }

@@ -24,8 +24,11 @@ fn first_defined(arguments: &Arguments) -> usize {
 }
 
 fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
-    let values = arguments.source.column(candles);
-    let period = arguments.period(0);
+    vec![weighted(&arguments.source.column(candles), arguments.period(0))]
+}
+
+/// The linearly weighted mean over a moving window.
+pub(super) fn weighted(values: &[f64], period: usize) -> Column {
     let mut column = Column::undefined(values.len(), period - 1);
     let newest = rolling::to_f64(period);
     let divisor = newest * (newest + 1.0) / 2.0;
@@ -45,5 +48,5 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
             column.values[index] = weighted / divisor;
         }
     }
-    vec![column]
+    column
 }

@@ -1,0 +1,51 @@
+//! KAMA: an exponential average that follows faster the straighter the way was (TA-Lib `KAMA`).
+
+use super::{Arguments, Column, IndicatorSpec, ParameterSpec};
+use crate::simulation::{Candles, rules::Source};
+
+/// The weight's constants for 30 and for 2 candles.
+const SLOW: f64 = 2.0 / 31.0;
+const FAST: f64 = 2.0 / 3.0;
+
+pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
+    name: "kama",
+    aliases: &[],
+    description: "Kaufman's adaptive moving average: its weight follows the efficiency of the last candles' way.",
+    parameters: &[ParameterSpec::period("period", 10), ParameterSpec::source(Source::Close)],
+    outputs: &["value"],
+    default_output: 0,
+    first_defined,
+    compute,
+};
+
+fn first_defined(arguments: &Arguments) -> usize {
+    arguments.period(0)
+}
+
+/// The efficiency is |change over the period| ÷ Σ|change per candle|, 1 where that sum is 0; the weight its place
+/// between both constants, squared. It starts from the value before the first one.
+fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
+    let values = arguments.source.column(candles);
+    let period = arguments.period(0);
+    let mut column = Column::undefined(values.len(), period);
+    let step = |index: usize| (values[index] - values[index - 1]).abs();
+    let mut average = 0.0;
+    let mut way = 0.0;
+    for index in column.first_defined..values.len() {
+        // Summed afresh now and then, so that rounding errors do not pile up.
+        if (index - period).is_multiple_of(period.max(64)) {
+            way = (index + 1 - period..=index).map(step).sum();
+        } else {
+            way += step(index) - step(index - period);
+        }
+        if index == period {
+            average = values[index - 1];
+        }
+        let change = (values[index] - values[index - period]).abs();
+        let efficiency = if way <= change { 1.0 } else { change / way };
+        let weight = efficiency * (FAST - SLOW) + SLOW;
+        average += weight * weight * (values[index] - average);
+        column.values[index] = average;
+    }
+    vec![column]
+}

@@ -1,0 +1,34 @@
+//! VWAP: Σ typical price · volume ÷ Σ volume since the beginning of the UTC day.
+
+use super::{Arguments, Column, IndicatorSpec};
+use crate::simulation::{Candles, equity::days, rules::Source};
+
+pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
+    name: "vwap",
+    aliases: &[],
+    description: "Volume-weighted average price since the beginning of the UTC day, of the mean of high, low and close.",
+    parameters: &[],
+    outputs: &["value"],
+    default_output: 0,
+    first_defined,
+    compute,
+};
+
+fn first_defined(_arguments: &Arguments) -> usize {
+    0
+}
+
+/// The typical price itself while nothing was traded.
+fn compute(candles: &Candles, _arguments: &Arguments) -> Vec<Column> {
+    let mut column = Column::undefined(candles.len(), 0);
+    let typical = Source::Hlc3.column(candles);
+    for (_, day) in days(&candles.open_time) {
+        let (mut money, mut volume) = (0.0, 0.0);
+        for index in day {
+            money += typical[index] * candles.volume[index];
+            volume += candles.volume[index];
+            column.values[index] = if volume > 0.0 { money / volume } else { typical[index] };
+        }
+    }
+    vec![column]
+}
