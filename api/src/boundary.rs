@@ -20,7 +20,7 @@ use crate::{
     error::ApiError,
     links,
     openapi::Document,
-    request::{READ_MODELS, RequestId},
+    request::{Arrival, READ_MODELS},
     select::select,
 };
 
@@ -178,9 +178,10 @@ impl Asked {
             |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
         let request_id =
             sent.filter(is_fit).map_or_else(|| clock::new_ulid().to_string(), str::to_owned);
-        request.set_data(RequestId(request_id.clone()));
         let uri = request.uri().clone();
         let alias = canonical(uri.path());
+        let is_alias = alias.is_some();
+        request.set_data(Arrival { request_id: request_id.clone(), is_alias });
         if let Some(path) = &alias {
             let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             if let Ok(rewritten) = format!("{path}{query}").parse() {

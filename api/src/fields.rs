@@ -16,6 +16,13 @@ pub(crate) trait Input: Sized + Send {
     const NAME: &'static str;
     /// All of its fields; others are refused.
     const FIELDS: &'static [Field];
+    /// Others are not refused.
+    const IS_OPEN: bool = false;
+
+    /// Whether a name that is not among the fields may come.
+    fn is_extra(_name: &str) -> bool {
+        false
+    }
 
     /// Reads it; what is wrong is noted in `fields`, which then is refused as a whole.
     fn read(fields: &mut Fields<'_>) -> Option<Self>;
@@ -100,7 +107,9 @@ pub(crate) fn read<T: Input>(
     is_query: bool,
 ) -> Result<T, Vec<FieldError>> {
     let mut fields = Fields { map, is_query, errors: Vec::new() };
-    fields.refuse_unknown(T::FIELDS);
+    if !T::IS_OPEN {
+        fields.refuse_unknown(T::FIELDS, T::is_extra);
+    }
     match T::read(&mut fields) {
         Some(value) if fields.errors.is_empty() => Ok(value),
         _ if fields.errors.is_empty() => Err(vec![FieldError::new("", "invalid", "is not valid")]),
@@ -129,6 +138,11 @@ impl Fields<'_> {
     /// Notes what another reader found.
     pub(crate) fn errors(&mut self, errors: Vec<FieldError>) {
         self.errors.extend(errors);
+    }
+
+    /// Gives up what was noted: the reader answers for it.
+    pub(crate) fn take_errors(&mut self) -> Vec<FieldError> {
+        std::mem::take(&mut self.errors)
     }
 
     /// The field of any of these names, which mean the same; null counts as absent.
@@ -255,13 +269,14 @@ impl Fields<'_> {
         })
     }
 
-    fn refuse_unknown(&mut self, known: &'static [Field]) {
+    fn refuse_unknown(&mut self, known: &'static [Field], is_extra: fn(&str) -> bool) {
         let common: &[&str] = if self.is_query { &["fields", "min_position"] } else { &[] };
         let names: Vec<&str> = known.iter().map(|field| field.name).collect();
         let unknown: Vec<&String> = self
             .map
             .keys()
             .filter(|key| !names.contains(&key.as_str()) && !common.contains(&key.as_str()))
+            .filter(|key| !is_extra(key))
             .collect();
         for key in unknown {
             let what = if self.is_query { "query parameter" } else { "field" };

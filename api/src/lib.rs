@@ -8,11 +8,13 @@ mod error;
 mod fields;
 mod json;
 mod links;
+mod lttb;
 mod openapi;
 mod query;
 mod request;
 mod rest;
 mod select;
+mod settle;
 mod values;
 
 use std::{sync::Arc, time::Duration};

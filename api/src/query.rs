@@ -89,6 +89,15 @@ pub(crate) struct Paging {
     cursor: Option<String>,
 }
 
+impl Input for Paging {
+    const NAME: &'static str = "Paging";
+    const FIELDS: &'static [Field] = &[PAGE, LIMIT, PER_PAGE, CURSOR];
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self::read(fields))
+    }
+}
+
 impl Paging {
     /// Reads the page of an ordinary list.
     pub(crate) fn read(fields: &mut Fields<'_>) -> Self {

@@ -33,6 +33,8 @@ pub(crate) struct Wishes {
     traceparent: Option<String>,
     if_match: Option<i64>,
     idempotency_key: Option<String>,
+    /// It came by `/api/…` instead of `/api/v1/…`.
+    pub(crate) is_alias: bool,
     /// `Prefer: respond-async`.
     pub(crate) respond_async: bool,
     /// `Prefer: wait=N`.
@@ -49,9 +51,13 @@ pub(crate) const READ_MODELS: [&str; 6] = [
     projections::equity_curves::NAME,
 ];
 
-/// The request's id, as the boundary gave it.
+/// What the boundary tells the handlers.
 #[derive(Debug, Clone)]
-pub(crate) struct RequestId(pub(crate) String);
+pub(crate) struct Arrival {
+    pub(crate) request_id: String,
+    /// It came by `/api/…` instead of `/api/v1/…`.
+    pub(crate) is_alias: bool,
+}
 
 impl Caller {
     /// The user as commands and the ownership check know them.
@@ -153,6 +159,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 impl Wishes {
+    /// Where the client finds what it made.
+    pub(crate) fn prefix(&self) -> &'static str {
+        if self.is_alias { "/api" } else { "/api/v1" }
+    }
+
     fn read(request: &Request) -> Result<Self, ApiError> {
         let headers = request.headers();
         let idempotency_key = match headers.get("idempotency-key") {
@@ -164,8 +175,10 @@ impl Wishes {
             Some(tag) => Some(sequence_of(tag)?),
         };
         let (respond_async, wait) = preferences(headers);
+        let arrival = request.data::<Arrival>();
         Ok(Self {
-            request_id: request.data::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            request_id: arrival.map(|arrival| arrival.request_id.clone()).unwrap_or_default(),
+            is_alias: arrival.is_some_and(|arrival| arrival.is_alias),
             traceparent: text(headers, "traceparent")
                 .filter(|text| is_traceparent(text))
                 .map(str::to_owned),

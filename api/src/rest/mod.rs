@@ -1,11 +1,22 @@
 //! REST: one file per resource, all of it described by one OpenAPI document.
 
 pub(crate) mod assets;
+pub(crate) mod backtest_body;
+pub(crate) mod backtest_query;
+pub(crate) mod backtest_resource;
+pub(crate) mod backtests;
+pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod indicators;
+pub(crate) mod ledger;
 pub(crate) mod market_data;
+pub(crate) mod metrics;
 pub(crate) mod service_info;
 pub(crate) mod sessions;
+pub(crate) mod strategies;
+pub(crate) mod strategy_body;
+pub(crate) mod strategy_catalog;
+pub(crate) mod trades;
 pub(crate) mod users;
 
 use poem_openapi::{OpenApiService, Tags};
@@ -14,6 +25,13 @@ use poem_openapi::{OpenApiService, Tags};
 pub(crate) type Resources = (
     users::Users,
     sessions::Sessions,
+    strategies::Strategies,
+    strategy_catalog::StrategyCatalog,
+    backtests::Backtests,
+    metrics::BacktestMetrics,
+    trades::Trades,
+    ledger::Ledger,
+    events::Events,
     assets::Assets,
     market_data::MarketData,
     indicators::Indicators,
@@ -42,6 +60,13 @@ pub(crate) fn service() -> OpenApiService<Resources, ()> {
     let resources = (
         users::Users,
         sessions::Sessions,
+        strategies::Strategies,
+        strategy_catalog::StrategyCatalog,
+        backtests::Backtests,
+        metrics::BacktestMetrics,
+        trades::Trades,
+        ledger::Ledger,
+        events::Events,
         assets::Assets,
         market_data::MarketData,
         indicators::Indicators,
