@@ -71,7 +71,9 @@ pub fn start(
     store: EventStore,
     stop: watch::Receiver<bool>,
 ) -> JoinHandle<()> {
+    let presence = read_models.progress.runner_started();
     tokio::spawn(async move {
+        let _presence = presence;
         let mut followers = JoinSet::new();
         for model in READ_MODELS {
             let follower = Follower::new(&read_models, &store, model);

@@ -1,13 +1,25 @@
 //! Read your writes: waits until read models have passed a position, told by the local runner or by their checkpoints.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::{sync::watch, time};
+use tokio::{
+    sync::{Mutex, watch},
+    time,
+};
 
 use crate::{ReadModels, checkpoints, read_model};
 
-/// How often the checkpoints are read where another process projects.
+/// How often a checkpoint is read where only other processes project.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// How often it is read where this process projects too: another may still be the one that moves it.
+const POLL_INTERVAL_BESIDE_RUNNER: Duration = Duration::from_millis(100);
 
 /// A read model did not reach the position in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,19 +32,49 @@ pub struct Behind {
 /// How far each read model is, as far as this process knows.
 #[derive(Clone)]
 pub(crate) struct Progress {
-    positions: Arc<BTreeMap<&'static str, watch::Sender<i64>>>,
+    known: Arc<BTreeMap<&'static str, Known>>,
+    runners: Arc<AtomicUsize>,
+}
+
+/// What is known of one read model.
+struct Known {
+    position: watch::Sender<i64>,
+    /// Held by the waiter that reads the checkpoint for all of them.
+    turn: Mutex<()>,
+}
+
+/// Counts as a runner of this process until it is dropped.
+pub(crate) struct RunnerPresence(Arc<AtomicUsize>);
+
+impl Drop for RunnerPresence {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        let senders = read_model::READ_MODELS.map(|model| (model.name, watch::Sender::new(0)));
-        Self { positions: Arc::new(senders.into_iter().collect()) }
+        let known = read_model::READ_MODELS.map(|model| {
+            (model.name, Known { position: watch::Sender::new(0), turn: Mutex::new(()) })
+        });
+        Self { known: Arc::new(known.into_iter().collect()), runners: Arc::default() }
+    }
+
+    /// Says that a runner of this process tells what it does.
+    pub(crate) fn runner_started(&self) -> RunnerPresence {
+        self.runners.fetch_add(1, Ordering::Relaxed);
+        RunnerPresence(Arc::clone(&self.runners))
+    }
+
+    fn poll_interval(&self) -> Duration {
+        let has_runner = self.runners.load(Ordering::Relaxed) > 0;
+        if has_runner { POLL_INTERVAL_BESIDE_RUNNER } else { POLL_INTERVAL }
     }
 
     /// Tells the waiters that the read model has all events up to `position`.
     pub(crate) fn advance(&self, read_model: &str, position: i64) {
-        if let Some(sender) = self.positions.get(read_model) {
-            sender.send_if_modified(|known| {
+        if let Some(known) = self.known.get(read_model) {
+            known.position.send_if_modified(|known| {
                 let is_news = position > *known;
                 *known = position.max(*known);
                 is_news
@@ -55,16 +97,16 @@ impl ReadModels {
         let deadline = time::Instant::now() + bound;
         for read_model in read_models {
             let behind = || Behind { read_model, position };
-            let sender = self.progress.positions.get(read_model).ok_or_else(behind)?;
-            let mut receiver = sender.subscribe();
+            let known = self.progress.known.get(read_model).ok_or_else(behind)?;
+            let mut receiver = known.position.subscribe();
             let reached = async {
                 tokio::select! {
+                    biased;
                     passed = receiver.wait_for(|known| *known >= position) => passed.is_ok(),
-                    () = self.watch_checkpoint(read_model, position) => true,
+                    () = self.watch_checkpoint(read_model, &known.turn, position) => true,
                 }
             };
-            let is_known = *sender.borrow() >= position;
-            if !is_known && !time::timeout_at(deadline, reached).await.unwrap_or(false) {
+            if !time::timeout_at(deadline, reached).await.unwrap_or(false) {
                 return Err(behind());
             }
         }
@@ -81,13 +123,12 @@ impl ReadModels {
     }
 
     /// Ends when the stored checkpoint has passed `position`: another process may be the one that projects.
-    async fn watch_checkpoint(&self, read_model: &'static str, position: i64) {
+    async fn watch_checkpoint(&self, read_model: &'static str, turn: &Mutex<()>, position: i64) {
         let table = read_model::find(read_model).map_or(read_model, |model| model.table);
-        let mut ticks = time::interval(POLL_INTERVAL);
-        ticks.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
-        ticks.tick().await;
+        // The others hear of what this one reads.
+        let _turn = turn.lock().await;
         loop {
-            ticks.tick().await;
+            time::sleep(self.progress.poll_interval()).await;
             match checkpoints::load(&self.database, table).await {
                 Ok(Some(checkpoint)) => {
                     self.progress.advance(read_model, checkpoint.position);

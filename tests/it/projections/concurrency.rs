@@ -16,7 +16,7 @@ const BOUND: Duration = Duration::from_secs(60);
 async fn assert_rebuilds_equal(bench: &Bench) {
     for model in status::list() {
         let live = bench.rows(model.table).await;
-        bench.reads.rebuild(&bench.store, model.name, |_| {}).await.unwrap();
+        bench.reads.rebuild(&bench.store, model.name, |_| {}).await.expect(model.name);
         assert_eq!(bench.rows(model.table).await, live, "{}", model.name);
     }
 }
@@ -55,11 +55,12 @@ async fn runners_that_are_killed_at_any_moment_lose_and_repeat_nothing() {
         position = run(&bench.store, Uuid::from_u128(number), user(7), 200, Some(1.0)).await;
         let (_stop, stopped) = watch::channel(false);
         let reads = ReadModels::new(bench.database.database.clone());
-        let runner = runner::start(reads, bench.store.clone(), stopped);
+        let mut runner = runner::start(reads, bench.store.clone(), stopped);
         // From "before the first batch" to "in the middle of a later one".
         let moment = Duration::from_micros(u64::try_from(number).unwrap() * 700);
-        let ended = tokio::time::timeout(moment, runner).await;
+        let ended = tokio::time::timeout(moment, &mut runner).await;
         assert!(ended.is_err(), "the runner was still at work");
+        runner.abort();
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                    WHERE datname = current_database() AND pid <> pg_backend_pid() \
                    AND query ~ 'read_models' AND state <> 'idle'";

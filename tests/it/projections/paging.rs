@@ -21,7 +21,7 @@ fn mine() -> BacktestFilter {
 }
 
 fn sharpe() -> Metric {
-    Metric::parse("sharpe_ratio").unwrap()
+    Metric::parse("sharpe_ratio").expect("a metric")
 }
 
 /// Runs with ids from 1 and these Sharpe ratios, none for one that is pending.
@@ -42,7 +42,8 @@ async fn follow_cursors(
     let (mut ids, mut cursor) = (Vec::new(), None);
     loop {
         let request = PageRequest::Cursor { cursor, limit: 2 };
-        let page = bench.reads.list_backtests(&mine(), sort, descending, &request).await.unwrap();
+        let page = bench.reads.list_backtests(&mine(), sort, descending, &request).await;
+        let page = page.expect("a page");
         assert_eq!(page.total, None);
         ids.extend(page.rows.iter().map(|row| row.id.uuid().as_u128()));
         let Some(next) = page.next_cursor else { return ids };

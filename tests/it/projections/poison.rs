@@ -35,7 +35,7 @@ async fn two_runs_around_a_poison_event(bench: &Bench) -> i64 {
         reservations: Vec::new(),
         priority: Priority::Interactive,
     };
-    bench.store.append(append).await.unwrap();
+    bench.store.append(append).await.expect("an append");
     run(&bench.store, Uuid::from_u128(12), user(7), 4, None).await;
     before + 1
 }
