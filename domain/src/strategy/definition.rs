@@ -1,5 +1,8 @@
 //! A strategy's definition as it is stored and pinned: a built-in by name or rules, config, default parameters.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -76,3 +76,43 @@ fn plain(letter: char) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("Golden Cross", "golden-cross")]
+    #[case("  RSI -- 14/30!  ", "rsi-14-30")]
+    #[case("Jürgen's Strategie №1", "juergens-strategie-1")]
+    #[case("Café Ångström", "cafe-angstroem")]
+    #[case("Cafe\u{301}", "cafe")]
+    #[case("İstanbul", "istanbul")]
+    #[case("Straße", "strasse")]
+    #[case("比特币 策略", "比特币-策略")]
+    #[case("Стратегия", "стратегия")]
+    #[case("v1.2_beta", "v1-2-beta")]
+    #[case("", "strategy")]
+    #[case("🚀🚀", "strategy")]
+    #[case("---", "strategy")]
+    fn a_name_becomes_a_slug(#[case] name: &str, #[case] expected: &str) {
+        assert_eq!(slug(name), expected);
+    }
+
+    #[test]
+    fn a_slug_has_at_most_60_characters_and_no_dash_at_its_ends() {
+        assert_eq!(slug(&"a".repeat(100)), "a".repeat(60));
+        assert_eq!(slug(&format!("{} b", "a".repeat(59))), "a".repeat(59));
+        assert_eq!(slug(&format!("{} bc", "a".repeat(58))), format!("{}-b", "a".repeat(58)));
+        assert_eq!(slug(&"策".repeat(100)).chars().count(), 60);
+    }
+
+    #[test]
+    fn a_taken_slug_gets_a_number() {
+        assert_eq!(with_suffix("dip", 1), "dip");
+        assert_eq!(with_suffix("dip", 2), "dip-2");
+        assert_eq!(with_suffix("dip", 3), "dip-3");
+    }
+}

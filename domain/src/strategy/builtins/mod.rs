@@ -149,3 +149,6 @@ fn without_module(code_ref: &str) -> &str {
 fn letters(name: &str) -> impl Iterator<Item = char> {
     name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests;
