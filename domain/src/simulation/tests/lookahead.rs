@@ -22,7 +22,7 @@ fn a_run_cut_off_at_any_candle_is_the_beginning_of_the_whole_run(
     #[values("stop_first", "target_first")] intrabar: &str,
     #[values("BTCUSDT_1d", "GOOG_1d")] market: &str,
 ) {
-    let candles = first_candles(&candles_of(market), 200);
+    let candles = first_candles(&candles_of(market), 160);
     let rule = |comparator: &str| {
         json!({"operator": "or", "conditions": [
             {"indicator": "sma(3)", "comparator": comparator, "value": "sma(8)[1]"},
@@ -34,11 +34,13 @@ fn a_run_cut_off_at_any_candle_is_the_beginning_of_the_whole_run(
         "config": {"direction": direction, "stop_loss": 1, "take_profit": 1.5}});
     let settings =
         settings(json!({"fill": fill, "intrabar": intrabar, "slippage_bps": 3, "spread_bps": 1}));
-    let whole = simulate(&body, &candles, &settings).unwrap();
+    let strategy = strategy(&body);
+    let simulate = |candles: &Candles| run(&input(&strategy, candles, &settings), &mut ()).unwrap();
+    let whole = simulate(&candles);
     assert!(whole.trades.len() > 20, "{}", whole.trades.len());
     assert!(whole.ambiguous_trades_count > 0);
     for end in whole.first_evaluated..candles.len() {
-        let part = simulate(&body, &first_candles(&candles, end + 1), &settings).unwrap();
+        let part = simulate(&first_candles(&candles, end + 1));
         let time = candles.open_time[end];
         assert_eq!(fills_before(&part, time), fills_before(&whole, time), "until {end}");
         assert_eq!(part.equity[..end], whole.equity[..end], "until {end}");

@@ -1,15 +1,20 @@
 //! Cases of 3 to 6 candles as backtesting.py 0.6.6 fills them.
 
+use std::collections::BTreeMap;
+
 use rstest::rstest;
 
 use super::*;
 use crate::simulation::exact::to_f64;
 
+/// Its kind and arguments.
+type Order = (String, Map<String, Value>);
+
 #[derive(serde::Deserialize)]
 struct Case {
     name: String,
     ohlc: Vec<[f64; 4]>,
-    plan: std::collections::BTreeMap<String, Vec<(String, Map<String, Value>)>>,
+    plan: BTreeMap<String, Vec<Order>>,
     config: Value,
     result: Value,
 }

@@ -1,0 +1,70 @@
+//! Real minutes laid end to end, and the engine over them.
+
+use std::{collections::BTreeMap, error::Error, fs::File, path::Path};
+
+use domain::{
+    market::{Candle, Timeframe},
+    simulation::{self, Candles, Input, Outcome, Settings, rules::BoundStrategy},
+    strategy::StrategyDefinition,
+};
+use flate2::read::GzDecoder;
+use rust_decimal::Decimal;
+use serde_json::json;
+
+/// March 2024 of BTCUSDT laid end to end to `len` minutes, prices as they are.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn minutes(len: usize) -> Result<Candles, Box<dyn Error>> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/testdata/candles");
+    let file = File::open(data.join("BTCUSDT_1m_2024-03.csv.gz"))?;
+    let rows = csv::Reader::from_reader(GzDecoder::new(file)).into_deserialize();
+    let month: Vec<(i64, f64, f64, f64, f64, f64)> = rows.collect::<Result<_, _>>()?;
+    let first = month.first().map_or(0, |row| row.0);
+    let times = (0..).map(|minute: i64| first + minute * 60_000);
+    let rows = times.zip(month.iter().cycle()).take(len);
+    let candle = |(open_time, &(_, open, high, low, close, volume))| Candle {
+        open_time,
+        open,
+        high,
+        low,
+        close,
+        volume,
+    };
+    Ok(rows.map(candle).collect())
+}
+
+/// The strategy of the bare loop, by the rule language.
+///
+/// # Errors
+/// Rules that cannot be bound.
+pub(crate) fn golden_cross() -> Result<BoundStrategy, Box<dyn Error>> {
+    let rule = |comparator: &str| {
+        json!({"operator": "and", "conditions": [
+            {"indicator": "sma(50)", "comparator": comparator, "value": "sma(200)"}]})
+    };
+    let body = json!({"entry_rules": rule("crosses_above"), "exit_rules": rule("crosses_below")});
+    let fields = body.as_object().ok_or("the body is an object")?;
+    let definition = StrategyDefinition::parse(fields).map_err(|errors| format!("{errors:?}"))?;
+    Ok(definition.bind(&BTreeMap::new()).map_err(|errors| format!("{errors:?}"))?)
+}
+
+/// One run with trades, equity and metrics.
+///
+/// # Errors
+/// As [`simulation::run`].
+pub(crate) fn engine(
+    strategy: &BoundStrategy,
+    candles: &Candles,
+) -> Result<Outcome, Box<dyn Error>> {
+    let input = Input {
+        strategy,
+        candles,
+        range_start: 0,
+        initial_balance: Decimal::from(10_000),
+        lot: Decimal::new(1, 8),
+        timeframe: Timeframe::OneMinute,
+        settings: &Settings::default(),
+    };
+    Ok(simulation::run(&input, &mut ())?)
+}
