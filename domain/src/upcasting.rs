@@ -41,11 +41,9 @@ pub fn decode<E: DeserializeOwned>(
     event: &RecordedEvent,
     upcasters: &[Box<dyn EventUpcaster>],
 ) -> Result<E, serde_json::Error> {
-    let is_old = |upcaster: &Box<dyn EventUpcaster>| {
-        upcaster.can_upcast(&event.event_type, &event.event_version)
-    };
+    let (kind, version) = (&event.event_type, &event.event_version);
     // Current events are all but a few: they are read straight from their text.
-    if !upcasters.iter().any(is_old) {
+    if !upcasters.iter().any(|upcaster| upcaster.can_upcast(kind, version)) {
         return serde_json::from_str(&event.payload);
     }
     let serialized = SerializedEvent::new(

@@ -78,7 +78,7 @@ impl RuleSet {
         errors: &mut Vec<FieldError>,
     ) -> Option<BoundStrategy> {
         let before = errors.len();
-        let mut binder = Binder { parameters, parameters_field, errors };
+        let mut binder = Binder::new(parameters, parameters_field, errors);
         let mut bind = |rule: &Option<Rule>| rule.as_ref().and_then(|rule| binder.bind(rule));
         let entry = bind(&self.entry);
         let exit = bind(&self.exit);

@@ -1,9 +1,9 @@
 //! Rules and numbers to what the engine evaluates: `$parameters` replaced, arguments checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    comparators,
+    CALLS_MAX, comparators,
     expression::{Argument, Call, Expression},
     rules::{Rule, RuleComparison, RuleTest, Term},
     suggest::{did_you_mean, shown},
@@ -19,13 +19,23 @@ use crate::{
 
 /// Puts numbers in place of parameters.
 pub struct Binder<'a> {
-    pub parameters: &'a BTreeMap<String, Number>,
-    /// Where the parameters come from: `parameters` or `default_parameters`.
-    pub parameters_field: &'a str,
-    pub errors: &'a mut Vec<FieldError>,
+    parameters: &'a BTreeMap<String, Number>,
+    parameters_field: &'a str,
+    errors: &'a mut Vec<FieldError>,
+    /// The texts of all calls so far, of all rules that it binds.
+    calls: BTreeSet<String>,
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
+    /// `parameters_field` is where the parameters come from: `parameters` or `default_parameters`.
+    pub fn new(
+        parameters: &'a BTreeMap<String, Number>,
+        parameters_field: &'a str,
+        errors: &'a mut Vec<FieldError>,
+    ) -> Self {
+        Self { parameters, parameters_field, errors, calls: BTreeSet::new() }
+    }
+
     /// The rule with numbers in place; none when something is wrong, which the errors say.
     pub fn bind(&mut self, rule: &Rule) -> Option<Condition> {
         match rule {
@@ -129,7 +139,22 @@ impl Binder<'_> {
         }
         self.check_order(term, call, &numbers)?;
         let numbers = numbers.into_iter().map(Argument::Number).collect();
-        Some(Call { numbers, ..call.clone() })
+        let call = Call { numbers, ..call.clone() };
+        self.count(term, &call)?;
+        Some(call)
+    }
+
+    /// Each different call is a column in memory.
+    fn count(&mut self, term: &Term, call: &Call) -> Option<()> {
+        self.calls.insert(call.to_string());
+        if self.calls.len() <= CALLS_MAX {
+            return Some(());
+        }
+        if self.calls.len() == CALLS_MAX + 1 {
+            let message = format!("a strategy uses at most {CALLS_MAX} different indicators");
+            self.fail(term.field.clone(), "too_many_indicators", message);
+        }
+        None
     }
 
     /// A fast average is faster than a slow one.

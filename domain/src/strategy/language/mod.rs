@@ -25,6 +25,8 @@ pub const EXPRESSION_DEPTH_MAX: u32 = 32;
 pub const LAG_MAX: usize = 10_000;
 /// Groups within groups.
 pub const GROUP_DEPTH_MAX: usize = 16;
+/// Different indicator calls of one strategy.
+pub const CALLS_MAX: usize = 100;
 /// Conditions and groups of one rule set.
 pub const CONDITIONS_MAX: usize = 200;
 

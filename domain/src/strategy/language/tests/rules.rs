@@ -21,7 +21,7 @@ fn bound(rule: &Value, parameters: &[(&str, f64)]) -> Result<Condition, Vec<Fiel
     let rule = rules::read("entry_rules", rule, &mut errors);
     let condition = rule.and_then(|rule| {
         let parameters_field = "default_parameters";
-        Binder { parameters: &parameters, parameters_field, errors: &mut errors }.bind(&rule)
+        Binder::new(&parameters, parameters_field, &mut errors).bind(&rule)
     });
     if errors.is_empty() { Ok(condition.unwrap()) } else { Err(errors) }
 }
@@ -191,6 +191,20 @@ fn groups_may_be_nested_16_deep_and_no_deeper() {
     };
     assert!(bound(&nested(16), &[]).is_ok());
     assert_eq!(errors(&nested(17))[0].1, "too_deep");
+}
+
+#[test]
+fn a_strategy_uses_at_most_100_different_indicators() {
+    let sums: Vec<_> = (1..=101).map(|period| format!("sma({period})")).collect();
+    let of = |sums: &[String]| {
+        let chunks = sums.chunks(20).map(|chunk| chunk.join("+"));
+        let conditions: Vec<_> =
+            chunks.map(|sum| json!({"indicator": sum, "comparator": ">", "value": 1})).collect();
+        json!({"operator": "or", "conditions": conditions})
+    };
+    assert!(bound(&of(&sums[..100]), &[]).is_ok());
+    let expected = ("entry_rules.conditions[5].indicator", "too_many_indicators");
+    assert_eq!(errors(&of(&sums)), [(expected.0.to_owned(), expected.1.to_owned())]);
 }
 
 #[test]
