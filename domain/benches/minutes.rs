@@ -8,8 +8,10 @@ use domain::{
     strategy::StrategyDefinition,
 };
 use flate2::read::GzDecoder;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde_json::json;
+
+use super::bare_loop::BareOutcome;
 
 /// March 2024 of BTCUSDT laid end to end to `len` minutes, prices as they are.
 ///
@@ -67,4 +69,35 @@ pub(crate) fn engine(
         settings: &Settings::default(),
     };
     Ok(simulation::run(&input, &mut ())?)
+}
+
+/// That both did the same work: trade by trade, candle by candle, but for roundings.
+///
+/// # Errors
+/// What differs.
+pub(crate) fn agree(
+    candles: &Candles,
+    bare: &BareOutcome,
+    engine: &Outcome,
+) -> Result<(), Box<dyn Error>> {
+    let near = |left: f64, right: f64| (left - right).abs() <= 1e-3 * left.abs().max(1.0);
+    // The engine closes the last trade at the end, too.
+    let trades = bare.trades.iter().zip(&engine.trades);
+    let same = trades.filter(|(bare, engine)| {
+        let exit = engine.exit.as_ref().map(|exit| exit.time);
+        let quantity = engine.entry.quantity.to_f64().unwrap_or_default();
+        engine.entry.time == candles.open_time[bare.entry]
+            && exit == Some(candles.open_time[bare.exit])
+            && near(bare.quantity, quantity)
+            && near(bare.pnl, engine.pnl.and_then(|pnl| pnl.to_f64()).unwrap_or_default())
+    });
+    if same.count() != bare.trades.len() || bare.trades.len() + 1 < engine.trades.len() {
+        return Err("the trades differ".into());
+    }
+    let last = candles.len() - 2;
+    let drawdown = engine.metrics.max_drawdown_percentage.unwrap_or_default();
+    if !near(bare.equity[last], engine.equity[last]) || !near(bare.max_drawdown, drawdown) {
+        return Err("equity differs".into());
+    }
+    Ok(())
 }
