@@ -3,6 +3,7 @@
 mod command_latency;
 mod ledger_append;
 mod raw;
+mod simulation;
 mod single_commands;
 
 use serde::Serialize;
@@ -46,7 +47,7 @@ impl Figure {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), serde_json::Error> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let is_json = arguments.iter().any(|argument| argument == "--json");
     let wanted: Vec<&str> =
@@ -54,13 +55,16 @@ async fn main() -> Result<(), serde_json::Error> {
     let is_wanted = |names: &[&str]| {
         wanted.is_empty() || wanted.iter().any(|word| names.iter().any(|name| name.contains(word)))
     };
-    let cluster = TestCluster::durable().await;
     if !is_json {
         println!(
             "{:<44} {:>12} {:<9} {:>12} {:>7}  aim",
             "figure", "value", "unit", "baseline", "ratio"
         );
     }
+    if is_wanted(&simulation::NAMES) {
+        print(&simulation::measure()?, is_json)?;
+    }
+    let cluster = TestCluster::durable().await;
     if is_wanted(&ledger_append::NAMES) {
         print(&ledger_append::measure(&cluster).await, is_json)?;
     }
