@@ -22,6 +22,9 @@ pub const DEFAULT: StrategyConfig = StrategyConfig {
 /// A stop nearer than this many percent is probably a fraction.
 const STOP_SUSPICIOUS: f64 = 0.01;
 
+/// Unknown settings that are reported.
+const UNKNOWN_SHOWN_MAX: usize = 10;
+
 const KNOWN: [&str; 6] =
     ["position_sizing", "size", "risk_percentage", "stop_loss", "take_profit", "direction"];
 
@@ -64,7 +67,7 @@ impl Reader<'_> {
             .members
             .iter()
             .filter(|(name, value)| !KNOWN.contains(&name.as_str()) && !value.is_null());
-        for (name, _) in unknown {
+        for (name, _) in unknown.take(UNKNOWN_SHOWN_MAX) {
             let message =
                 format!("`{}` is not supported{}", shown(name), did_you_mean(name, KNOWN));
             let field = format!("config.{}", shown(name));

@@ -52,6 +52,11 @@ pub fn read(field: &str, rules: &Value, errors: &mut Vec<FieldError>) -> Option<
     Reader { errors, conditions_left: CONDITIONS_MAX }.rule(field, rules, 0)
 }
 
+/// Members of one `params`.
+const PARAMS_MAX: usize = 20;
+/// Unknown fields of one object that are reported.
+const UNKNOWN_SHOWN_MAX: usize = 10;
+
 struct Reader<'e> {
     errors: &'e mut Vec<FieldError>,
     conditions_left: usize,
@@ -149,8 +154,10 @@ impl Reader<'_> {
                 let given = self.params(&params_field, params)?;
                 let expression = resolve::parse_with(name, given).map_err(|faults| {
                     for (argument, fault) in faults {
-                        let at = argument
-                            .map_or_else(|| path.clone(), |name| format!("{params_field}.{name}"));
+                        let at = argument.map_or_else(
+                            || path.clone(),
+                            |name| format!("{params_field}.{}", shown(&name)),
+                        );
                         self.report(&at, fault);
                     }
                 });
@@ -170,12 +177,16 @@ impl Reader<'_> {
             let message = format!("this is {}, not an object", kind(params));
             return self.fail(field, "invalid", message);
         };
+        if members.len() > PARAMS_MAX {
+            let message = format!("no indicator has more than {PARAMS_MAX} arguments");
+            return self.fail(field, "invalid", message);
+        }
         let mut given = Vec::new();
         for (name, value) in members {
             match read_argument(value) {
                 Ok(Some(argument)) => given.push((name.clone(), argument)),
                 Ok(None) => {}
-                Err(fault) => self.report(&format!("{field}.{name}"), fault),
+                Err(fault) => self.report(&format!("{field}.{}", shown(name)), fault),
             }
         }
         Some(given)
@@ -266,7 +277,8 @@ impl Reader<'_> {
     }
 
     fn check_members(&mut self, field: &str, members: &Map<String, Value>, known: &[&str]) {
-        for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
+        let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
+        for name in unknown.take(UNKNOWN_SHOWN_MAX) {
             let near = did_you_mean(name, known.iter().copied());
             let message = format!("there is no such field{near}");
             let name = shown(name);

@@ -193,6 +193,23 @@ fn groups_may_be_nested_16_deep_and_no_deeper() {
     assert_eq!(errors(&nested(17))[0].1, "too_deep");
 }
 
+#[rstest]
+#[case::unknown_fields(|name: String| json!({name: 1}))]
+#[case::params(|name: String| json!({"indicator": "sma", "params": {name: 1}, "comparator": ">", "value": 1}))]
+fn a_megabyte_of_a_name_gives_short_errors(#[case] wrap: fn(String) -> Value) {
+    let errors = bound(&wrap("x".repeat(1_000_000)), &[]).unwrap_err();
+    assert!(errors.iter().all(|error| error.field.len() + error.message.len() < 500));
+}
+
+#[test]
+fn many_unknown_names_give_few_errors() {
+    let names: serde_json::Map<_, _> =
+        (0..100_000).map(|index| (format!("x{index}"), json!(1))).collect();
+    let condition = json!({"indicator": "sma", "params": names, "comparator": ">", "value": 1});
+    assert_eq!(errors(&condition), [("entry_rules.params".to_owned(), "invalid".to_owned())]);
+    assert_eq!(errors(&Value::Object(names)).len(), 13);
+}
+
 #[test]
 fn a_strategy_uses_at_most_100_different_indicators() {
     let sums: Vec<_> = (1..=101).map(|period| format!("sma({period})")).collect();
