@@ -59,7 +59,9 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
     let candles = CandleStore::new(database.clone());
     let markets = Markets::new(database.clone());
     let commands = Commands::new(store.clone(), candles.clone(), markets.clone());
-    let reads = ReadModels::new(database.clone());
+    let write_wait = Duration::from_millis(config.api.write_wait_ms);
+    let reads = ReadModels::new(database.clone()).with_read_wait(write_wait);
+    reads.prepare().await?;
     let context = api::Context {
         commands: commands.clone(),
         reads: reads.clone(),
@@ -68,10 +70,7 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
         candles,
         markets,
         run_queue: RunQueue::new(database.clone()),
-        options: api::Options {
-            write_wait: Duration::from_millis(config.api.write_wait_ms),
-            body_bytes_max: config.api.body_bytes_max,
-        },
+        options: api::Options { write_wait, body_bytes_max: config.api.body_bytes_max },
     };
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();

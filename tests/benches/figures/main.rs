@@ -2,6 +2,7 @@
 
 mod command_latency;
 mod ledger_append;
+mod projection;
 mod raw;
 mod simulation;
 mod single_commands;
@@ -73,6 +74,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&command_latency::NAMES) {
         print(&command_latency::measure(&cluster).await, is_json)?;
+    }
+    if is_wanted(&projection::NAMES) {
+        print(&projection::measure(&cluster).await, is_json)?;
     }
     Ok(())
 }
