@@ -1,17 +1,20 @@
 //! Appends whose connection is lost are sent again, and done once.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
-use futures_util::future::join_all;
 use infra::postgres::{Database, EventStore, event_store::Outcome};
 use tests::{TestCluster, TestDatabase};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{UnixListener, UnixStream},
     sync::watch,
+    task::JoinSet,
 };
 
 use super::{append_to, command};
+
+const WRITERS: usize = 8;
+const APPENDS: i64 = 100;
 
 /// Stands between a client and the server; while `is_deaf`, it hands requests on and loses the answer with its connection.
 async fn lossy_proxy(listener: UnixListener, server: String, is_deaf: watch::Sender<bool>) {
@@ -71,44 +74,40 @@ async fn killed_backends_and_a_crashed_server_lose_nothing_and_double_nothing() 
     let cluster = TestCluster::private().await;
     let test = cluster.database().await;
     let store = test.store();
-    let writers = (0..8).map(|writer| {
-        let store = store.clone();
-        tokio::spawn(async move {
-            let mut last = 0;
-            for sequence in 0..150 {
-                let append = append_to(&format!("stream {writer}"), sequence, 1);
-                match store.append(append).await.unwrap() {
-                    Outcome::Appended { first_position, last_position } => {
-                        assert!(first_position == last_position && last_position > last);
-                        last = last_position;
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
-        })
-    });
-    let writers = join_all(writers);
-    tokio::pin!(writers);
+    let done = watch::Sender::new(0);
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        writers.spawn(append_one_by_one(store.clone(), format!("stream {writer}"), done.clone()));
+    }
     let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                 WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    let mut rounds = 0;
     let mut superuser = test.superuser().await;
-    let results = loop {
-        tokio::select! {
-            results = &mut writers => break results,
-            () = tokio::time::sleep(Duration::from_millis(30)) => {
-                rounds += 1;
-                if rounds == 5 {
-                    tokio::task::block_in_place(|| cluster.crash_and_restart());
-                    superuser = test.superuser().await;
-                } else {
-                    superuser.query(kill, &[]).await.unwrap();
-                }
-            }
+    // Each time after some work was done, so that a slow machine is not killed faster than it works.
+    for goal in (0..WRITERS as i64 * APPENDS).step_by(40) {
+        done.subscribe().wait_for(|done| *done >= goal).await.unwrap();
+        if goal == 400 {
+            tokio::task::block_in_place(|| cluster.crash_and_restart());
+            superuser = test.superuser().await;
+        } else {
+            superuser.query(kill, &[]).await.unwrap();
         }
-    };
-    results.into_iter().for_each(|result| result.unwrap());
-    assert!(rounds >= 5, "the writers were done after {rounds} kills");
+    }
+    writers.join_all().await;
     let events = store.read_after(0, 10_000).await.unwrap();
-    assert!(events.iter().map(|event| event.position).eq(1..=8 * 150));
+    assert!(events.iter().map(|event| event.position).eq(1..=WRITERS as i64 * APPENDS));
+}
+
+/// Appends of one event each; `done` counts all writers'.
+async fn append_one_by_one(store: EventStore, stream: String, done: watch::Sender<i64>) {
+    let mut last = 0;
+    for sequence in 0..APPENDS {
+        match store.append(append_to(&stream, sequence, 1)).await.unwrap() {
+            Outcome::Appended { first_position, last_position } => {
+                assert!(first_position == last_position && last_position > last);
+                last = last_position;
+            }
+            other => panic!("{other:?}"),
+        }
+        done.send_modify(|done| *done += 1);
+    }
 }
