@@ -2,6 +2,7 @@
 
 mod fills;
 mod golden;
+mod hashes;
 mod lookahead;
 mod micro;
 mod properties;
