@@ -6,6 +6,7 @@ mod hashes;
 mod lookahead;
 mod micro;
 mod properties;
+mod recorded;
 mod sizes;
 
 use std::{fs::File, path::PathBuf};

@@ -171,6 +171,7 @@ proptest! {
         assert!(outcome.metrics.values().into_iter().flatten().all(f64::is_finite));
         the_ledger_adds_up(&outcome, *candles.close.last().unwrap());
         fills_are_sound(&outcome, &settings);
+        recorded::the_ledger_accepts_it(&outcome, &candles);
         nothing_follows_a_liquidation(&outcome, &candles);
         let again = simulate(&body, &candles, &settings).unwrap();
         assert_eq!(again, outcome);

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::*;
-use crate::strategy::StrategyDefinition;
+use crate::{simulation::rules::Condition, strategy::StrategyDefinition};
 
 #[rstest]
 #[case("core.strategies.GoldenCross", "golden_cross")]
@@ -74,4 +74,33 @@ fn every_default_is_in_range_and_every_name_means_one_parameter() {
 #[case("buy-and-hold", "93914897-ece2-5867-8ba3-1ab12e8d662c")]
 fn the_ids_are_permanent(#[case] slug: &str, #[case] id: &str) {
     assert_eq!(find_by_slug(slug).unwrap().id().to_string(), id);
+}
+
+/// The rules of `testdata/backtesting_py/strategies.py`, with which the engine is compared run by run.
+#[rstest]
+#[case("golden_cross", "sma(50) crosses_above sma(200)", Some("sma(50) crosses_below sma(200)"))]
+#[case("rsi_mean_reversion", "rsi(14) < 30", Some("rsi(14) > 70"))]
+#[case(
+    "macd_cross",
+    "macd(12, 26, 9).macd crosses_above macd(12, 26, 9).signal",
+    Some("macd(12, 26, 9).macd crosses_below macd(12, 26, 9).signal")
+)]
+#[case("bollinger_breakout", "close > bbands(20, 2).upper", Some("close < bbands(20, 2).middle"))]
+#[case("buy_and_hold", "close > 0", None)]
+fn a_built_in_says_what_it_does(
+    #[case] name: &str,
+    #[case] entry: &str,
+    #[case] exit: Option<&str>,
+) {
+    let definition = StrategyDefinition::of_builtin(find(name).unwrap());
+    let bound = definition.bind(&definition.default_parameters).unwrap();
+    let text = |condition: Condition| match condition {
+        Condition::All(mut inner) => match inner.remove(0) {
+            Condition::Compare(comparison) => comparison.text,
+            other @ (Condition::All(_) | Condition::Any(_)) => panic!("{other:?}"),
+        },
+        other @ (Condition::Compare(_) | Condition::Any(_)) => panic!("{other:?}"),
+    };
+    assert_eq!(text(bound.entry), entry);
+    assert_eq!(bound.exit.map(text).as_deref(), exit);
 }
