@@ -32,6 +32,8 @@ RETURNS TABLE (backtest_id uuid, owner_id uuid, attempt integer, term bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+    -- A lease that is lost with the server's last moment is taken again, and the claim in the log decides.
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_advisory_xact_lock(7238912201);
     RETURN QUERY
     WITH running AS (

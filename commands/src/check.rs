@@ -1,7 +1,5 @@
 //! What a backtest is checked against before it is requested: strategy, parameters, market, candles, settings.
 
-use std::ops::Range;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     access::{self, Access, Actor, Ownership},
@@ -16,7 +14,8 @@ use rust_decimal::Decimal;
 
 use crate::{
     BacktestDraft, CommandError, Commands,
-    dataset::{self, Selection},
+    candles::{CandleRange, get_candles},
+    dataset::Selection,
     strategy::SLUG,
 };
 
@@ -145,20 +144,18 @@ impl Commands {
             let message = format!("must not be before start_time, {}", shown(start));
             return Ok(Err(FieldError::new("end_time", "out_of_range", message)));
         }
-        let Some(series) = self.candles.series(&market.symbol, draft.timeframe, None).await? else {
-            return Ok(Err(self.no_candles(market, draft).await?));
-        };
-        let candles = &series.candles;
-        let range = dataset::range(candles, draft.start_time, draft.end_time);
-        let (Some(first), Some(last)) = (opening(candles, &range, 0), opening(candles, &range, 1))
-        else {
-            return Ok(Err(empty_range(market, draft, candles)));
+        let (timeframe, start, end) = (draft.timeframe, draft.start_time, draft.end_time);
+        let found = get_candles(&self.candles, &market.symbol, timeframe, start, end).await?;
+        let Some(found) = found else { return Ok(Err(self.no_candles(market, draft).await?)) };
+        let Some((first, last)) = found.ends() else {
+            return Ok(Err(empty_range(market, draft, found)));
         };
         let start = draft.start_time.unwrap_or(first);
         let end = draft.end_time.unwrap_or(last);
         let needed = strategy.map(BoundStrategy::first_defined);
-        let short =
-            needed.and_then(|first_defined| too_short(candles, draft, (start, end), first_defined));
+        let short = needed.and_then(|first_defined| {
+            too_short(&found.series.candles, draft, (start, end), first_defined)
+        });
         Ok(short.map_or(Ok((start, end)), Err))
     }
 
@@ -198,21 +195,11 @@ fn builtin(text: &str) -> Option<Pinned> {
     })
 }
 
-/// Opening of the first (0) or last (1) candle of a range; none in an empty one.
-fn opening(candles: &Candles, range: &Range<usize>, end: usize) -> Option<DateTime<Utc>> {
-    let index = if end == 0 { range.start } else { range.end.checked_sub(1)? };
-    let time = candles.open_time.get(index).filter(|_| !range.is_empty())?;
-    DateTime::from_timestamp_millis(*time)
-}
-
-fn empty_range(market: &Market, draft: &BacktestDraft, candles: &Candles) -> FieldError {
-    let all = 0..candles.len();
-    let stored = match (opening(candles, &all, 0), opening(candles, &all, 1)) {
-        (Some(first), Some(last)) => {
-            format!("; {} are stored, from {} to {}", all.len(), shown(first), shown(last))
-        }
-        (_, _) => String::new(),
-    };
+fn empty_range(market: &Market, draft: &BacktestDraft, found: CandleRange) -> FieldError {
+    let all = CandleRange { rows: 0..found.series.candles.len(), ..found };
+    let stored = all.ends().map_or(String::new(), |(first, last)| {
+        format!("; {} are stored, from {} to {}", all.rows.len(), shown(first), shown(last))
+    });
     let message = format!(
         "there are no {} candles of {} in the range{stored}",
         draft.timeframe, market.symbol

@@ -1,17 +1,21 @@
 //! The write side: use cases that load, decide and append, and the executors that react to events.
 
 pub mod backtest;
+pub mod candles;
 mod check;
 pub mod context;
 pub mod dataset;
 pub mod error;
 mod execute;
+pub mod execution;
 pub mod executors;
 pub mod strategy;
 
 pub use backtest::BacktestDraft;
+pub use candles::{CandleRange, get_candles};
 pub use context::{Accepted, CommandContext, IdempotencyKey};
 pub use error::CommandError;
+pub use execution::{Execution, ExecutionError, execute_backtest};
 pub use strategy::StrategyDraft;
 
 use infra::postgres::{EventStore, candles::CandleStore, markets::Markets};

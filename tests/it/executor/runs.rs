@@ -1,33 +1,25 @@
 //! Runs from request to end: completed, failed, cancelled, deleted.
 
+use std::sync::Arc;
+
+use commands::{Execution, execute_backtest};
 use domain::{
-    backtest::{BacktestEvent, Status},
+    backtest::{BacktestEvent, Request, Status},
     event::Metadata,
     ledger::{LedgerEvent, hash::LedgerHasher},
-    simulation::{self, Input, Settings, Trade},
-    strategy::StrategyDefinition,
+    simulation::{Trade, hash::Pinned},
 };
 use rust_decimal::Decimal;
 
 use super::{
     Desk,
-    desk::{context, minutes, restless, user},
+    desk::{context, minutes, user},
 };
 
 /// What the engine itself makes of the same candles.
-fn simulated(minutes_count: i64) -> simulation::Outcome {
-    let definition = StrategyDefinition::parse(restless().as_object().unwrap()).unwrap();
-    let parameters = definition.merge_parameters(&Default::default()).unwrap();
-    let input = Input {
-        strategy: &definition.bind(&parameters).unwrap(),
-        candles: &minutes(minutes_count),
-        range_start: 0,
-        initial_balance: 1_000_000.into(),
-        lot: Decimal::new(1, 8),
-        timeframe: domain::market::Timeframe::OneMinute,
-        settings: &Settings::default(),
-    };
-    simulation::run(&input, &mut ()).unwrap()
+fn executed(request: &Request, minutes_count: i64) -> Execution {
+    let candles = Arc::new(minutes(minutes_count));
+    execute_backtest(&Pinned::from(request), &candles, &mut ()).unwrap()
 }
 
 fn closed_trades(entries: &[LedgerEvent]) -> Vec<(u32, Decimal)> {
@@ -55,27 +47,34 @@ async fn a_requested_run_completes_and_its_ledger_tells_what_the_engine_did() {
     let expected = ["BacktestRequested", "BacktestClaimed", "BacktestStarted", "BacktestCompleted"];
     assert_eq!(types, expected);
     let entries = desk.entries(id).await;
-    let outcome = simulated(2_000);
+    let Execution { outcome, ledger_hash: hash, result_hash, .. } =
+        executed(&desk.backtest(id).await.request, 2_000);
+    let hash = hash.to_string();
     let pnl = |trade: &Trade| (trade.number, trade.pnl.unwrap());
     assert!(outcome.trades.len() > 500, "{} trades", outcome.trades.len());
     assert_eq!(closed_trades(&entries), outcome.trades.iter().map(pnl).collect::<Vec<_>>());
 
     let mut hasher = LedgerHasher::default();
     entries.iter().for_each(|entry| hasher.add(entry).unwrap());
-    let hash = hasher.finish().to_string();
+    assert_eq!(hasher.finish().to_string(), hash);
     let Some(LedgerEvent::LedgerClosed { ledger_hash, final_balance, .. }) = entries.last() else {
         panic!("the ledger is not closed");
     };
     assert_eq!(*ledger_hash, hash);
     assert_eq!(*final_balance, outcome.final_balance.normalize());
     let completed = desk.history(id).await.pop().unwrap();
-    let BacktestEvent::BacktestCompleted { ledger_hash, metrics, trades_count, .. } =
-        completed.decode().unwrap()
+    let BacktestEvent::BacktestCompleted {
+        ledger_hash,
+        result_hash: stored,
+        metrics,
+        trades_count,
+        ..
+    } = completed.decode().unwrap()
     else {
         panic!("not completed");
     };
-    assert_eq!((ledger_hash, *metrics), (hash, outcome.metrics));
-    assert_eq!(trades_count as usize, outcome.trades.len());
+    assert_eq!((ledger_hash, stored), (hash, result_hash.to_string()));
+    assert_eq!((*metrics, trades_count as usize), (outcome.metrics, outcome.trades.len()));
 }
 
 #[tokio::test]

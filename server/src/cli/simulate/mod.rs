@@ -7,20 +7,16 @@ use std::{
     fs::File,
     ops::ControlFlow,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context, anyhow, bail};
 use chrono::DateTime;
-use commands::dataset::Selection;
+use commands::{Execution, ExecutionError, execute_backtest};
 use domain::{
     fields::FieldError,
-    ids::BacktestId,
-    ledger::entries::LedgerWriter,
     market::{Symbol, Timeframe},
-    simulation::{
-        self, Candles, Input, Observer, Outcome, Settings, Step,
-        hash::{Digest, Pinned, dataset_sha256, result_hash},
-    },
+    simulation::{Candles, Observer, Settings, Step, hash::Pinned},
     strategy::StrategyDefinition,
 };
 use indicatif::ProgressBar;
@@ -66,12 +62,6 @@ enum Format {
     Json,
 }
 
-/// The result of a run, as it is shown.
-struct Simulated {
-    outcome: Outcome,
-    result_hash: Digest,
-}
-
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let simulated = simulate(arguments)?;
     let text = match arguments.format {
@@ -81,14 +71,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(output::line(&text)?)
 }
 
-fn simulate(arguments: &Arguments) -> anyhow::Result<Simulated> {
+fn simulate(arguments: &Arguments) -> anyhow::Result<Execution> {
     let path = &arguments.strategy;
     let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
     let settings = run_settings(arguments)?;
     let settings_path = arguments.settings.as_deref().unwrap_or(path);
     let parameters =
         definition.merge_parameters(&settings.parameters).map_err(wrong(settings_path))?;
-    let strategy = definition.bind(&parameters).map_err(wrong(settings_path))?;
 
     let (symbol, timeframe, series) = read_candles(&arguments.candles, &settings)?;
     let time = |index: usize| series.open_time.get(index).copied();
@@ -96,27 +85,9 @@ fn simulate(arguments: &Arguments) -> anyhow::Result<Simulated> {
     let start = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
     let last = || series.len().checked_sub(1).and_then(time);
     let end = settings.end_time.or_else(last).context("there are no candles")?;
-    let warmup = settings.metadata.warmup;
-    let Some(selection) = Selection::new(&series, start, end, strategy.first_defined(), warmup)
-    else {
-        bail!("there are no candles from {start} to {end} in {}", arguments.candles.display());
-    };
-    let candles = selection.candles(&series.into());
     // The service pins the market's lot; a file has no market.
     let lot = settings.metadata.lot.unwrap_or(Decimal::new(1, 8));
     let metadata = Settings { lot: Some(lot), ..settings.metadata };
-    let input = Input {
-        strategy: &strategy,
-        candles: &candles,
-        range_start: selection.warmup_rows,
-        initial_balance: settings.initial_balance,
-        lot,
-        timeframe,
-        settings: &metadata,
-    };
-    let bar = output::progress_bar(candles.len() as u64, &format!("simulating {symbol}"));
-    let outcome = simulation::run(&input, &mut Bar(&bar))?;
-    bar.finish_and_clear();
     let pinned = Pinned {
         definition: &definition,
         parameters: &parameters,
@@ -127,30 +98,16 @@ fn simulate(arguments: &Arguments) -> anyhow::Result<Simulated> {
         initial_balance: settings.initial_balance,
         metadata: &metadata,
     };
-    let result_hash = hash(&pinned, &candles, selection.warmup_rows, &outcome)?;
-    Ok(Simulated { outcome, result_hash })
-}
-
-/// The hash that the service would give this run: its ledger is written and hashed, and thrown away.
-fn hash(
-    pinned: &Pinned<'_>,
-    candles: &Candles,
-    range_start: usize,
-    outcome: &Outcome,
-) -> anyhow::Result<Digest> {
-    // Ids are no part of the hash.
-    let id = BacktestId::default();
-    let (mut writer, _) =
-        LedgerWriter::open(id, pinned.symbol.clone(), pinned.timeframe, pinned.initial_balance)?;
-    for trade in &outcome.trades {
-        writer.opened(trade)?;
-        if trade.exit.is_some() {
-            writer.closed(trade)?;
-        }
-    }
-    let ending = writer.finish(&candles.open_time[range_start..], outcome)?;
-    let dataset = dataset_sha256(candles);
-    Ok(result_hash(dataset, pinned, ending.ledger_hash, &outcome.metrics, &ending.points)?)
+    let bar = output::progress_bar(series.len() as u64, &format!("simulating {symbol}"));
+    let executed = execute_backtest(&pinned, &Arc::new(series), &mut Bar(&bar));
+    bar.finish_and_clear();
+    executed.map_err(|error| match error {
+        ExecutionError::Strategy(errors) => wrong(settings_path)(errors),
+        error @ (ExecutionError::NoLot
+        | ExecutionError::Simulation(_)
+        | ExecutionError::Entry(_)
+        | ExecutionError::Canonical(_)) => error.into(),
+    })
 }
 
 /// Moves the progress bar.

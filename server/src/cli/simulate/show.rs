@@ -9,7 +9,7 @@ use domain::simulation::{
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::Simulated;
+use super::Execution;
 
 /// Trades shown in the table, from the end.
 const TRADES_SHOWN: usize = 20;
@@ -17,7 +17,7 @@ const TRADES_SHOWN: usize = 20;
 const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
 /// The wire's shape: decimals as text, what is undefined null.
-pub(super) fn json(simulated: &Simulated) -> anyhow::Result<Value> {
+pub(super) fn json(simulated: &Execution) -> anyhow::Result<Value> {
     let outcome = &simulated.outcome;
     Ok(json!({
         "trades": outcome.trades.iter().map(trade).collect::<Vec<_>>(),
@@ -89,7 +89,7 @@ fn time(epoch_ms: i64) -> String {
 }
 
 /// Tables of the metrics and of the last trades.
-pub(super) fn table(simulated: &Simulated) -> String {
+pub(super) fn table(simulated: &Execution) -> String {
     let outcome = &simulated.outcome;
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN).set_header(["Metric", "Value"]);

@@ -1,0 +1,93 @@
+//! A whole backtest in one call, without database, events or ids.
+
+use std::sync::Arc;
+
+use domain::{
+    fields::FieldError,
+    ids::BacktestId,
+    ledger::entries::{Ending, EntryError, LedgerWriter},
+    simulation::{
+        self, Candles, Input, Observer, Outcome, SimulationError,
+        hash::{CanonicalError, Digest, Pinned, dataset_sha256, result_hash},
+    },
+};
+use rust_decimal::Decimal;
+
+use crate::dataset::Selection;
+
+/// What a backtest results in, with the hashes that the service would give it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    pub outcome: Outcome,
+    pub dataset_sha256: Digest,
+    pub ledger_hash: Digest,
+    pub result_hash: Digest,
+}
+
+/// Why a backtest has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecutionError {
+    /// Parameters that the strategy cannot be bound with.
+    #[error("the strategy's parameters are not valid")]
+    Strategy(Vec<FieldError>),
+    /// Quantities need a lot to be multiples of.
+    #[error("the settings name no lot")]
+    NoLot,
+    #[error(transparent)]
+    Simulation(#[from] SimulationError),
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+}
+
+/// Runs a strategy on the candles of `series` that a run of the service would be pinned to: those of the range and,
+/// where the settings say so, those before it that the indicators need. Pure: the same inputs give the same result.
+///
+/// # Errors
+/// See [`ExecutionError`].
+pub fn execute_backtest(
+    run: &Pinned<'_>,
+    series: &Arc<Candles>,
+    observer: &mut dyn Observer,
+) -> Result<Execution, ExecutionError> {
+    let strategy = run.definition.bind(run.parameters).map_err(ExecutionError::Strategy)?;
+    let (first_defined, warmup) = (strategy.first_defined(), run.metadata.warmup);
+    let selection = Selection::new(series, run.start_time, run.end_time, first_defined, warmup)
+        .ok_or(SimulationError::NoCandles)?;
+    let candles = selection.candles(series);
+    let input = Input {
+        strategy: &strategy,
+        candles: &candles,
+        range_start: selection.warmup_rows,
+        initial_balance: run.initial_balance,
+        lot: run.metadata.lot.filter(|lot| *lot > Decimal::ZERO).ok_or(ExecutionError::NoLot)?,
+        timeframe: run.timeframe,
+        settings: run.metadata,
+    };
+    let outcome = simulation::run(&input, observer)?;
+    let Ending { points, ledger_hash, .. } =
+        ending(run, &candles.open_time[selection.warmup_rows..], &outcome)?;
+    let dataset_sha256 = dataset_sha256(&candles);
+    let result_hash = result_hash(dataset_sha256, run, ledger_hash, &outcome.metrics, &points)?;
+    Ok(Execution { outcome, dataset_sha256, ledger_hash, result_hash })
+}
+
+/// The end of the ledger that the service would write.
+fn ending(
+    run: &Pinned<'_>,
+    open_time: &[i64],
+    outcome: &Outcome,
+) -> Result<Ending, ExecutionError> {
+    // Ids are no part of any hash.
+    let id = BacktestId::default();
+    let (mut writer, _) =
+        LedgerWriter::open(id, run.symbol.clone(), run.timeframe, run.initial_balance)?;
+    for trade in &outcome.trades {
+        writer.opened(trade)?;
+        if trade.exit.is_some() {
+            writer.closed(trade)?;
+        }
+    }
+    Ok(writer.finish(open_time, outcome)?)
+}
