@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 /// The libraries' own accounts of every migration and connection are noise at `info`.
-const QUIET: &str = "refinery_core=warn,tokio_postgres=warn";
+const QUIET: &str = "poem=warn,refinery_core=warn,tokio_postgres=warn";
 
 /// Installs the logger of this process. A subcommand that prints its own output logs warnings only, unless the
 /// configuration asks for more than the default.

@@ -1,10 +1,12 @@
 //! Integration tests, one binary.
 
 mod accounts;
-#[cfg(test)]
 mod commands;
-#[cfg(test)]
 mod executor;
 mod market_data;
 mod projections;
+mod server;
 mod store;
+
+/// The binary as users run it.
+const BACKTRAIL: &str = env!("CARGO_BIN_EXE_backtrail-under-test");

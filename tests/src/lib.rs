@@ -1,7 +1,9 @@
 //! Fixtures for everything that needs Postgres.
 
+mod binary;
 mod cluster;
 mod database;
 
+pub use binary::{Backtrail, Served};
 pub use cluster::TestCluster;
 pub use database::TestDatabase;

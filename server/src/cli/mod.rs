@@ -5,6 +5,7 @@ mod demo;
 mod events;
 mod import_candles;
 mod migrate;
+mod projections;
 mod serve;
 mod simulate;
 mod user;
@@ -36,6 +37,8 @@ enum Command {
     Migrate(migrate::Arguments),
     ImportCandles(import_candles::Arguments),
     Simulate(simulate::Arguments),
+    #[command(subcommand)]
+    Projections(projections::Command),
     Events(events::Arguments),
     Config(config::Arguments),
     #[command(subcommand)]
@@ -69,6 +72,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Migrate(arguments) => migrate::run(&config, &arguments).await,
             Command::ImportCandles(arguments) => import_candles::run(&config, &arguments).await,
             Command::Simulate(arguments) => simulate::run(&arguments),
+            Command::Projections(command) => projections::run(&config, &command).await,
             Command::Events(arguments) => events::run(&config, &arguments).await,
             Command::Config(arguments) => config::run(&config, &arguments),
             Command::User(command) => user::run(&config, &command).await,

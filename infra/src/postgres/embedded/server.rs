@@ -180,6 +180,10 @@ pub(super) async fn start(
     ];
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
+        // Removes a stale pid file, which the first try could not while children were left.
+        if running(cluster)?.is_none() {
+            remove_stale_socket(cluster, socket)?;
+        }
         let logged = fs::metadata(&log).map_or(0, |metadata| metadata.len());
         let output = account.run(&binaries.path("pg_ctl"), &arguments).await?;
         if output.status.success() {
@@ -187,11 +191,31 @@ pub(super) async fn start(
         }
         let said = log_after(&log, logged);
         // The children of a server that was killed need a moment to notice.
-        if !said.contains("pre-existing shared memory block") || Instant::now() > deadline {
+        let has_children =
+            said.contains("pre-existing shared memory block") || said.contains("already exists");
+        if !has_children || Instant::now() > deadline {
             return Err(failure("the PostgreSQL server did not start", cluster, &output, &said));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Removes the socket of a server that died: where its pid lives on, as a zombie or as a stranger, Postgres would take
+/// it for taken. The folder is this cluster's alone.
+fn remove_stale_socket(cluster: &Path, socket: &Path) -> Result<(), EmbeddedError> {
+    if someone_works_in(cluster) {
+        return Ok(());
+    }
+    for name in [".s.PGSQL.5432.lock", ".s.PGSQL.5432"] {
+        let path = socket.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(EmbeddedError::io(&path, "cannot remove the stale")(error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// What the log holds after so many bytes; nothing when it cannot be read.

@@ -1,0 +1,149 @@
+//! `backtrail projections`: where the read models stand, and their upkeep.
+
+use anyhow::Context;
+use infra::postgres::EventStore;
+use projections::{ReadModels, status};
+use uuid::Uuid;
+
+use crate::{
+    backend::{Access, Backend},
+    config::Config,
+    output,
+};
+
+/// Look at the read models and rebuild them from the log.
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Example:\n  backtrail projections status\n  backtrail projections rebuild backtests"
+)]
+pub(super) enum Command {
+    /// List the read models of this binary.
+    #[command(after_help = "Example:\n  backtrail projections list")]
+    List,
+    /// Show how far each read model is.
+    #[command(after_help = "Example:\n  backtrail projections status")]
+    Status,
+    /// Rebuild a read model from the log beside the live one, and swap them.
+    #[command(after_help = "Example:\n  backtrail projections rebuild trades")]
+    Rebuild {
+        /// Its name; all of them for `all`.
+        name: String,
+    },
+    /// Drop the tables of earlier versions, and what rebuilds left behind.
+    #[command(after_help = "Example:\n  backtrail projections prune")]
+    Prune,
+    /// List the events that a read model could not take in.
+    #[command(after_help = "Example:\n  backtrail projections dead-letters")]
+    DeadLetters,
+    /// Take a dead letter in after all.
+    #[command(
+        after_help = "Example:\n  backtrail projections retry 0192d3a5-0000-7000-8000-000000000000"
+    )]
+    Retry { id: Uuid },
+    /// Leave a dead letter out for good.
+    #[command(
+        after_help = "Example:\n  backtrail projections discard 0192d3a5-0000-7000-8000-000000000000"
+    )]
+    Discard { id: Uuid },
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()> {
+    if matches!(command, Command::List) {
+        return list();
+    }
+    let backend = Backend::open(config, Access::Share).await?;
+    let done = act(&backend, command).await;
+    backend.close().await?;
+    done
+}
+
+fn list() -> anyhow::Result<()> {
+    for model in status::list() {
+        let aggregates = model.aggregates.join(", ");
+        output::line(&format!("{:<18} {:<22} from {aggregates}", model.name, model.table))?;
+    }
+    Ok(())
+}
+
+async fn act(backend: &Backend, command: &Command) -> anyhow::Result<()> {
+    let reads = ReadModels::new(backend.database.clone());
+    match command {
+        Command::List => list(),
+        Command::Status => show_status(&reads).await,
+        Command::Rebuild { name } => {
+            let store = EventStore::start(backend.database.clone());
+            let names: Vec<&str> = match name.as_str() {
+                "all" => status::list().iter().map(|model| model.name).collect(),
+                name => vec![name],
+            };
+            for name in names {
+                rebuild(&reads, &store, name).await?;
+            }
+            Ok(())
+        }
+        Command::Prune => {
+            let dropped = reads.prune().await?;
+            let what = if dropped.is_empty() { "nothing".to_owned() } else { dropped.join(", ") };
+            Ok(output::line(&format!("dropped {what}"))?)
+        }
+        Command::DeadLetters => show_dead_letters(&reads).await,
+        Command::Retry { id } => {
+            let store = EventStore::start(backend.database.clone());
+            reads.retry(&store, *id).await?;
+            Ok(output::line(&format!("{id} was taken in"))?)
+        }
+        Command::Discard { id } => {
+            reads.discard(*id).await?;
+            Ok(output::line(&format!("{id} is left out"))?)
+        }
+    }
+}
+
+async fn show_status(reads: &ReadModels) -> anyhow::Result<()> {
+    output::line(&format!(
+        "{:<18} {:<9} {:>10} {:>8} dead letters",
+        "name", "state", "position", "lag"
+    ))?;
+    for model in reads.status().await? {
+        let rebuild = model.rebuild_position;
+        let rebuild = rebuild.map_or_else(String::new, |at| format!(", rebuild at {at}"));
+        output::line(&format!(
+            "{:<18} {:<9} {:>10} {:>8} {}{rebuild}",
+            model.name,
+            model.state.as_str(),
+            model.position,
+            model.lag,
+            model.dead_letters_count
+        ))?;
+    }
+    Ok(())
+}
+
+async fn rebuild(reads: &ReadModels, store: &EventStore, name: &str) -> anyhow::Result<()> {
+    let bar = output::progress_bar(0, &format!("rebuilding {name}"));
+    let progress = |progress: projections::rebuild::RebuildProgress| {
+        bar.set_length(u64::try_from(progress.target).unwrap_or_default());
+        bar.set_position(u64::try_from(progress.position).unwrap_or_default());
+    };
+    let names = || status::list().iter().map(|model| model.name).collect::<Vec<_>>().join(", ");
+    let rebuilt = reads.rebuild(store, name, progress).await;
+    bar.finish_and_clear();
+    let events = rebuilt.with_context(|| format!("{name} (there are {})", names()))?;
+    Ok(output::line(&format!("rebuilt {name} from {events} events"))?)
+}
+
+async fn show_dead_letters(reads: &ReadModels) -> anyhow::Result<()> {
+    for letter in reads.dead_letters().await? {
+        output::line(&format!(
+            "{} {} position {} {} of {}/{}: {}",
+            letter.id,
+            letter.table_name,
+            letter.position,
+            letter.event_type,
+            letter.aggregate_type,
+            letter.aggregate_id,
+            letter.error
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! `backtrail import-candles` and `backtrail simulate`: what reads files.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::Value;
+use tests::Backtrail;
+
+use crate::BACKTRAIL;
+
+fn testdata(path: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../domain/testdata");
+    folder.join(path).to_string_lossy().into_owned()
+}
+
+#[test]
+fn importing_the_same_candles_twice_writes_them_once() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let file = testdata("candles/BTCUSDT_1d.csv");
+    let first = backtrail.succeed(&["import-candles", &file]);
+    assert!(first.contains("BTCUSDT 1d, 2017-08-17T00:00:00Z to 2025-11-30T00:00:00Z"), "{first}");
+    assert!(first.contains("3028 candles: 3028 new, 0 corrected, 0 unchanged"), "{first}");
+    let second = backtrail.succeed(&["import-candles", &file]);
+    assert!(second.contains("3028 candles: 0 new, 0 corrected, 3028 unchanged"), "{second}");
+}
+
+#[test]
+fn what_is_odd_about_a_file_is_reported() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let rows = "2024-01-01,1,2,0.5,1.5,10\n2024-01-02,1,2,0.5,1.5,10\n2024-01-02,1,2,0.5,1.5,10\n\
+                2024-01-04,oops,2,0.5,1.5,10\n2024-01-06,1,2,0.5,1.5,10\n";
+    fs::write(backtrail.folder().join("prices.csv"), rows).unwrap();
+    let acme = ["import-candles", "prices.csv", "--symbol", "ACME", "--timeframe", "1d"];
+    let complaint = backtrail.fail(&acme);
+    assert!(complaint.contains("--base and --quote"), "{complaint}");
+    let market = ["--base", "ACME", "--quote", "USD", "--kind", "equity"];
+    let report = backtrail.succeed(&[acme.as_slice(), &market].concat());
+    for expected in ["bad rows: 1", "line 4", "duplicates: 1", "gaps: 1, 3 candles missing"] {
+        assert!(report.contains(expected), "{expected}: {report}");
+    }
+}
+
+#[test]
+fn a_simulation_prints_the_json_of_the_api_without_a_database() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    fs::write(backtrail.folder().join("golden.json"), r#"{"code_ref": "golden_cross"}"#).unwrap();
+    let settings = r#"{"metadata": {"commission": 0.001}}"#;
+    fs::write(backtrail.folder().join("settings.json"), settings).unwrap();
+    let candles = testdata("candles/BTCUSDT_1d.csv");
+    let arguments = ["simulate", "--candles", &candles, "--strategy", "golden.json"];
+    let arguments = [arguments.as_slice(), &["--settings", "settings.json"]].concat();
+    let preset = ["--preset", "backtesting_py", "--format", "json"];
+    let printed = backtrail.succeed(&[arguments.as_slice(), &preset].concat());
+    let result: Value = serde_json::from_str(&printed).unwrap();
+    // domain/testdata/backtesting_py/BTCUSDT_1d.sma_cross_50_200: "Equity Final [$]", "# Trades".
+    let reference =
+        fs::read_to_string(testdata("backtesting_py/BTCUSDT_1d.sma_cross_50_200.metrics.json"));
+    let reference: Value = serde_json::from_str(&reference.unwrap()).unwrap();
+    let expected = reference["metrics"]["Equity Final [$]"].as_f64().unwrap();
+    let balance: f64 = result["final_balance"].as_str().unwrap().parse().unwrap();
+    assert!((balance / expected - 1.0).abs() < 1e-9, "{balance} {expected}");
+    assert_eq!(result["trades"].as_array().unwrap().len(), 8);
+    assert_eq!(result["metrics"]["total_trades"], 8);
+    assert_eq!(result["ambiguous_trades_count"], 0);
+    assert_eq!(result["result_hash"].as_str().unwrap().len(), 64);
+    assert!(!backtrail.data_dir().exists());
+
+    let table = backtrail.succeed(&arguments);
+    assert!(table.contains("sharpe_ratio") && table.contains("result hash"), "{table}");
+}
+
+#[test]
+fn what_is_wrong_with_a_simulation_is_told_field_by_field() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let strategy = r#"{"entry_rules": {"operator": "and", "conditions": [
+        {"indicator": "smaa(5)", "comparator": ">", "value": 1}]}}"#;
+    fs::write(backtrail.folder().join("strategy.json"), strategy).unwrap();
+    let candles = testdata("candles/GOOG_1d.csv");
+    let arguments = ["simulate", "--candles", &candles, "--strategy", "strategy.json"];
+    let complaint = backtrail.fail(&arguments);
+    assert!(complaint.contains("entry_rules.conditions[0].indicator"), "{complaint}");
+}
