@@ -1,7 +1,12 @@
 //! `ValidJson<T>`: a JSON body, with every field error at once.
 
+use bytes::Bytes;
 use domain::fields::FieldError;
-use poem::{Request, RequestBody, http::header};
+use poem::{
+    Body, Request, RequestBody,
+    error::ReadBodyError,
+    http::{HeaderMap, header},
+};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry},
@@ -58,21 +63,35 @@ async fn read_body<T: Input>(
     body: &mut RequestBody,
 ) -> Result<ValidJson<T>, ApiError> {
     let bytes_max = context(request)?.options.body_bytes_max;
-    if !is_json(request) {
-        return Err(ApiError::unsupported_media_type());
-    }
     let body = body.take().map_err(ApiError::internal)?;
-    let bytes = body.into_bytes_limit(bytes_max).await.map_err(|error| match error {
-        poem::error::ReadBodyError::PayloadTooLarge => ApiError::too_large(bytes_max),
-        _ => ApiError::malformed("The body could not be read to its end."),
-    })?;
+    let bytes = read_bytes(request.headers(), body, bytes_max).await?;
     let map = parse_object(&bytes)?;
     let value = fields::read(&map, false)?;
     Ok(ValidJson { value, hash: Sha256::digest(&bytes).to_vec() })
 }
 
-fn is_json(request: &Request) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
+/// The bytes of a body that says that it is JSON.
+///
+/// # Errors
+/// 415, 413, 400.
+pub(crate) async fn read_bytes(
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes, ApiError> {
+    if !is_json(headers) {
+        return Err(ApiError::unsupported_media_type());
+    }
+    body.into_bytes_limit(bytes_max).await.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => ApiError::too_large(bytes_max),
+        ReadBodyError::BodyHasBeenTaken | ReadBodyError::Utf8(_) | ReadBodyError::Io(_) => {
+            ApiError::malformed("The body could not be read to its end.")
+        }
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
     let essence = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = essence.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json"
@@ -94,7 +113,9 @@ pub(crate) fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, ApiError>
     deserializer.end().map_err(|error| refusal(bytes, &error, ""))?;
     match value {
         Value::Object(map) => Ok(map),
-        _ => Err(ApiError::invalid_field("", "The body must be an object.")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(ApiError::invalid_field("", "The body must be an object."))
+        }
     }
 }
 

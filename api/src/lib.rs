@@ -6,6 +6,7 @@ mod boundary;
 mod contract;
 mod error;
 mod fields;
+mod graphql;
 mod json;
 mod links;
 mod lttb;
@@ -64,7 +65,12 @@ pub fn endpoint(
     let context = Arc::new(context);
     let service = rest::service();
     let document = Arc::new(openapi::Document::build(&service)?);
+    let graphql = Arc::new(graphql::GraphQl::new());
+    let graphql = || graphql::GraphQlEndpoint(Arc::clone(&graphql));
+    let queries = || poem::get(graphql()).post(graphql());
     let routes = Route::new()
+        .at("/graphql", queries())
+        .at("/api/v1/graphql", queries())
         .at("/livez", poem::get(rest::health::livez))
         .at("/readyz", poem::get(rest::health::readyz))
         .at("/api/v1/openapi.json", poem::get(openapi::DocumentEndpoint::json(&document)))

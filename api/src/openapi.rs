@@ -117,9 +117,12 @@ fn methods_of(document: &Value) -> Vec<(Vec<String>, String)> {
         let full = format!("api/v1{path}");
         methods.push((full.split('/').map(str::to_owned).collect(), names.join(", ")));
     }
-    methods.push((vec!["livez".to_owned()], "GET, HEAD, OPTIONS".to_owned()));
-    methods.push((vec!["readyz".to_owned()], "GET, HEAD, OPTIONS".to_owned()));
-    methods.push((vec!["graphql".to_owned()], "GET, POST, HEAD, OPTIONS".to_owned()));
+    let read = ["livez", "readyz", "api/docs", "api/v1/openapi.json"];
+    let others = read.map(|path| (path, "GET, HEAD, OPTIONS"));
+    let queries = ["graphql", "api/v1/graphql"].map(|path| (path, "GET, HEAD, POST, OPTIONS"));
+    for (path, names) in others.into_iter().chain(queries) {
+        methods.push((path.split('/').map(str::to_owned).collect(), names.to_owned()));
+    }
     methods
 }
 

@@ -90,7 +90,8 @@ fn read_parameters(
     for (name, value) in parameters {
         let number = match value {
             Value::String(text) => text.trim().parse().ok(),
-            other => other.as_f64(),
+            Value::Number(number) => number.as_f64(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         match number.and_then(Number::try_new) {
             Some(number) => {

@@ -1,0 +1,100 @@
+//! DataLoaders: what the rows of a page need, in one statement each.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use async_graphql::dataloader::Loader;
+use domain::{
+    access::{self, Access, Ownership},
+    ids::{BacktestId, StrategyId},
+    strategy::builtins,
+};
+use projections::trades::TradeRow;
+
+use super::{refusal, strategy::Strategy};
+use crate::request::Caller;
+
+/// Strategies by id; those that the caller may not read are left out.
+pub(crate) struct StrategyLoader(pub(crate) Arc<Caller>);
+
+impl Loader<StrategyId> for StrategyLoader {
+    type Value = Strategy;
+    type Error = async_graphql::Error;
+
+    async fn load(
+        &self,
+        ids: &[StrategyId],
+    ) -> Result<HashMap<StrategyId, Strategy>, async_graphql::Error> {
+        let rows = self.0.api.reads.strategies_by_ids(ids).await.map_err(refusal)?;
+        let readable = rows.into_iter().filter(|row| {
+            let ownership = Ownership { owner_id: Some(row.owner_id), is_public: row.is_public };
+            access::check(&self.0.actor(), Access::Read, ownership).is_ok()
+        });
+        let mut found: HashMap<_, Strategy> = readable.map(|row| (row.id, row.into())).collect();
+        let builtins = ids.iter().filter_map(|id| Some((*id, builtins::find_by_id(*id)?.into())));
+        found.extend(builtins);
+        Ok(found)
+    }
+}
+
+/// The first trades of a run after a number; one row more than asked for tells whether there is another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TradesOf {
+    pub(crate) backtest: BacktestId,
+    /// Of the run's row: its trades are there from then on.
+    pub(crate) position: i64,
+    pub(crate) after: u32,
+    pub(crate) limit: i64,
+}
+
+/// Trades of runs that the caller may read.
+pub(crate) struct TradeLoader(pub(crate) Arc<Caller>);
+
+impl Loader<TradesOf> for TradeLoader {
+    type Value = Vec<TradeRow>;
+    type Error = async_graphql::Error;
+
+    async fn load(
+        &self,
+        keys: &[TradesOf],
+    ) -> Result<HashMap<TradesOf, Vec<TradeRow>>, async_graphql::Error> {
+        let mut windows: BTreeMap<(u32, i64), Vec<&TradesOf>> = BTreeMap::new();
+        for key in keys {
+            windows.entry((key.after, key.limit)).or_default().push(key);
+        }
+        let mut found = HashMap::new();
+        for ((after, limit), keys) in windows {
+            let ids: Vec<BacktestId> = keys.iter().map(|key| key.backtest).collect();
+            let position = keys.iter().map(|key| key.position).max().unwrap_or(0);
+            let reads = &self.0.api.reads;
+            let rows = reads.trades_of_backtests(&ids, position, after, limit + 1).await;
+            let mut rows_of: HashMap<BacktestId, Vec<TradeRow>> = HashMap::new();
+            for row in rows.map_err(refusal)? {
+                rows_of.entry(row.backtest_id).or_default().push(row);
+            }
+            for key in keys {
+                let rows = rows_of.get(&key.backtest).cloned().unwrap_or_default();
+                found.insert(key.clone(), rows);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// How far running backtests are.
+pub(crate) struct ProgressLoader(pub(crate) Arc<Caller>);
+
+impl Loader<BacktestId> for ProgressLoader {
+    type Value = u8;
+    type Error = async_graphql::Error;
+
+    async fn load(
+        &self,
+        ids: &[BacktestId],
+    ) -> Result<HashMap<BacktestId, u8>, async_graphql::Error> {
+        let progress = self.0.api.run_queue.progress(ids).await.map_err(refusal)?;
+        Ok(progress.into_iter().collect())
+    }
+}
