@@ -4,6 +4,7 @@ mod accounts;
 mod commands;
 mod executor;
 mod market_data;
+#[cfg(test)]
 mod projections;
 mod server;
 mod store;

@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod history;
+mod over_http;
 mod paging;
 mod poison;
 mod rebuilding;
