@@ -16,7 +16,9 @@ use domain::{
     simulation::{Candles, Settings},
     strategy::{StrategyContent, StrategyDefinition},
 };
-use infra::postgres::{EventStore, candles::CandleStore, markets::Markets, run_queue::RunQueue};
+use infra::postgres::{
+    Database, EventStore, candles::CandleStore, markets::Markets, run_queue::RunQueue,
+};
 use serde_json::{Value, json};
 use tests::TestDatabase;
 use tokio::{sync::watch, task::JoinHandle};
@@ -27,8 +29,7 @@ const MINUTE: i64 = 60_000;
 
 /// What the tests of this folder work at.
 pub(crate) struct Desk {
-    /// Dropped with the desk.
-    _database: TestDatabase,
+    database: TestDatabase,
     pub(crate) store: EventStore,
     pub(crate) candles: CandleStore,
     pub(crate) queue: RunQueue,
@@ -58,9 +59,23 @@ impl Running {
 impl Desk {
     /// With so many one-minute candles of BTCUSDT.
     pub(crate) async fn with_minutes(count: i64) -> Self {
+        Self::with(&minutes(count)).await
+    }
+
+    /// With these one-minute candles of BTCUSDT.
+    pub(crate) async fn with(candles: &Candles) -> Self {
         let desk = Self::over(TestDatabase::new().await);
-        desk.import(&minutes(count)).await;
+        desk.import(candles).await;
         desk
+    }
+
+    /// The superuser's URL of the database, for a process of its own.
+    pub(crate) fn url(&self) -> &str {
+        &self.database.url
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.database.database
     }
 
     fn over(database: TestDatabase) -> Self {
@@ -69,7 +84,7 @@ impl Desk {
         let markets = Markets::new(database.database.clone());
         let queue = RunQueue::new(database.database.clone());
         let commands = Commands::new(store.clone(), candles.clone(), markets);
-        Self { _database: database, store, candles, queue, commands }
+        Self { database, store, candles, queue, commands }
     }
 
     pub(crate) async fn import(&self, candles: &Candles) {

@@ -1,5 +1,6 @@
 //! Executors on a real server: queue, runs, cancellation, resumption.
 
+mod crash;
 pub(crate) mod desk;
 mod queue;
 mod resume;
