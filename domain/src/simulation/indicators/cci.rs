@@ -6,7 +6,7 @@ use crate::simulation::{Candles, rules::Source};
 /// The deviation from a moving mean has to look at every candle of the window, so the window is short.
 const PERIOD: ParameterSpec = ParameterSpec {
     name: "period",
-    kind: ParameterKind::Integer { minimum: 1, maximum: 1_000, default: 20 },
+    kind: ParameterKind::Integer { minimum: 1, maximum: 500, default: 20 },
 };
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
@@ -32,7 +32,7 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
     let outs = column.values.iter_mut().skip(period - 1);
     for (out, window) in outs.zip(typical.windows(period)) {
         let mean = rolling::sum(window) / divisor;
-        let deviation = window.iter().map(|price| (price - mean).abs()).sum::<f64>() / divisor;
+        let deviation = rolling::sum_of(window, |price| (price - mean).abs()) / divisor;
         let distance = window[period - 1] - mean;
         *out = if deviation > 0.0 { distance / (0.015 * deviation) } else { 0.0 };
     }

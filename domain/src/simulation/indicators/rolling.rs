@@ -132,14 +132,21 @@ pub(super) fn mean_at(values: &[f64], end: usize, period: usize) -> f64 {
 
 /// The sum in a fixed order with four partial sums.
 pub(in crate::simulation) fn sum(values: &[f64]) -> f64 {
+    sum_of(values, |value| value)
+}
+
+/// The sum of what `term` makes of each value, in the same order.
+pub(super) fn sum_of(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let (fours, rest) = values.as_chunks::<4>();
     let mut partial = [0.0; 4];
     for four in fours {
         for (partial, value) in partial.iter_mut().zip(four) {
-            *partial += value;
+            *partial += term(*value);
         }
     }
-    (partial[0] + partial[1]) + (partial[2] + partial[3]) + rest.iter().sum::<f64>()
+    (partial[0] + partial[1])
+        + (partial[2] + partial[3])
+        + rest.iter().map(|value| term(*value)).sum::<f64>()
 }
 
 /// A count as a real number; exact below 2^53.
