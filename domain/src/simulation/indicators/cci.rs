@@ -34,7 +34,8 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
         let mean = rolling::sum(window) / divisor;
         let deviation = rolling::sum_of(window, |price| (price - mean).abs()) / divisor;
         let distance = window[period - 1] - mean;
-        *out = if deviation > 0.0 { distance / (0.015 * deviation) } else { 0.0 };
+        // A deviation that is nothing but the rounding of the mean is none.
+        *out = if deviation > 1e-14 * mean.abs() { distance / (0.015 * deviation) } else { 0.0 };
     }
     vec![column]
 }

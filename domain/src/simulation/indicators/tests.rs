@@ -200,7 +200,7 @@ fn a_constant_series_gives_quiet_indicators() {
             .map(|column| *column.values.last().unwrap())
             .collect::<Vec<_>>()
     };
-    for name in ["rsi", "atr", "roc"] {
+    for name in ["rsi", "atr", "roc", "cci", "cmo", "dx", "adx", "mfi", "mom", "natr", "willr"] {
         assert_eq!(last(name), [0.0], "{name}");
     }
     assert_eq!(last("stoch"), [0.0, 0.0]);
