@@ -2,6 +2,7 @@
 
 mod command_latency;
 mod ledger_append;
+mod post_to_completed;
 mod projection;
 mod raw;
 mod simulation;
@@ -77,6 +78,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&projection::NAMES) {
         print(&projection::measure(&cluster).await, is_json)?;
+    }
+    if is_wanted(&post_to_completed::NAMES) {
+        print(&post_to_completed::measure(&cluster).await?, is_json)?;
     }
     Ok(())
 }
