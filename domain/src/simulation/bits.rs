@@ -19,7 +19,11 @@ impl Bits {
     /// A bit for each value.
     pub(crate) fn of(values: &[f64], test: impl Fn(f64) -> bool) -> Self {
         let pack = |chunk: &[f64]| {
-            chunk.iter().rev().fold(0_u64, |word, value| word << 1 | u64::from(test(*value)))
+            let mut bytes = [0; 64];
+            for (byte, value) in bytes.iter_mut().zip(chunk) {
+                *byte = u8::from(test(*value));
+            }
+            gather(&bytes)
         };
         Self { words: values.chunks(64).map(pack).collect(), len: values.len() }
     }
@@ -27,8 +31,11 @@ impl Bits {
     /// A bit for each pair of values; both columns are equally long.
     pub(crate) fn of_pairs(left: &[f64], right: &[f64], test: impl Fn(f64, f64) -> bool) -> Self {
         let pack = |(left, right): (&[f64], &[f64])| {
-            let pairs = left.iter().zip(right).rev();
-            pairs.fold(0_u64, |word, (left, right)| word << 1 | u64::from(test(*left, *right)))
+            let mut bytes = [0; 64];
+            for (byte, (left, right)) in bytes.iter_mut().zip(left.iter().zip(right)) {
+                *byte = u8::from(test(*left, *right));
+            }
+            gather(&bytes)
         };
         let chunks = left.chunks(64).zip(right.chunks(64));
         Self { words: chunks.map(pack).collect(), len: left.len() }
@@ -92,6 +99,17 @@ impl Bits {
     }
 }
 
+/// The lowest bits of 64 bytes as a word: compilers compare whole vectors into bytes, but not into bits.
+fn gather(bytes: &[u8; 64]) -> u64 {
+    // Moves the lowest bit of the byte k to bit 56 + k; no two products meet.
+    const TO_TOP: u64 = 0x0102_0408_1020_4080;
+    let (eights, _) = bytes.as_chunks::<8>();
+    eights
+        .iter()
+        .rev()
+        .fold(0, |word, eight| word << 8 | u64::from_le_bytes(*eight).wrapping_mul(TO_TOP) >> 56)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +121,19 @@ mod tests {
         assert_eq!((bits.next(0), bits.next(3), bits.next(4)), (Some(3), Some(3), Some(130)));
         assert_eq!((bits.next(131), bits.next(500)), (None, None));
         assert!(bits.get(130) && !bits.get(129) && !bits.get(1_000));
+    }
+
+    #[test]
+    fn every_bit_says_whether_its_value_passes() {
+        let values: Vec<f64> = (0..203).map(|index| f64::from(index * 37 % 101)).collect();
+        let bits = Bits::of(&values, |value| value > 60.0);
+        let pairs = Bits::of_pairs(&values, &values[..203], |left, right| {
+            left > right - 0.5 && left > 60.0
+        });
+        for (index, value) in values.iter().enumerate() {
+            assert_eq!(bits.get(index), *value > 60.0, "{index}");
+        }
+        assert_eq!(pairs, bits);
     }
 
     #[test]
