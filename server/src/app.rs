@@ -15,7 +15,6 @@ use poem::{
     listener::{Acceptor, TcpAcceptor},
     web::{LocalAddr, RemoteAddr},
 };
-use projections::ReadModels;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -60,7 +59,7 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
     let markets = Markets::new(database.clone());
     let commands = Commands::new(store.clone(), candles.clone(), markets.clone());
     let write_wait = Duration::from_millis(config.api.write_wait_ms);
-    let reads = ReadModels::new(database.clone()).with_read_wait(write_wait);
+    let reads = config.projector.read_models(database.clone())?.with_read_wait(write_wait);
     reads.prepare().await?;
     let context = api::Context {
         commands: commands.clone(),

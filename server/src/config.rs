@@ -11,6 +11,8 @@ use figment::{
     providers::{Format, Toml},
     value::{Dict, Value},
 };
+use infra::postgres::Database;
+use projections::{ReadModels, runner::OnPoison};
 use serde::{Deserialize, Serialize};
 
 /// The default, with a comment on every key.
@@ -25,6 +27,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub kafka: KafkaConfig,
     pub executor: ExecutorConfig,
+    pub projector: ProjectorConfig,
     pub api: ApiConfig,
     pub log: LogConfig,
 }
@@ -56,6 +59,12 @@ pub struct ExecutorConfig {
     pub concurrency: usize,
     pub lease_ms: u64,
     pub running_per_user_max: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectorConfig {
+    /// Names of read models, separated by commas.
+    pub go_on_after_poison: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,6 +164,13 @@ impl Config {
                 "http.listen must be an address with a port, such as 127.0.0.1:8080, not `{listen}`"
             ));
         }
+        let read_models = projections::status::list();
+        for name in self.projector.names() {
+            if !read_models.iter().any(|model| model.name == name) {
+                problems
+                    .push(format!("projector.go_on_after_poison: there is no read model `{name}`"));
+            }
+        }
         if !self.kafka.brokers.is_empty() {
             let reason =
                 "is not supported yet; leave it empty: executors follow the log in Postgres";
@@ -167,6 +183,22 @@ impl Config {
             problems.push("database.migrate_url needs a database.url beside it".to_owned());
         }
         if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
+    }
+}
+
+impl ProjectorConfig {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.go_on_after_poison.split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// The read models in `database`, configured.
+    ///
+    /// # Errors
+    /// A name that no read model has.
+    pub fn read_models(&self, database: Database) -> anyhow::Result<ReadModels> {
+        self.names().try_fold(ReadModels::new(database), |read_models, name| {
+            Ok(read_models.with_on_poison(name, OnPoison::GoOn)?)
+        })
     }
 }
 

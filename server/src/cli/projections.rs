@@ -52,7 +52,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
         return list();
     }
     let backend = Backend::open(config, Access::Share).await?;
-    let done = act(&backend, command).await;
+    let done = act(config, &backend, command).await;
     backend.close().await?;
     done
 }
@@ -65,8 +65,8 @@ fn list() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn act(backend: &Backend, command: &Command) -> anyhow::Result<()> {
-    let reads = ReadModels::new(backend.database.clone());
+async fn act(config: &Config, backend: &Backend, command: &Command) -> anyhow::Result<()> {
+    let reads = config.projector.read_models(backend.database.clone())?;
     match command {
         Command::List => list(),
         Command::Status => show_status(&reads).await,
