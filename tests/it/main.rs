@@ -3,9 +3,11 @@
 mod accounts;
 mod commands;
 mod executor;
+mod graphql;
 mod market_data;
 #[cfg(test)]
 mod projections;
+mod rest;
 mod server;
 mod store;
 

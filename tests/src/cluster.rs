@@ -36,7 +36,8 @@ impl TestCluster {
 
     /// A cluster for one test that kills backends, changes roles or stops the server. It does not survive a power cut.
     pub async fn private() -> Self {
-        Self::start(&["fsync=off", "full_page_writes=off"]).await
+        let statements = "shared_preload_libraries=pg_stat_statements";
+        Self::start(&["fsync=off", "full_page_writes=off", statements]).await
     }
 
     /// A cluster that writes as safely as one in production, to be measured.

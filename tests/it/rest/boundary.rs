@@ -1,0 +1,95 @@
+//! What holds for every path: ids, errors, bodies, caching, documentation, health.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tests::{ANYONE, Reply, TestApp};
+
+#[tokio::test]
+async fn the_request_id_is_echoed_or_made() {
+    let app = TestApp::start().await;
+    let headers = [("x-request-id", "my-request-1")];
+    let reply = app.send(&ANYONE, Method::GET, "/api/v1/nothing", None, &headers).await;
+    assert_eq!(reply.header("x-request-id"), "my-request-1");
+    assert_eq!(reply.expect(StatusCode::NOT_FOUND)["error"]["request_id"], "my-request-1");
+    let reply = app.get(&ANYONE, "/api/v1/time").await;
+    assert_eq!(reply.header("x-request-id").len(), 26, "a ULID");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_what_is_not_taken_405_with_allow() {
+    let app = TestApp::start().await;
+    let body = app.get(&ANYONE, "/api/v1/nothing").await.expect(StatusCode::NOT_FOUND);
+    assert_eq!(body["error"]["code"], "not_found");
+    assert_eq!(body["data"], Value::Null);
+    assert_eq!(body["meta"], json!({}));
+    let reply = app.send(&ANYONE, Method::PUT, "/api/v1/sessions", None, &[]).await;
+    assert_eq!(reply.header("allow"), "DELETE, POST, OPTIONS");
+    assert_eq!(reply.expect(StatusCode::METHOD_NOT_ALLOWED)["error"]["code"], "method_not_allowed");
+    let reply = app.send(&ANYONE, Method::DELETE, "/api/v1/graphql", None, &[]).await;
+    assert_eq!(reply.header("allow"), "GET, HEAD, POST, OPTIONS");
+    reply.expect(StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn bodies_are_json_of_bounded_size() {
+    let app = TestApp::start().await;
+    let post = |content_type: &'static str, body: String| {
+        let request = app.request(&ANYONE, Method::POST, "/api/v1/sessions");
+        Reply::of(request.header("content-type", content_type).body(body))
+    };
+    let reply = post("application/x-www-form-urlencoded", "email=a".to_owned()).await;
+    reply.expect(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    post("application/json", "{\"email\": ".to_owned()).await.expect(StatusCode::BAD_REQUEST);
+    post("application/json", "[]".to_owned()).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    let large = format!("{{\"email\": \"{}\"}}", "x".repeat(2 * 1024 * 1024));
+    let body = post("application/json; charset=utf-8", large).await;
+    assert_eq!(body.expect(StatusCode::PAYLOAD_TOO_LARGE)["error"]["code"], "too_large");
+}
+
+#[tokio::test]
+async fn what_is_known_is_not_sent_again() {
+    let app = TestApp::start().await;
+    let reply = app.get(&ANYONE, "/api/v1/indicators").await;
+    assert_eq!(reply.header("cache-control"), "public, max-age=3600");
+    let tag = reply.header("etag").to_owned();
+    let headers = [("if-none-match", tag.as_str())];
+    let reply = app.send(&ANYONE, Method::GET, "/api/v1/indicators", None, &headers).await;
+    assert_eq!((reply.status, reply.text.as_str()), (StatusCode::NOT_MODIFIED, ""));
+}
+
+#[tokio::test]
+async fn fields_are_chosen_and_unknown_ones_refused() {
+    let app = TestApp::start().await;
+    let reply = app.get(&ANYONE, "/api/v1/time?fields=epoch_ms").await;
+    let body = reply.expect(StatusCode::OK);
+    assert_eq!(
+        body["data"].as_object().map(|data| data.keys().cloned().collect()),
+        Some(vec!["epoch_ms".to_owned()])
+    );
+    let reply = app.get(&ANYONE, "/api/v1/time?fields=epoch_s").await;
+    assert_eq!(reply.field_errors(), [("fields".to_owned(), "invalid".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_position_that_does_not_come_is_503_and_says_when_to_try_again() {
+    let app = TestApp::start().await;
+    let reply = app.get(&ANYONE, "/api/v1/time?min_position=0").await;
+    reply.expect(StatusCode::OK);
+    let reply = app.get(&ANYONE, "/api/v1/time?min_position=1000000").await;
+    assert_eq!(reply.header("retry-after"), "1");
+    assert_eq!(reply.expect(StatusCode::SERVICE_UNAVAILABLE)["error"]["code"], "unavailable");
+    let reply = app.get(&ANYONE, "/api/v1/time?min_position=soon").await;
+    assert_eq!(reply.field_errors()[0].0, "min_position");
+}
+
+#[tokio::test]
+async fn the_service_is_alive_ready_and_documented() {
+    let app = TestApp::start().await;
+    app.get(&ANYONE, "/livez").await.expect(StatusCode::OK);
+    app.get(&ANYONE, "/readyz").await.expect(StatusCode::OK);
+    let document = app.get(&ANYONE, "/api/v1/openapi.json").await.expect(StatusCode::OK);
+    assert_eq!(document["paths"]["/backtests"]["post"]["operationId"], "createBacktest");
+    let page = app.get(&ANYONE, "/api/docs").await;
+    assert!(page.text.contains("SwaggerUIBundle") && page.text.contains("createBacktest"));
+    assert!(!page.text.contains("src=\"http"), "the page loads something from elsewhere");
+}
