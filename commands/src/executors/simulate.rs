@@ -122,7 +122,7 @@ fn compute(
     }
     let completion = Completion {
         final_balance: outcome.final_balance.normalize(),
-        trades_count: outcome.metrics.total_trades,
+        trades_count: u32::try_from(outcome.trades.len()).unwrap_or(u32::MAX),
         metrics: Box::new(outcome.metrics),
         ambiguous_trades_count: outcome.ambiguous_trades_count,
         ledger_hash: ledger_hash.to_string(),
