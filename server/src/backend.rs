@@ -59,7 +59,7 @@ impl Backend {
     /// # Errors
     /// When it does not stop.
     pub async fn close(self) -> Result<(), EmbeddedError> {
-        drop(self.database);
+        self.database.close();
         match self.cluster {
             Some(cluster) => cluster.stop().await,
             None => Ok(()),

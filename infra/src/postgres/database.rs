@@ -107,6 +107,12 @@ impl Database {
         Ok(self.pool.get().await?)
     }
 
+    /// Closes every pooled connection, for all clones: before a server that was started for them stops.
+    pub fn close(&self) {
+        self.pool.close();
+        self.append_pool.close();
+    }
+
     /// The same database over the connections that only the append queue uses, so that readers cannot starve it.
     pub(super) fn for_appends(&self) -> Self {
         Self { pool: self.append_pool.clone(), ..self.clone() }

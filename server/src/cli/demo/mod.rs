@@ -189,6 +189,7 @@ async fn request_and_follow(client: &Client, body: &Value, name: &str) -> anyhow
     }
     bar.finish_and_clear();
     let took = started.elapsed().as_millis();
-    output::line(&format!("  {name:<14} {id}  {} in {took} ms", seen.join(" > ")))?;
+    let statuses = seen.join(" > ");
+    output::line(&format!("  {name:<12} {id}\n               {statuses} in {took} ms"))?;
     Ok(id)
 }

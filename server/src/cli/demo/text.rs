@@ -100,10 +100,10 @@ fn show(value: &Value, unit: Unit) -> String {
     let Some(number) = decimal(value) else { return "-".to_owned() };
     match unit {
         Unit::Money => money(number),
-        Unit::Fraction => format!("{:.2} %", number * Decimal::ONE_HUNDRED),
-        Unit::Percent => format!("{number:.2} %"),
-        Unit::Ratio => format!("{number:.2}"),
-        Unit::Count => format!("{number:.0}"),
+        Unit::Fraction => format!("{:.2} %", (number * Decimal::ONE_HUNDRED).round_dp(2)),
+        Unit::Percent => format!("{:.2} %", number.round_dp(2)),
+        Unit::Ratio => format!("{:.2}", number.round_dp(2)),
+        Unit::Count => format!("{:.0}", number.round()),
     }
 }
 
@@ -172,38 +172,58 @@ fn sparkline(values: &[f64], low: f64, high: f64) -> String {
 }
 
 pub(super) fn events(events: &[Value]) -> String {
-    let line = |event: &Value| {
-        let time: String = plain(&event["recorded_at"]).chars().skip(11).take(12).collect();
-        let what = plain(&event["type"]);
-        let stream = format!("{} {}", plain(&event["aggregate_type"]), plain(&event["sequence"]));
-        let detail = detail(&event["payload"]);
-        let text =
-            format!("  {:>6} {time} {stream:<12} {what} {detail}", plain(&event["position"]));
-        text.chars().take(WIDTH).collect::<String>().trim_end().to_owned()
-    };
     let mut lines = vec![heading("What happened: the events of the run")];
-    if events.len() <= 2 * EVENT_LINES {
-        lines.extend(events.iter().map(line));
-    } else {
-        lines.extend(events[..EVENT_LINES].iter().map(line));
-        lines.push(format!("         … {} more …", events.len() - 2 * EVENT_LINES));
-        lines.extend(events[events.len() - EVENT_LINES..].iter().map(line));
+    let mut history: Vec<String> = events.chunk_by(is_repeated).map(event_line).collect();
+    if history.len() > 2 * EVENT_LINES {
+        let hidden = history.len() - 2 * EVENT_LINES;
+        let last = history.split_off(history.len() - EVENT_LINES);
+        history.truncate(EVENT_LINES);
+        history.push(format!("         … {hidden} more …"));
+        history.extend(last);
     }
+    lines.extend(history);
     lines.join("\n")
 }
 
-/// The one number of a payload that tells most.
+/// Neighbours of one type share a line, but for trades.
+fn is_repeated(one: &Value, next: &Value) -> bool {
+    one["type"] == next["type"] && one["type"] == "EquityRecorded"
+}
+
+/// A line for an event, or for as many of one type.
+fn event_line(events: &[Value]) -> String {
+    let Some(event) = events.first() else { return String::new() };
+    let time: String = plain(&event["recorded_at"]).chars().skip(11).take(12).collect();
+    let stream = format!("{} {}", plain(&event["aggregate_type"]), plain(&event["sequence"]));
+    let detail = match events.len() {
+        1 => detail(&event["payload"]),
+        count => format!("and {} more of them", count - 1),
+    };
+    let (position, what) = (plain(&event["position"]), plain(&event["type"]));
+    let text = format!("  {position:>6} {time} {stream:<12} {what:<17} {detail}");
+    text.chars().take(WIDTH).collect::<String>().trim_end().to_owned()
+}
+
+/// What of a payload tells most.
 fn detail(payload: &Value) -> String {
-    let trade = &payload["trade"];
+    let (name, result) = match &payload["pnl"] {
+        Value::Null => ("at", &payload["fill"]["price"]),
+        pnl => ("pnl", pnl),
+    };
     let fields = [
-        ("trade", &trade["number"]),
-        ("pnl", &trade["pnl"]),
+        ("trade", &payload["number"]),
+        (name, result),
         ("rows", &payload["dataset"]["rows"]),
         ("attempt", &payload["attempt"]),
-        ("final balance", &payload["final_balance"]),
+        ("trades", &payload["trades_count"]),
+        ("balance", &payload["final_balance"]),
     ];
     let known = fields.iter().filter(|(_, value)| !value.is_null());
-    known.map(|(name, value)| format!("{name} {}", plain(value))).collect::<Vec<_>>().join(", ")
+    let shown = known.map(|(name, value)| match *name {
+        "at" | "pnl" | "balance" => format!("{name} {}", show(value, Unit::Money)),
+        name => format!("{name} {}", plain(value)),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn curl(base: &str, token: &str, id: &str, once: bool) -> String {
@@ -229,11 +249,10 @@ pub(super) fn curl(base: &str, token: &str, id: &str, once: bool) -> String {
         "      \"parameters\": {\"short_window\": 20, \"long_window\": 100}}'".to_owned(),
         "\n  # GraphQL: the runs whose Sharpe ratio is above 0.5, best first".to_owned(),
         format!("  curl -s {auth} \\"),
-        format!("    {json} \\"),
-        "    $API/graphql -d '{\"query\": \"{ backtests(first: 5,".to_owned(),
-        "      filter: {assetSymbol: \\\"BTC\\\", metrics: {sharpeRatio: {gt: 0.5}}},".to_owned(),
+        "    -G $API/graphql --data-urlencode 'query={ backtests(first: 5,".to_owned(),
+        "      filter: {assetSymbol: \"BTC\", metrics: {sharpeRatio: {gt: 0.5}}},".to_owned(),
         "      orderBy: {field: SHARPE_RATIO, direction: DESC})".to_owned(),
-        "      { nodes { id metrics { sharpeRatio } } } }\"}'".to_owned(),
+        "      { nodes { id strategyName metrics { sharpeRatio } } } }'".to_owned(),
         format!("\n  # All endpoints: {base}/api/docs"),
     ]
     .join("\n")
@@ -261,7 +280,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 fn money(amount: Decimal) -> String {
-    thousands(&format!("{amount:.2}"))
+    thousands(&format!("{:.2}", amount.round_dp(2)))
 }
 
 fn money_of(amount: f64) -> String {
@@ -314,7 +333,7 @@ mod tests {
             "quantity": "1.12345678", "fee": "1234.56", "cash_after": "1234567.89123456"});
         let event = json!({"position": 123_456, "recorded_at": "2025-01-01T00:00:00.123456Z",
             "type": "BacktestCancellationRequested", "aggregate_type": "backtest", "sequence": 12,
-            "payload": {"final_balance": "123456.12345678", "dataset": {"rows": 3_000}}});
+            "payload": {"final_balance": "123456.12345678", "trades_count": 123, "pnl": "-12345.12345678"}});
         let points: Vec<Value> = (0..200)
             .map(|day| json!({"timestamp": "2025-01-01T00:00:00Z", "equity": day}))
             .collect();

@@ -128,13 +128,18 @@ fn trade_table(trades: &[Trade]) -> String {
             trade.number.to_string(),
             side.to_owned(),
             day(trade.entry.time),
-            format!("{:.2}", trade.entry.price),
+            two(trade.entry.price),
             exit.map_or_else(|| "-".to_owned(), |fill| day(fill.time)),
-            exit.map_or_else(|| "-".to_owned(), |fill| format!("{:.2}", fill.price)),
-            trade.pnl_percentage().map_or_else(|| "-".to_owned(), |pnl| format!("{pnl:.2}")),
+            exit.map_or_else(|| "-".to_owned(), |fill| two(fill.price)),
+            trade.pnl_percentage().map_or_else(|| "-".to_owned(), two),
         ]);
     }
     table.to_string()
+}
+
+/// Rounded to two digits after the point: the decimal's own formatting cuts.
+fn two(decimal: Decimal) -> String {
+    format!("{:.2}", decimal.round_dp(2))
 }
 
 /// Four digits after the point are enough for eyes.
