@@ -206,9 +206,9 @@ fn event_line(events: &[Value]) -> String {
 
 /// What of a payload tells most.
 fn detail(payload: &Value) -> String {
-    let (name, result) = match &payload["pnl"] {
-        Value::Null => ("at", &payload["fill"]["price"]),
-        pnl => ("pnl", pnl),
+    let (name, result) = match payload.get("pnl") {
+        None => ("at", &payload["fill"]["price"]),
+        Some(pnl) => ("pnl", pnl),
     };
     let fields = [
         ("trade", &payload["number"]),
