@@ -9,6 +9,7 @@ mod market_data;
 mod projections;
 mod rest;
 mod server;
+#[cfg(test)]
 mod store;
 
 /// The binary as users run it.

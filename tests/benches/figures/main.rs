@@ -1,5 +1,7 @@
 //! Prints every published figure beside its baseline, both measured in this run: `scripts/bench [--json] [NAME…]`.
 
+#![expect(clippy::print_stdout, reason = "printing is what it is for")]
+
 mod command_latency;
 mod ledger_append;
 mod post_to_completed;

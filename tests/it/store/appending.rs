@@ -161,9 +161,10 @@ async fn interactive_commands_go_before_ledgers_that_wait_longer() {
     }
     appends.push(append_to("command", 0, 1));
     let outcomes = join_all(appends.into_iter().map(|append| store.append(append))).await;
-    let position = match outcomes.last().unwrap().as_ref().unwrap() {
-        Outcome::Appended { first_position, .. } => *first_position,
-        other => panic!("{other:?}"),
+    let Outcome::Appended { first_position: position, .. } =
+        *outcomes.last().unwrap().as_ref().unwrap()
+    else {
+        panic!("the command was not appended")
     };
     assert!(position <= 4 * 250 + 1, "the command waited for {} ledger events", position - 1);
     assert_eq!(store.head().await.unwrap(), 40 * 250 + 1);

@@ -101,13 +101,12 @@ async fn killed_backends_and_a_crashed_server_lose_nothing_and_double_nothing() 
 async fn append_one_by_one(store: EventStore, stream: String, done: watch::Sender<i64>) {
     let mut last = 0;
     for sequence in 0..APPENDS {
-        match store.append(append_to(&stream, sequence, 1)).await.unwrap() {
-            Outcome::Appended { first_position, last_position } => {
-                assert!(first_position == last_position && last_position > last);
-                last = last_position;
-            }
-            other => panic!("{other:?}"),
-        }
+        let outcome = store.append(append_to(&stream, sequence, 1)).await.unwrap();
+        let Outcome::Appended { first_position, last_position } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(first_position == last_position && last_position > last);
+        last = last_position;
         done.send_modify(|done| *done += 1);
     }
 }
