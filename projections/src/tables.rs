@@ -62,7 +62,7 @@ impl ReadModels {
 /// What a table's name ends in while it is rebuilt beside the live one.
 pub(crate) const REBUILD_SUFFIX: &str = "_rebuild";
 
-/// Makes a table with its checkpoint at 0, unless it is there.
+/// Makes a table with its checkpoint at 0, unless it is there; where the log is empty, it has caught up.
 pub(crate) async fn ensure(
     database: &Database,
     model: &ReadModel,
@@ -71,9 +71,14 @@ pub(crate) async fn ensure(
     let mut client = database.get().await?;
     let transaction = client.transaction().await?;
     lock(&transaction).await?;
-    let sql = "INSERT INTO read_models.checkpoints (table_name) VALUES ($1) ON CONFLICT DO NOTHING";
-    if transaction.execute(sql, &[&table]).await? == 1 {
+    let sql = "INSERT INTO read_models.checkpoints (table_name, caught_up_at) \
+               SELECT $1, CASE WHEN NOT EXISTS (SELECT FROM events) THEN now() END \
+               ON CONFLICT DO NOTHING RETURNING caught_up_at IS NOT NULL";
+    if let Some(made) = transaction.query_opt(sql, &[&table]).await? {
         transaction.batch_execute(&(model.create)(table)).await?;
+        if made.try_get(0)? {
+            show_newest(&transaction, model).await?;
+        }
     }
     transaction.commit().await?;
     Ok(())

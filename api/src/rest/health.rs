@@ -12,11 +12,12 @@ pub(crate) fn livez() -> Response {
     status(StatusCode::OK, "alive")
 }
 
-/// The database answers too.
+/// The database answers too, and every read model has reached the end of the log at least once.
 #[handler]
 pub(crate) async fn readyz(context: Data<&Arc<Context>>) -> Response {
-    match context.store.head().await {
-        Ok(_) => status(StatusCode::OK, "ready"),
+    match context.reads.is_ready().await {
+        Ok(true) => status(StatusCode::OK, "ready"),
+        Ok(false) => status(StatusCode::SERVICE_UNAVAILABLE, "the read models are being built"),
         Err(error) => {
             tracing::warn!(%error, "not ready");
             status(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer")

@@ -8,6 +8,7 @@ use projections::{
     page::{PageRequest, QueryError},
     runner,
 };
+use tests::TestDatabase;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -69,11 +70,22 @@ async fn waiting_ends_at_the_bound_and_names_what_is_behind() {
 
 #[tokio::test]
 async fn a_service_is_ready_when_every_read_model_has_caught_up_once() {
-    let bench = Bench::new().await;
-    run(&bench.store, Uuid::from_u128(1), user(7), 3, None).await;
+    let database = TestDatabase::new().await;
+    let (store, reads) = (database.store(), ReadModels::new(database.database.clone()));
+    run(&store, Uuid::from_u128(1), user(7), 3, None).await;
+    assert!(!reads.is_ready().await.unwrap());
+    let bench = Bench { database, store, reads };
+    bench.reads.prepare().await.unwrap();
     assert!(!bench.reads.is_ready().await.unwrap());
     bench.catch_up().await;
     assert!(bench.reads.is_ready().await.unwrap());
     run(&bench.store, Uuid::from_u128(2), user(7), 3, None).await;
     assert!(bench.reads.is_ready().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_service_over_an_empty_log_is_ready_at_once() {
+    let bench = Bench::new().await;
+    assert!(bench.reads.is_ready().await.unwrap());
+    assert_eq!(bench.rows("trades").await, Vec::<String>::new());
 }
