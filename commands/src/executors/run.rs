@@ -1,6 +1,6 @@
 //! One run: claim it, simulate on the pinned candles, write its ledger, and say how it ended.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use domain::{
     backtest::{Backtest, BacktestCommand, Claim, Dataset, Request, commands::Completion},
@@ -71,7 +71,10 @@ enum End {
 pub(super) async fn run(executor: Arc<Executor>, lease: Lease, stop: watch::Receiver<bool>) {
     let backtest_id = lease.backtest_id;
     let queue = &executor.queue;
-    let row = match attempt(&executor, &lease, stop).await {
+    let begun = Instant::now();
+    let ended = attempt(&executor, &lease, stop).await;
+    tracing::debug!(?ended, %backtest_id, attempt = lease.attempt, elapsed = ?begun.elapsed(), "an attempt ended");
+    let row = match ended {
         Ok(Ended::Over) => queue.remove(&lease).await,
         Ok(Ended::GivenBack) => queue.release(&lease).await,
         Ok(Ended::Lost) => Ok(false),

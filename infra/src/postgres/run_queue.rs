@@ -139,6 +139,7 @@ impl RunQueue {
     pub async fn record_progress(&self, lease: &Lease, percent: u8) -> Result<bool, DatabaseError> {
         const PROGRESS: &str = "
             UPDATE run_queue SET progress = $4::bigint
+            FROM (SELECT set_config('synchronous_commit', 'off', true)) AS quick
             WHERE backtest_id = $1 AND lease_owner = $2 AND term = $3";
         self.change(PROGRESS, lease, Some(i64::from(percent))).await
     }

@@ -34,10 +34,9 @@ async fn request(
 }
 
 async fn errors(desk: &Desk, draft: &BacktestDraft) -> Vec<FieldError> {
-    match request(desk, user(), draft).await.unwrap_err() {
-        CommandError::Invalid(errors) => errors,
-        other => panic!("{other}"),
-    }
+    let error = request(desk, user(), draft).await.unwrap_err();
+    let CommandError::Invalid(errors) = error else { panic!("{error}") };
+    errors
 }
 
 fn codes(errors: &[FieldError]) -> Vec<(&str, &str)> {
