@@ -1,13 +1,20 @@
 //! Integration tests, one binary.
 
+#[cfg(test)]
 mod accounts;
+#[cfg(test)]
 mod commands;
+#[cfg(test)]
 mod executor;
+#[cfg(test)]
 mod graphql;
+#[cfg(test)]
 mod market_data;
 #[cfg(test)]
 mod projections;
+#[cfg(test)]
 mod rest;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod store;
