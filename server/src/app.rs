@@ -32,6 +32,9 @@ const DRAIN_BOUND: Duration = Duration::from_secs(3);
 /// How long all tasks together may take to end; the rest of the ten seconds is the cluster's.
 const END_BOUND: Duration = Duration::from_secs(4);
 
+/// How long reads wait for a read model at least, even where commands do not wait.
+const READ_WAIT_MIN: Duration = Duration::from_secs(2);
+
 /// A running service.
 pub struct App {
     address: Option<SocketAddr>,
@@ -59,7 +62,10 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
     let markets = Markets::new(database.clone());
     let commands = Commands::new(store.clone(), candles.clone(), markets.clone());
     let write_wait = Duration::from_millis(config.api.write_wait_ms);
-    let reads = config.projector.read_models(database.clone())?.with_read_wait(write_wait);
+    let reads = config
+        .projector
+        .read_models(database.clone())?
+        .with_read_wait(write_wait.max(READ_WAIT_MIN));
     reads.prepare().await?;
     let context = api::Context {
         commands: commands.clone(),
