@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 /// A refusal or a failure, with its status.
 #[derive(Debug, thiserror::Error)]
 #[error("{} {}: {}", .0.status.as_u16(), .0.code, .0.message)]
-pub struct ApiError(Box<Inner>);
+pub(crate) struct ApiError(Box<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -194,6 +194,7 @@ impl ApiError {
     }
 
     /// Its fields that are wrong.
+    #[cfg(test)]
     pub(crate) fn details(&self) -> &[FieldError] {
         &self.0.details
     }

@@ -16,6 +16,8 @@ pub(crate) trait Input: Sized + Send {
     const NAME: &'static str;
     /// All of its fields; others are refused.
     const FIELDS: &'static [Field];
+    /// JSON, for the document; empty where none is needed.
+    const EXAMPLE: &'static str = "";
     /// Others are not refused.
     const IS_OPEN: bool = false;
 
@@ -95,6 +97,7 @@ pub(crate) fn schema_of<T: Input>() -> MetaSchema {
         .iter()
         .map(|field| (field.name, MetaSchemaRef::Inline(Box::new(field.schema()))))
         .collect();
+    schema.example = serde_json::from_str(T::EXAMPLE).ok();
     schema
 }
 
@@ -355,6 +358,18 @@ mod tests {
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["symbol", "asset_symbol"]);
         assert!(errors[0].message.contains("`symbol` and `asset_symbol`"));
+    }
+
+    #[test]
+    fn the_examples_of_the_document_are_valid() {
+        fn is_valid<T: Input>() {
+            let example: Value = serde_json::from_str(T::EXAMPLE).unwrap();
+            assert!(read::<T>(example.as_object().unwrap(), false).is_ok(), "{}", T::NAME);
+        }
+        is_valid::<crate::rest::users::NewUser>();
+        is_valid::<crate::rest::sessions::Credentials>();
+        is_valid::<crate::rest::strategy_body::StrategyBody>();
+        is_valid::<crate::rest::backtest_body::BacktestBody>();
     }
 
     #[test]

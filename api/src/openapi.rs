@@ -162,7 +162,7 @@ fn complete_operation(method: &str, operation: &mut Value) {
     if matches!(method, "put" | "patch" | "delete") && id != "closeSession" {
         parameters.push(header_parameter("If-Match", "The ETag that a read gave; else 412."));
     }
-    if method != "get" && !id.ends_with("Session") && !id.ends_with("User") {
+    if is_command(method, &id) {
         parameters.push(header_parameter(
             "Prefer",
             "`respond-async`: do not wait for the read models; `wait=N`: wait for the end of the run, at most 30 s.",
@@ -170,6 +170,35 @@ fn complete_operation(method: &str, operation: &mut Value) {
     }
     if !parameters.is_empty() {
         operation["parameters"] = Value::Array(parameters);
+    }
+    if id == "createBacktest" {
+        // `Prefer: wait` and a run that ended by then.
+        operation["responses"]["201"] = operation["responses"]["202"].clone();
+    }
+    if is_command(method, &id) {
+        describe_position(operation);
+    }
+}
+
+/// Whether it appends events.
+fn is_command(method: &str, id: &str) -> bool {
+    method != "get"
+        && !matches!(id, "createUser" | "openSession" | "closeSession" | "validateStrategy")
+}
+
+fn describe_position(operation: &mut Value) {
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
+        response["headers"] = json!({
+            "X-Backtrail-Position": {
+                "description": "Of the command's last event: a later read may ask for it with `min_position`.",
+                "schema": {"type": "integer", "format": "int64"},
+            },
+            "X-Backtrail-Pending": {
+                "description": "`true`: the read models do not have it yet.",
+                "schema": {"type": "string"},
+            },
+        });
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn select(value: &Value, paths: &[Vec<String>]) -> Value {
             }
             Value::Object(chosen)
         }
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

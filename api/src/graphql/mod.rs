@@ -58,6 +58,7 @@ impl GraphQl {
     }
 
     /// The schema, as it is published.
+    #[cfg(test)]
     pub(crate) fn sdl(&self) -> String {
         self.data.sdl()
     }

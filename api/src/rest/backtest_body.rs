@@ -26,6 +26,12 @@ const BALANCE: [&str; 2] = ["initial_balance", "initial_capital"];
 
 impl Input for BacktestBody {
     const NAME: &'static str = "BacktestBody";
+    const EXAMPLE: &'static str = r#"{
+        "strategy_id": "golden-cross", "symbol": "BTCUSDT", "timeframe": "1d",
+        "start_time": "2018-01-01", "end_time": "2024-12-31", "initial_balance": "10000",
+        "parameters": {"short_window": 50, "long_window": 200},
+        "metadata": {"commission": 0.001}
+    }"#;
     const FIELDS: &'static [Field] = &[
         field("strategy_id", Kind::Text, "An id, one's own slug, or a built-in's slug.").required(),
         field("symbol", Kind::Text, "A market (`BTCUSDT`), or an asset (`BTC`)."),

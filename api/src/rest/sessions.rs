@@ -40,6 +40,8 @@ pub(crate) struct Credentials {
 
 impl Input for Credentials {
     const NAME: &'static str = "Credentials";
+    const EXAMPLE: &'static str =
+        r#"{"email": "ada@example.com", "password": "correct horse battery"}"#;
     const FIELDS: &'static [Field] = &[
         field("email", Kind::Text, "As signed up.").required(),
         field("password", Kind::Password, "As signed up.").required(),

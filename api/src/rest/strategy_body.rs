@@ -160,6 +160,15 @@ const READ_ONLY: &str = "As it was read; not looked at.";
 
 impl Input for StrategyBody {
     const NAME: &'static str = "StrategyBody";
+    const EXAMPLE: &'static str = r#"{
+        "name": "Buy the dip",
+        "entry_rules": {"operator": "and", "conditions": [
+            {"indicator": "rsi", "params": {"period": 14}, "comparator": "<", "value": "$oversold"}]},
+        "exit_rules": {"operator": "or", "conditions": [
+            {"indicator": "rsi(14)", "comparator": ">", "value": 70}]},
+        "config": {"stop_loss": 5, "take_profit": 10},
+        "default_parameters": {"oversold": 30}
+    }"#;
     const FIELDS: &'static [Field] = &[
         field("name", Kind::Text, "1 to 200 characters; the slug is made of it once.").required(),
         field("description", Kind::Text, "At most 5,000 characters."),

@@ -47,6 +47,8 @@ pub(crate) struct NewUser {
 
 impl Input for NewUser {
     const NAME: &'static str = "NewUser";
+    const EXAMPLE: &'static str =
+        r#"{"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"}"#;
     const FIELDS: &'static [Field] = &[
         field("email", Kind::Text, "Used to sign in.").required(),
         field("password", Kind::Password, "12 to 1,024 characters.").required(),
