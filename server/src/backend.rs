@@ -54,6 +54,22 @@ impl Backend {
         }
     }
 
+    /// Closes after some work. A failure on a full disk comes as a lost connection: the disk is named instead.
+    ///
+    /// # Errors
+    /// The work's, and those of [`Self::close`].
+    pub async fn finish<T>(self, done: anyhow::Result<T>) -> anyhow::Result<T> {
+        let disk = match (&done, &self.cluster) {
+            (Err(_), Some(cluster)) => cluster.check_disk(),
+            (Ok(_), _) | (_, None) => Ok(()),
+        };
+        let closed = self.close().await;
+        disk?;
+        let done = done?;
+        closed?;
+        Ok(done)
+    }
+
     /// Stops an embedded cluster that this process holds.
     ///
     /// # Errors

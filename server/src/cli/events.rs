@@ -55,8 +55,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
         () = signals::stopped(&mut stop) => Ok(()),
     };
     drop(store);
-    backend.close().await?;
-    printed
+    backend.finish(printed).await
 }
 
 async fn print(store: &EventStore, arguments: &Arguments) -> anyhow::Result<()> {

@@ -75,8 +75,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
     }
     let backend = Backend::open(config, Access::Share).await?;
     let imported = import_all(&backend.database, arguments, &inputs).await;
-    backend.close().await?;
-    imported
+    backend.finish(imported).await
 }
 
 /// One file, read.

@@ -53,8 +53,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
     }
     let backend = Backend::open(config, Access::Share).await?;
     let done = act(config, &backend, command).await;
-    backend.close().await?;
-    done
+    backend.finish(done).await
 }
 
 fn list() -> anyhow::Result<()> {

@@ -52,8 +52,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
     let backend = Backend::open(config, Access::Share).await?;
     let accounts = Accounts::new(backend.database.clone());
     let added = accounts.create_user(&arguments.email, &password, &arguments.name).await;
-    backend.close().await?;
-    let user = added?;
+    let user = backend.finish(added.map_err(Into::into)).await?;
     Ok(output::line(&format!("added {} as {}", user.email, user.id))?)
 }
 

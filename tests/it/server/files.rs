@@ -7,7 +7,7 @@ use tests::Backtrail;
 
 use crate::BACKTRAIL;
 
-fn testdata(path: &str) -> String {
+pub(crate) fn testdata(path: &str) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../domain/testdata");
     folder.join(path).to_string_lossy().into_owned()
 }

@@ -69,3 +69,62 @@ fn a_follower_sees_events_as_they_come() {
     assert_eq!(sequences, (1..=sequences.len() as i64).collect::<Vec<_>>());
     assert!(sequences.len() >= 4, "{printed}");
 }
+
+#[tokio::test]
+async fn a_simulation_from_files_has_the_hash_and_metrics_of_the_services_run() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let candles = super::files::testdata("candles/BTCUSDT_1d.csv");
+    let _ = backtrail.succeed(&["import-candles", &candles]);
+    let parameters = json!({ "short_window": 20, "long_window": 100 });
+    let folder = backtrail.folder();
+    std::fs::write(folder.join("strategy.json"), r#"{"code_ref": "golden_cross"}"#).unwrap();
+    let settings = json!({ "parameters": parameters }).to_string();
+    std::fs::write(folder.join("settings.json"), settings).unwrap();
+    let files = ["--candles", &candles, "--strategy", "strategy.json"];
+    let more = ["--settings", "settings.json", "--format", "json"];
+    let printed = backtrail.succeed(&[["simulate"].as_slice(), &files, &more].concat());
+    let simulated: Value = serde_json::from_str(&printed).unwrap();
+
+    let served = backtrail.serve();
+    let client = reqwest::Client::new();
+    let api = format!("{}/api/v1", served.address());
+    let post = async |path: &str, token: &str, body: Value| -> Value {
+        let request = client.post(format!("{api}{path}")).bearer_auth(token);
+        let answer = request.header("Prefer", "wait=20").json(&body).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()["data"].take()
+    };
+    let user = json!({ "email": "a@example.org", "password": "correct horse", "name": "A" });
+    let _ = post("/users", "", user.clone()).await;
+    let user = json!({ "email": user["email"], "password": user["password"] });
+    let session = post("/sessions", "", user).await;
+    let token = session["token"].as_str().unwrap();
+    let body =
+        json!({ "strategy_id": "golden-cross", "symbol": "BTCUSDT", "parameters": parameters });
+    let run = post("/backtests", token, body).await;
+    assert_eq!(run["status"], "completed", "{run}");
+    assert_eq!(run["result_hash"], simulated["result_hash"]);
+    assert_eq!(run["final_balance"], simulated["final_balance"]);
+    let url = format!("{api}/backtests/{}/metrics", run["id"].as_str().unwrap());
+    let metrics = client.get(url).bearer_auth(token).send().await.unwrap();
+    assert_eq!(metrics.json::<Value>().await.unwrap()["data"], simulated["metrics"]);
+}
+
+#[test]
+fn read_models_are_listed_shown_and_rebuilt() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let _ = backtrail.succeed(&["demo", "--once"]);
+    let listed = backtrail.succeed(&["projections", "list"]);
+    for name in
+        ["strategies", "strategy_versions", "backtests", "ledger", "trades", "equity_curves"]
+    {
+        assert!(listed.lines().any(|line| line.starts_with(name)), "{listed}");
+    }
+    let rebuilt = backtrail.succeed(&["projections", "rebuild", "trades"]);
+    assert!(rebuilt.starts_with("rebuilt trades from"), "{rebuilt}");
+    let status = backtrail.succeed(&["projections", "status"]);
+    let trades = status.lines().find(|line| line.starts_with("trades")).unwrap();
+    assert!(trades.contains("live"), "{status}");
+    assert!(backtrail.succeed(&["projections", "prune"]).starts_with("dropped"));
+    let complaint = backtrail.fail(&["projections", "rebuild", "nothing"]);
+    assert!(complaint.contains("there are strategies"), "{complaint}");
+}

@@ -96,6 +96,17 @@ impl EmbeddedCluster {
         self.origin
     }
 
+    /// [`EmbeddedError::DiskFull`] when so little is free that the server cannot work.
+    ///
+    /// # Errors
+    /// That.
+    pub fn check_disk(&self) -> Result<(), EmbeddedError> {
+        match server::is_disk_full(&self.directory) {
+            true => Err(EmbeddedError::DiskFull(self.directory.clone())),
+            false => Ok(()),
+        }
+    }
+
     /// Stops the server, if this process holds the lock.
     ///
     /// # Errors
@@ -166,7 +177,10 @@ impl Drop for EmbeddedCluster {
 impl Holder {
     /// Stops the server where it runs, and takes the folder of its socket away.
     fn stop(self, cluster: &Path) -> Result<(), EmbeddedError> {
-        let Some(postmaster) = server::running(cluster)? else { return Ok(()) };
+        let Some(postmaster) = server::running(cluster)? else {
+            tracing::warn!("the PostgreSQL server in {} ended by itself", cluster.display());
+            return Ok(());
+        };
         let mut said = String::new();
         for mode in ["fast", "immediate"] {
             let mut command =

@@ -225,12 +225,23 @@ fn log_after(log: &Path, bytes: u64) -> String {
     String::from_utf8_lossy(&text[start..]).into_owned()
 }
 
+/// Whether so little is free that Postgres cannot write its log, in files of 16 MiB.
+pub(super) fn is_disk_full(cluster: &Path) -> bool {
+    const NEEDED_BYTES: u64 = 32 << 20;
+    // A cluster that is still to be made lies in the folder above.
+    let found = rustix::fs::statvfs(cluster)
+        .or_else(|_| rustix::fs::statvfs(cluster.parent().unwrap_or(cluster)));
+    found.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NEEDED_BYTES)
+}
+
 /// The error in what a program and the log say.
 fn failure(what: &str, cluster: &Path, output: &Output, log: &str) -> EmbeddedError {
     let errors = String::from_utf8_lossy(&output.stderr);
     let said =
         format!("{}\n{}\n{log}", String::from_utf8_lossy(&output.stdout).trim(), errors.trim());
-    if said.contains("No space left on device") || said.contains("Disk quota exceeded") {
+    const SIGNS: [&str; 3] =
+        ["No space left on device", "Disk quota exceeded", "Check free disk space"];
+    if SIGNS.iter().any(|sign| said.contains(sign)) || is_disk_full(cluster) {
         return EmbeddedError::DiskFull(cluster.to_owned());
     }
     let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
