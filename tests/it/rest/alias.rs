@@ -26,6 +26,6 @@ async fn strategies_are_one_s_own_here_and_with_built_ins_under_v1() {
     let own = app.get(&user, "/api/strategies").await.expect(StatusCode::OK);
     assert_eq!(own["meta"]["total"], 0);
     let all = app.get(&user, "/api/v1/strategies").await.expect(StatusCode::OK);
-    assert_eq!(all["meta"]["total"], 5);
+    assert_eq!(all["meta"]["total"], 13);
     assert_eq!(all["data"][0]["owner_id"], Value::Null);
 }

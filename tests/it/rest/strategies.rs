@@ -6,6 +6,23 @@ use tests::{ANYONE, TestApp, TestUser};
 
 const PATH: &str = "/api/v1/strategies";
 
+/// Slugs of the built-ins, in the order of the catalogue.
+const BUILTINS: [&str; 13] = [
+    "golden-cross",
+    "ema-cross",
+    "rsi-mean-reversion",
+    "connors-rsi-2",
+    "macd-cross",
+    "bollinger-breakout",
+    "bollinger-reversion",
+    "donchian-breakout",
+    "supertrend",
+    "adx-trend",
+    "momentum",
+    "stochastic-reversal",
+    "buy-and-hold",
+];
+
 fn dip(name: &str) -> Value {
     json!({
         "name": name,
@@ -105,8 +122,7 @@ async fn built_ins_are_found_by_slug_and_id_and_belong_to_nobody() {
     let catalog = app.get(&ANYONE, &format!("{PATH}/catalog")).await.expect(StatusCode::OK);
     let names: Vec<_> =
         catalog["data"].as_array().unwrap().iter().map(|entry| entry["code_ref"].clone()).collect();
-    let expected =
-        ["golden_cross", "rsi_mean_reversion", "macd_cross", "bollinger_breakout", "buy_and_hold"];
+    let expected: Vec<_> = BUILTINS.iter().map(|slug| slug.replace('-', "_")).collect();
     assert_eq!(names, expected);
     let by_slug = app.get(&user, &format!("{PATH}/golden-cross")).await.expect(StatusCode::OK);
     let path = format!("{PATH}/{}", by_slug["data"]["id"].as_str().unwrap());
@@ -188,16 +204,14 @@ async fn pages_lead_through_one_s_own_and_then_the_built_ins() {
         created(&app, &user, dip(&format!("S{number}"))).await;
     }
     let mut seen = Vec::new();
-    for page in 1..=4 {
+    for page in 1..=8 {
         let list = app.get(&user, &format!("{PATH}?limit=2&page={page}")).await;
         let list = list.expect(StatusCode::OK);
-        assert_eq!((&list["meta"]["total"], &list["meta"]["total_pages"]), (&json!(8), &json!(4)));
-        assert_eq!(list["meta"]["has_more"], page < 4);
+        assert_eq!((&list["meta"]["total"], &list["meta"]["total_pages"]), (&json!(16), &json!(8)));
+        assert_eq!(list["meta"]["has_more"], page < 8);
         seen.extend(list["data"].as_array().unwrap().iter().map(|s| s["slug"].clone()));
     }
-    let builtins =
-        ["golden-cross", "rsi-mean-reversion", "macd-cross", "bollinger-breakout", "buy-and-hold"];
-    let expected: Vec<&str> = ["s2", "s1", "s0"].into_iter().chain(builtins).collect();
+    let expected: Vec<&str> = ["s2", "s1", "s0"].into_iter().chain(BUILTINS).collect();
     assert_eq!(seen, expected);
     let (mut cursor, mut walked) = (String::new(), Vec::new());
     let mut next = app.get(&user, &format!("{PATH}?limit=2")).await.expect(StatusCode::OK);

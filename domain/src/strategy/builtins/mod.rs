@@ -1,10 +1,18 @@
 //! The built-in strategies: parametrised rule sets written in the rule language, constants with ids of their own.
 
+mod adx_trend;
 mod bollinger_breakout;
+mod bollinger_reversion;
 mod buy_and_hold;
+mod connors_rsi_2;
+mod donchian_breakout;
+mod ema_cross;
 mod golden_cross;
 mod macd_cross;
+mod momentum;
 mod rsi_mean_reversion;
+mod stochastic_reversal;
+mod supertrend;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -72,9 +80,17 @@ impl NumberKind {
 /// Every built-in, in the order of the catalogue.
 pub const ALL: &[&Builtin] = &[
     &golden_cross::GOLDEN_CROSS,
+    &ema_cross::EMA_CROSS,
     &rsi_mean_reversion::RSI_MEAN_REVERSION,
+    &connors_rsi_2::CONNORS_RSI_2,
     &macd_cross::MACD_CROSS,
     &bollinger_breakout::BOLLINGER_BREAKOUT,
+    &bollinger_reversion::BOLLINGER_REVERSION,
+    &donchian_breakout::DONCHIAN_BREAKOUT,
+    &supertrend::SUPERTREND,
+    &adx_trend::ADX_TREND,
+    &momentum::MOMENTUM,
+    &stochastic_reversal::STOCHASTIC_REVERSAL,
     &buy_and_hold::BUY_AND_HOLD,
 ];
 

@@ -17,6 +17,12 @@ use crate::{simulation::rules::Condition, strategy::StrategyDefinition};
 #[case("MACDCross", "macd_cross")]
 #[case("awesome_cli.strategies.BollingerBreakout", "bollinger_breakout")]
 #[case("buy-and-hold", "buy_and_hold")]
+#[case("EMACross", "ema_cross")]
+#[case("core.strategies.ConnorsRSI2", "connors_rsi_2")]
+#[case("connors-rsi-2", "connors_rsi_2")]
+#[case("core.strategies.DonchianBreakout", "donchian_breakout")]
+#[case("super_trend", "supertrend")]
+#[case("awesome_cli.strategies.ADXTrend", "adx_trend")]
 fn a_code_ref_has_many_spellings(#[case] code_ref: &str, #[case] name: &str) {
     assert_eq!(find(code_ref).unwrap().name, name);
 }
@@ -24,7 +30,8 @@ fn a_code_ref_has_many_spellings(#[case] code_ref: &str, #[case] name: &str) {
 #[rstest]
 #[case(
     "",
-    "there are golden_cross, rsi_mean_reversion, macd_cross, bollinger_breakout, buy_and_hold"
+    "there are golden_cross, ema_cross, rsi_mean_reversion, connors_rsi_2, macd_cross, bollinger_breakout, \
+     bollinger_reversion, donchian_breakout, supertrend, adx_trend, momentum, stochastic_reversal, buy_and_hold"
 )]
 #[case("core.strategies.GoldenCros", "did you mean `golden_cross`?")]
 #[case("golden_crss", "did you mean `golden_cross`?")]
@@ -45,7 +52,11 @@ fn every_built_in_is_sound_with_its_defaults() {
         let bound = definition.bind(&definition.default_parameters).unwrap();
         assert_eq!(bound.exit.is_none(), builtin.name == "buy_and_hold");
         assert_eq!(builtin.slug, crate::strategy::slug(builtin.title));
-        assert_eq!(find(builtin.class_name).unwrap().name, builtin.name);
+        for module in ["", "core.strategies.", "awesome_cli.strategies."] {
+            for name in [builtin.name, builtin.slug, builtin.class_name] {
+                assert_eq!(find(&format!("{module}{name}")).unwrap().name, builtin.name);
+            }
+        }
         assert_eq!(find_by_id(builtin.id()).unwrap().name, builtin.name);
         assert_eq!(find_by_slug(builtin.slug).unwrap().name, builtin.name);
     }
@@ -68,39 +79,61 @@ fn every_default_is_in_range_and_every_name_means_one_parameter() {
 /// Python's `uuid.uuid5(uuid.NAMESPACE_URL, "backtrail:strategy:" + slug)`: clients may keep these.
 #[rstest]
 #[case("golden-cross", "adfd1549-4208-5557-8e9c-8eaf72ea1d1d")]
+#[case("ema-cross", "0997ef90-747e-547c-ae03-2fd8b48a0402")]
 #[case("rsi-mean-reversion", "a841208a-be4c-5c18-9e4f-5884089503c8")]
+#[case("connors-rsi-2", "82b5a6bb-dfe3-57b7-8e5e-dc709e62e24f")]
 #[case("macd-cross", "1227a04a-7c2b-5657-a1fd-2fa519dde0c6")]
 #[case("bollinger-breakout", "e25b27d9-bee6-5387-bdd4-215ccea13363")]
+#[case("bollinger-reversion", "45bf9b85-7ee6-568e-9af2-34752f0eeee8")]
+#[case("donchian-breakout", "f06aa839-2714-51e9-ac77-6d8f0de514ef")]
+#[case("supertrend", "55cd72ca-e05a-575e-ac21-af5d31634f34")]
+#[case("adx-trend", "44b4d6af-7fc6-5558-bf6c-aba09e717570")]
+#[case("momentum", "328fc540-331c-521c-ae2e-eefe7e2d69af")]
+#[case("stochastic-reversal", "2ee22e69-45e3-5329-8619-57ac2a33087c")]
 #[case("buy-and-hold", "93914897-ece2-5867-8ba3-1ab12e8d662c")]
 fn the_ids_are_permanent(#[case] slug: &str, #[case] id: &str) {
     assert_eq!(find_by_slug(slug).unwrap().id().to_string(), id);
 }
 
-/// The rules of `testdata/backtesting_py/strategies.py`, with which the engine is compared run by run.
+/// The rules of `testdata/backtesting_py/strategies.py`, with which the engine is compared run by run, and
+/// those of the books.
 #[rstest]
-#[case("golden_cross", "sma(50) crosses_above sma(200)", Some("sma(50) crosses_below sma(200)"))]
-#[case("rsi_mean_reversion", "rsi(14) < 30", Some("rsi(14) > 70"))]
+#[case("golden_cross", "sma(50) crosses_above sma(200)", "sma(50) crosses_below sma(200)")]
+#[case("ema_cross", "ema(12) crosses_above ema(26)", "ema(12) crosses_below ema(26)")]
+#[case("rsi_mean_reversion", "rsi(14) < 30", "rsi(14) > 70")]
+#[case("connors_rsi_2", "close > sma(200) and rsi(2) < 5", "close > sma(5)")]
 #[case(
     "macd_cross",
     "macd(12, 26, 9).macd crosses_above macd(12, 26, 9).signal",
-    Some("macd(12, 26, 9).macd crosses_below macd(12, 26, 9).signal")
+    "macd(12, 26, 9).macd crosses_below macd(12, 26, 9).signal"
 )]
-#[case("bollinger_breakout", "close > bbands(20, 2).upper", Some("close < bbands(20, 2).middle"))]
-#[case("buy_and_hold", "close > 0", None)]
-fn a_built_in_says_what_it_does(
-    #[case] name: &str,
-    #[case] entry: &str,
-    #[case] exit: Option<&str>,
-) {
+#[case("bollinger_breakout", "close > bbands(20, 2).upper", "close < bbands(20, 2).middle")]
+#[case("bollinger_reversion", "close < bbands(20, 2).lower", "close > bbands(20, 2).middle")]
+#[case("donchian_breakout", "close > donchian(20).upper[1]", "close < donchian(10).lower[1]")]
+#[case(
+    "supertrend",
+    "supertrend(10, 3).direction crosses_above 0",
+    "supertrend(10, 3).direction crosses_below 0"
+)]
+#[case("adx_trend", "plus_di(14) > minus_di(14) and adx(14) > 25", "plus_di(14) < minus_di(14)")]
+#[case("momentum", "roc(10) > 0", "roc(10) < 0")]
+#[case(
+    "stochastic_reversal",
+    "stoch(14, 3, 3).k crosses_above stoch(14, 3, 3).d and stoch(14, 3, 3).k < 20",
+    "stoch(14, 3, 3).k crosses_below stoch(14, 3, 3).d and stoch(14, 3, 3).k > 80"
+)]
+#[case("buy_and_hold", "close > 0", "never")]
+fn a_built_in_says_what_it_does(#[case] name: &str, #[case] entry: &str, #[case] exit: &str) {
     let definition = StrategyDefinition::of_builtin(find(name).unwrap());
     let bound = definition.bind(&definition.default_parameters).unwrap();
     let text = |condition: Condition| match condition {
-        Condition::All(mut inner) => match inner.remove(0) {
-            Condition::Compare(comparison) => comparison.text,
-            other @ (Condition::All(_) | Condition::Any(_)) => panic!("{other:?}"),
-        },
+        Condition::Compare(comparison) => comparison.text,
+        other @ (Condition::All(_) | Condition::Any(_)) => panic!("{other:?}"),
+    };
+    let texts = |condition: Condition| match condition {
+        Condition::All(inner) => inner.into_iter().map(text).collect::<Vec<_>>().join(" and "),
         other @ (Condition::Compare(_) | Condition::Any(_)) => panic!("{other:?}"),
     };
-    assert_eq!(text(bound.entry), entry);
-    assert_eq!(bound.exit.map(text).as_deref(), exit);
+    assert_eq!(texts(bound.entry), entry);
+    assert_eq!(bound.exit.map_or("never".to_owned(), texts), exit);
 }
