@@ -72,13 +72,15 @@ fn a_second_server_is_refused_and_readers_attach() {
 fn the_socket_lies_in_a_short_private_folder_however_deep_the_data_is() {
     let deep = format!("{}/.backtrail", "deep".repeat(30));
     let backtrail = Backtrail::new(BACKTRAIL).with("BACKTRAIL_DATA_DIR", &deep);
-    let _served = backtrail.serve();
+    let served = backtrail.serve();
     let pid_file = backtrail.folder().join(&deep).join("postgres/postmaster.pid");
     let text = fs::read_to_string(pid_file).unwrap();
     let socket = text.lines().nth(4).unwrap();
     assert!(format!("{socket}/.s.PGSQL.5432").len() <= 107, "{socket}");
     assert_eq!(fs::metadata(socket).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(text.lines().nth(5), Some(""), "it listens on no address");
+    assert!(served.terminate().0.success());
+    assert!(!fs::exists(socket).unwrap());
 }
 
 #[test]
