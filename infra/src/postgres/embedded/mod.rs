@@ -14,9 +14,14 @@ use std::{
 
 pub use error::EmbeddedError;
 
+use tokio::time::{Instant, interval};
+
 use account::Account;
 use binaries::Binaries;
 
+/// How long a process that was killed may take to let go of its lock.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How long an attaching process waits for the holder's server.
 const ATTACH_BOUND: Duration = Duration::from_secs(20);
 /// How long a server that is alive may need to answer (crash recovery included).
@@ -60,9 +65,22 @@ impl EmbeddedCluster {
     /// What is missing or in the way, with the way out; [`EmbeddedError::LockTaken`] beside another process.
     pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {
         let data_dir = prepare_data_dir(data_dir)?;
-        match place::try_lock(&data_dir)? {
+        match Self::lock(&data_dir).await? {
             Ok(lock) => Self::hold(&data_dir, lock).await,
             Err(holder) => Err(EmbeddedError::LockTaken { data_dir, holder }),
+        }
+    }
+
+    /// The lock, or who keeps it: a killed process holds it until the kernel has taken it apart.
+    async fn lock(data_dir: &Path) -> Result<Result<place::Lock, String>, EmbeddedError> {
+        let deadline = Instant::now() + LOCK_WAIT;
+        let mut looks = interval(LOCK_LOOK_PAUSE);
+        loop {
+            looks.tick().await;
+            let answer = place::try_lock(data_dir)?;
+            if answer.is_ok() || Instant::now() >= deadline {
+                return Ok(answer);
+            }
         }
     }
 
@@ -205,4 +223,19 @@ fn prepare_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     fs::create_dir_all(data_dir)
         .and_then(|()| fs::canonicalize(data_dir))
         .map_err(EmbeddedError::io(data_dir, "cannot make the folder"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_lock_of_a_process_that_is_just_dying_is_waited_for() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let dying = place::try_lock(data_dir.path()).unwrap().unwrap();
+        // The first look comes before the lock is let go.
+        let (answer, ()) =
+            tokio::join!(EmbeddedCluster::lock(data_dir.path()), async { drop(dying) });
+        assert!(answer.unwrap().is_ok());
+    }
 }
