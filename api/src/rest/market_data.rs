@@ -1,6 +1,6 @@
 //! `/market_data`: symbols, timeframes, candles.
 
-use std::{ops::Range, str::FromStr as _};
+use std::{fmt, ops::Range, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use domain::{
@@ -75,11 +75,20 @@ pub(crate) struct CandleResource {
     pub(crate) volume: DecimalText,
 }
 
+/// Where a page goes on: in the revision that the first page read, so that no page of a walk ever changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct CandleCursor {
+    revision: i64,
+    /// The opening of the last candle seen, epoch ms.
+    after: i64,
+}
+
 /// Which candles.
 pub(crate) struct CandleQuery {
     quote: Option<String>,
     start: Option<DateTime<Utc>>,
     end: Option<DateTime<Utc>>,
+    cursor: Option<CandleCursor>,
     paging: Paging,
 }
 
@@ -123,10 +132,12 @@ impl Input for CandleQuery {
             fields.error("end_time", "out_of_range", "The end must not be before the start.");
         }
         let paging = Paging::read_with(fields, LIMIT_DEFAULT, LIMIT_MAX);
-        if paging.cursor().is_some_and(|cursor| cursor.parse::<i64>().is_err()) {
-            fields.error("cursor", "invalid", "The cursor is not valid.");
+        let cursor = paging.cursor().map(str::parse::<CandleCursor>);
+        if let Some(Err(InvalidCursor)) = cursor {
+            fields.error("cursor", "invalid", InvalidCursor.to_string());
         }
-        Some(Self { quote: fields.text(&["quote"], 30), start, end, paging })
+        let cursor = cursor.and_then(Result::ok);
+        Some(Self { quote: fields.text(&["quote"], 30), start, end, cursor, paging })
     }
 }
 
@@ -153,6 +164,27 @@ impl Input for SeriesQuery {
     }
 }
 
+/// A cursor that no page gave.
+#[derive(Debug, thiserror::Error)]
+#[error("The cursor is not valid.")]
+struct InvalidCursor;
+
+impl FromStr for CandleCursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (revision, after) = text.split_once('.').ok_or(InvalidCursor)?;
+        let number = |text: &str| text.parse::<i64>().map_err(|_| InvalidCursor);
+        Ok(Self { revision: number(revision)?, after: number(after)? })
+    }
+}
+
+impl fmt::Display for CandleCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.revision, self.after)
+    }
+}
+
 /// A page of a series.
 pub(crate) struct Found {
     pub(crate) market: Market,
@@ -165,7 +197,7 @@ pub(crate) struct Found {
 /// The page of candles that is asked for.
 ///
 /// # Errors
-/// 404 when there is no such market, or nothing in the range (says what there is).
+/// 404 when there is no such market, or nothing in the range (says what there is); 422 for a cursor of another series.
 pub(crate) async fn find(
     api: &Context,
     symbol: &str,
@@ -174,7 +206,11 @@ pub(crate) async fn find(
 ) -> Result<Found, ApiError> {
     let market = api.markets.resolve(symbol, query.quote.as_deref()).await?;
     let market = market.ok_or_else(|| ApiError::not_found("market"))?;
-    let series = api.candles.series(&market.symbol, timeframe, None).await?;
+    let revision = query.cursor.map(|cursor| cursor.revision);
+    let series = api.candles.series(&market.symbol, timeframe, revision).await?;
+    if series.is_none() && revision.is_some() {
+        return Err(ApiError::invalid_field("cursor", InvalidCursor.to_string()));
+    }
     let no_data = |message: String| ApiError::new(StatusCode::NOT_FOUND, "no_data", message);
     let series =
         series.ok_or_else(|| no_data(format!("No {timeframe} candles of {symbol} are stored.")))?;
@@ -186,8 +222,8 @@ pub(crate) async fn find(
     if start >= end {
         return Err(no_data(nothing_in_range(candles, timeframe, &market)));
     }
-    let after = query.paging.cursor().and_then(|cursor| cursor.parse::<i64>().ok());
-    let after = after.map_or(start, |after| candles.open_time.partition_point(|t| *t <= after));
+    let seen = |cursor: CandleCursor| candles.open_time.partition_point(|t| *t <= cursor.after);
+    let after = query.cursor.map_or(start, seen);
     let start = start.max(after).min(end);
     let limit = usize::try_from(query.paging.limit()).unwrap_or(usize::MAX);
     let rows = start..end.min(start.saturating_add(limit));
@@ -205,7 +241,8 @@ fn nothing_in_range(candles: &Candles, timeframe: Timeframe, market: &Market) ->
 }
 
 impl Found {
-    /// The page, each candle as it is shown. A page that is followed by another never changes.
+    /// The page, each candle as it is shown. A page by cursor is of one revision and never changes; the first one is of the
+    /// revision of the day.
     pub(crate) fn list<T>(
         &self,
         query: &CandleQuery,
@@ -214,9 +251,11 @@ impl Found {
         let candles = self.rows.clone().filter_map(|row| self.series.candles.get(row));
         let rows = candles.map(|candle| show(self.resource(&candle))).collect();
         let last = self.rows.clone().last().map(|row| self.series.candles.open_time[row]);
-        let next = last.filter(|_| self.is_more).map(|time| time.to_string());
+        let revision = self.series.revision;
+        let next = last.filter(|_| self.is_more);
+        let next = next.map(|after| CandleCursor { revision, after }.to_string());
         let list = List::new(&query.paging, rows, None, next);
-        if self.is_more {
+        if query.cursor.is_some() {
             list.with_header(header::CACHE_CONTROL, "private, max-age=86400, immutable")
         } else {
             list

@@ -46,3 +46,40 @@ async fn wrong_questions_are_422() {
     assert_eq!(field("1d?start_time=2020-02-01&end_time=2020-01-01").await, "end_time");
     assert_eq!(field("1d?strat=1").await, "strat");
 }
+
+#[tokio::test]
+async fn a_walk_by_cursor_stays_in_its_revision_and_only_its_pages_are_immutable() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let path = "/api/v1/market_data/BTCUSDT/1d?start_time=2020-01-01&limit=2";
+    let first = app.get(&user, path).await;
+    assert_eq!(first.header("cache-control"), "private, no-cache");
+    let body = first.expect(StatusCode::OK);
+    let next = format!("{path}&cursor={}", body["meta"]["next_cursor"].as_str().unwrap());
+    let second = app.get(&user, &next).await;
+    assert!(second.header("cache-control").ends_with("immutable"));
+    let before = second.expect(StatusCode::OK);
+    assert_eq!(before["data"][0]["timestamp"], "2020-01-03T00:00:00Z");
+
+    correct_close(&app, "2020-01-03T00:00:00Z").await;
+    assert_eq!(app.get(&user, &next).await.expect(StatusCode::OK), before);
+    let day = "/api/v1/market_data/BTCUSDT/1d?start_time=2020-01-03&end_time=2020-01-03";
+    let corrected = app.get(&user, day).await.expect(StatusCode::OK);
+    assert_ne!(corrected["data"][0]["close"], before["data"][0]["close"]);
+    let other = format!("{path}&cursor=999.0");
+    assert_eq!(app.get(&user, &other).await.field_errors()[0].0, "cursor");
+}
+
+/// Imports that day's candle again, with its high as its close.
+async fn correct_close(app: &TestApp, time: &str) {
+    let candles = &app.context().candles;
+    let (symbol, timeframe) = ("BTCUSDT".parse().unwrap(), "1d".parse().unwrap());
+    let series = candles.series(&symbol, timeframe, None).await.unwrap().unwrap();
+    let time: chrono::DateTime<chrono::Utc> = time.parse().unwrap();
+    let row = series.candles.open_time.binary_search(&time.timestamp_millis()).unwrap();
+    let mut candle = series.candles.get(row).unwrap();
+    candle.close = candle.high;
+    let mut correction = domain::simulation::Candles::default();
+    correction.push(candle);
+    candles.import(&symbol, timeframe, &correction, None, |_| {}).await.unwrap();
+}
