@@ -44,6 +44,7 @@ impl Commands {
             let message = format!("must be above 0, not {}", draft.initial_balance);
             errors.push(FieldError::new("initial_balance", "out_of_range", message));
         }
+        errors.extend(reversed_range(draft));
         let strategy = kept(&mut errors, self.strategy_of(actor, owner_id, draft).await?);
         let parameters = strategy.as_ref().and_then(|strategy| {
             let merged = strategy.definition.merge_parameters(&draft.parameters);
@@ -55,8 +56,10 @@ impl Commands {
             });
         let market = kept(&mut errors, self.market_of(draft).await?);
         let range = match &market {
-            Some(market) => kept(&mut errors, self.range_of(market, draft, bound.as_ref()).await?),
-            None => None,
+            Some(market) if reversed_range(draft).is_none() => {
+                kept(&mut errors, self.range_of(market, draft, bound.as_ref()).await?)
+            }
+            _ => None,
         };
         let (Some(strategy), Some(parameters), Some(market), Some((start_time, end_time)), true) =
             (strategy, parameters, market, range, errors.is_empty())
@@ -138,12 +141,6 @@ impl Commands {
         draft: &BacktestDraft,
         strategy: Option<&BoundStrategy>,
     ) -> Result<Result<(DateTime<Utc>, DateTime<Utc>), FieldError>, CommandError> {
-        if let (Some(start), Some(end)) = (draft.start_time, draft.end_time)
-            && end < start
-        {
-            let message = format!("must not be before start_time, {}", shown(start));
-            return Ok(Err(FieldError::new("end_time", "out_of_range", message)));
-        }
         let (timeframe, start, end) = (draft.timeframe, draft.start_time, draft.end_time);
         let found = get_candles(&self.candles, &market.symbol, timeframe, start, end).await?;
         let Some(found) = found else { return Ok(Err(self.no_candles(market, draft).await?)) };
@@ -192,6 +189,15 @@ fn builtin(text: &str) -> Option<Pinned> {
         version: 1,
         name: builtin.title.to_owned(),
         definition: StrategyDefinition::of_builtin(builtin),
+    })
+}
+
+/// The error of an end before the start.
+fn reversed_range(draft: &BacktestDraft) -> Option<FieldError> {
+    let (start, end) = draft.start_time.zip(draft.end_time)?;
+    (end < start).then(|| {
+        let message = format!("must not be before start_time, {}", shown(start));
+        FieldError::new("end_time", "out_of_range", message)
     })
 }
 

@@ -137,11 +137,12 @@ async fn all_errors_come_at_once() {
     let asking = Asking::new().await;
     let body = json!({
         "symbol": "NOPE", "initial_balance": -5, "timeframe": "7m", "strategy_id": "nothing",
-        "metadata": {"leverage": 0}, "parameters": {"x": "NaN"},
+        "metadata": {"leverage": 0}, "parameters": {"x": "NaN"}, "end_date": "2019-12-31",
     });
     let mut fields = asking.fields(body).await;
     fields.sort();
     let expected = [
+        "end_time",
         "initial_balance",
         "metadata.leverage",
         "parameters.x",
