@@ -265,7 +265,8 @@ impl Strategies {
                 let etag = row.sequence.to_string();
                 Item::new(StrategyResource::from(*row)).with_etag(&etag)
             }
-            Found::Builtin(builtin) => Item::new(builtin.into()).cached_publicly(),
+            // Not for anyone to keep: a strategy of one's own takes the slug over.
+            Found::Builtin(builtin) => Item::new(builtin.into()),
         })
     }
 

@@ -8,9 +8,13 @@ use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Chapter, strategy_body::AnyObject};
+use super::{
+    Chapter,
+    strategy_body::{AnyObject, StrategyBody},
+};
 use crate::{
     answer::{Item, List, WithHeaders as _},
+    fields,
     json::ValidJson,
     request::Caller,
 };
@@ -118,11 +122,15 @@ impl StrategyCatalog {
         _caller: Caller,
         body: ValidJson<AnyObject>,
     ) -> Item<ValidationResource> {
-        let found = validate_strategy(&body.value.0);
+        let AnyObject(body) = body.value;
+        let found = validate_strategy(&body);
+        // Valid is what a POST would take; only the name may still be missing.
+        let mut errors = fields::read::<StrategyBody>(&body, false).err().unwrap_or_default();
+        errors.retain(|error| error.field != "name" || body.contains_key("name"));
         let findings = |errors: Vec<FieldError>| errors.into_iter().map(Finding::from).collect();
         Item::new(ValidationResource {
-            valid: found.valid,
-            errors: findings(found.errors),
+            valid: errors.is_empty(),
+            errors: findings(errors),
             warnings: findings(found.warnings),
             warmup_candles: found.warmup_candles.map(|candles| candles as u64),
         })

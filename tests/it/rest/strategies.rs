@@ -124,7 +124,13 @@ async fn built_ins_are_found_by_slug_and_id_and_belong_to_nobody() {
         catalog["data"].as_array().unwrap().iter().map(|entry| entry["code_ref"].clone()).collect();
     let expected: Vec<_> = BUILTINS.iter().map(|slug| slug.replace('-', "_")).collect();
     assert_eq!(names, expected);
-    let by_slug = app.get(&user, &format!("{PATH}/golden-cross")).await.expect(StatusCode::OK);
+    let by_slug = app.get(&user, &format!("{PATH}/golden-cross")).await;
+    assert_eq!(
+        by_slug.header("cache-control"),
+        "private, no-cache",
+        "a slug of one's own may follow"
+    );
+    let by_slug = by_slug.expect(StatusCode::OK);
     let path = format!("{PATH}/{}", by_slug["data"]["id"].as_str().unwrap());
     assert_eq!(app.get(&user, &path).await.expect(StatusCode::OK), by_slug);
     let reply = app.send(&user, Method::DELETE, &path, None, &[]).await;
@@ -156,6 +162,11 @@ async fn a_body_says_all_that_is_wrong_by_path() {
     assert_eq!(found["data"]["errors"].as_array().map(Vec::len), Some(2));
     let found = app.post(&user, &format!("{PATH}/validate"), dip("x")).await.expect(StatusCode::OK);
     assert_eq!(found["data"]["valid"], true);
+    let mut body = dip("x");
+    body["entry_ruels"] = json!({});
+    let found = app.post(&user, &format!("{PATH}/validate"), body).await.expect(StatusCode::OK);
+    assert_eq!(found["data"]["errors"][0]["field"], "entry_ruels", "{found}");
+    assert_eq!(found["data"]["valid"], false);
 }
 
 #[tokio::test]
