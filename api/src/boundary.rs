@@ -88,6 +88,10 @@ impl<E: Endpoint<Output = Response>> Boundary<E> {
         if asked.method == Method::HEAD {
             request.set_method(Method::GET);
         }
+        // PostgreSQL's texts hold no NUL, so nothing has such a name.
+        if asked.path.contains("%00") {
+            return Err(ApiError::not_found("path"));
+        }
         if let Some(position) = min_position(&asked.uri)? {
             self.context
                 .reads

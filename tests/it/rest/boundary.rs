@@ -22,6 +22,8 @@ async fn what_is_not_there_is_404_and_what_is_not_taken_405_with_allow() {
     assert_eq!(body["error"]["code"], "not_found");
     assert_eq!(body["data"], Value::Null);
     assert_eq!(body["meta"], json!({}));
+    let reply = app.get(&ANYONE, "/api/v1/assets/%00/price-series").await;
+    reply.expect(StatusCode::NOT_FOUND);
     let reply = app.send(&ANYONE, Method::PUT, "/api/v1/sessions", None, &[]).await;
     assert_eq!(reply.header("allow"), "DELETE, POST, OPTIONS");
     assert_eq!(reply.expect(StatusCode::METHOD_NOT_ALLOWED)["error"]["code"], "method_not_allowed");
@@ -92,4 +94,22 @@ async fn the_service_is_alive_ready_and_documented() {
     let page = app.get(&ANYONE, "/api/docs").await;
     assert!(page.text.contains("SwaggerUIBundle") && page.text.contains("createBacktest"));
     assert!(!page.text.contains("src=\"http"), "the page loads something from elsewhere");
+}
+
+#[tokio::test]
+async fn the_examples_of_the_document_are_taken() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let document = app.get(&ANYONE, "/api/v1/openapi.json").await.expect(StatusCode::OK);
+    let schemas = &document["components"]["schemas"];
+    for (path, schema, status) in [
+        ("/api/v1/users", "NewUser", StatusCode::CREATED),
+        ("/api/v1/strategies", "StrategyBody", StatusCode::CREATED),
+        ("/api/v1/backtests", "BacktestBody", StatusCode::CREATED),
+    ] {
+        let example = schemas[schema]["example"].clone();
+        assert!(example.is_object(), "{schema}");
+        let wait = [("prefer", "wait=30")];
+        app.send(&user, Method::POST, path, Some(example), &wait).await.expect(status);
+    }
 }
