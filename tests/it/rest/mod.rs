@@ -42,14 +42,15 @@ pub(crate) async fn completed(app: &TestApp, user: &TestUser, body: Value) -> Va
 
 /// Looks until the run has that status.
 pub(crate) async fn has_status(app: &TestApp, user: &TestUser, id: &str, status: &str) -> Value {
+    let mut looks = tokio::time::interval(Duration::from_millis(20));
     let look = async {
         loop {
+            looks.tick().await;
             let reply = app.get(user, &format!("/api/v1/backtests/{id}")).await;
             let run = reply.expect(StatusCode::OK)["data"].clone();
             if run["status"] == status {
                 return run;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let waited = tokio::time::timeout(Duration::from_secs(60), look).await;
