@@ -154,7 +154,9 @@ async fn read_models_of_real_runs_are_rebuilt_row_by_row_as_they_were() {
         let patience = tokio::time::timeout(std::time::Duration::from_secs(60), async {
             let mut wakeups = service.app.context().store.wakeups();
             while service.get(run).await.body["data"]["status"] != "completed" {
-                wakeups.changed().await.unwrap();
+                // The last wake-up may come before the read model has taken its event in.
+                let look = std::time::Duration::from_millis(50);
+                let _ = tokio::time::timeout(look, wakeups.changed()).await;
             }
         });
         patience.await.expect("the run completes");
