@@ -6,7 +6,7 @@ use domain::{
     event::RecordedEvent,
     ids::{BacktestId, TradeId},
     ledger::LedgerEvent,
-    simulation::{Direction, Fill},
+    simulation::{Direction, Fill, trade::pnl_percentage},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
@@ -30,7 +30,7 @@ use crate::{
 
 /// Its permanent name.
 pub const NAME: &str = "trades";
-const TABLE: &str = "trades_v1";
+const TABLE: &str = "trades_v2";
 
 pub(crate) const READ_MODEL: ReadModel =
     ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
@@ -343,17 +343,13 @@ fn closed(
     pnl: Decimal,
     is_ambiguous: bool,
 ) -> Result<NewTrade, Poison> {
-    let percentage = || {
-        let notional = open.entry_price.checked_mul(open.quantity)?;
-        Some(pnl.checked_mul(Decimal::ONE_HUNDRED)?.checked_div(notional)?.normalize())
-    };
     let fees = open.fees.checked_add(exit.fee);
     let overflow = || Poison::Unfit("the trade's numbers are too large".to_owned());
     Ok(NewTrade {
         exit_time: Some(run_rows::time(exit.time)?),
         exit_price: Some(exit.price),
         pnl: Some(pnl),
-        pnl_percentage: Some(percentage().ok_or_else(overflow)?),
+        pnl_percentage: pnl_percentage(pnl, open.entry_price, open.quantity),
         fees: fees.ok_or_else(overflow)?,
         exit_reason: Some(exit.reason),
         is_ambiguous,

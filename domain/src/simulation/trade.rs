@@ -98,10 +98,21 @@ impl Trade {
         self.entry.fee + self.exit.as_ref().map_or(Decimal::ZERO, |exit| exit.fee)
     }
 
-    /// 100 × pnl ÷ entry notional, rounded half-even to 8 decimals; none while it is open.
+    /// [`pnl_percentage`]; none while it is open.
     #[must_use]
     pub fn pnl_percentage(&self) -> Option<Decimal> {
-        let percent = self.pnl?.checked_mul(Decimal::ONE_HUNDRED)?;
-        Some(percent.checked_div(self.entry.notional()?)?.round_dp(exact::SCALE).normalize())
+        pnl_percentage(self.pnl?, self.entry.price, self.entry.quantity)
     }
+}
+
+/// 100 × pnl ÷ entry notional, rounded half-even to 8 decimals; none beyond what a `Decimal` holds.
+#[must_use]
+pub fn pnl_percentage(
+    pnl: Decimal,
+    entry_price: Decimal,
+    entry_quantity: Decimal,
+) -> Option<Decimal> {
+    let percent = pnl.checked_mul(Decimal::ONE_HUNDRED)?;
+    let notional = exact::multiply(entry_price, entry_quantity)?;
+    Some(percent.checked_div(notional)?.round_dp(exact::SCALE).normalize())
 }

@@ -83,7 +83,7 @@ async fn runs_are_found_by_a_bound_on_a_metric() {
 async fn statements(client: &tokio_postgres::Client) -> i64 {
     let sql = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements \
                WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-               AND query LIKE 'SELECT %read_models.%_v1 %' AND query NOT LIKE '%pg_stat_statements%'";
+               AND query LIKE 'SELECT %read_models.%_v_ %' AND query NOT LIKE '%pg_stat_statements%'";
     client.query_one(sql, &[]).await.unwrap().get(0)
 }
 

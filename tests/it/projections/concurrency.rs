@@ -88,6 +88,6 @@ async fn thousands_of_events_are_taken_in_batches() {
     }
     assert_eq!(bench.catch_up().await, [0, 0, 12_002, 12_002, 12_002, 12_002]);
     assert_eq!(bench.catch_up().await, [0; 6]);
-    assert_eq!(bench.rows("trades_v1").await.len(), 6_000);
+    assert_eq!(bench.rows("trades_v2").await.len(), 6_000);
     assert_rebuilds_equal(&bench).await;
 }

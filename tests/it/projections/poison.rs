@@ -46,11 +46,11 @@ async fn a_poison_event_stops_its_projection_before_it() {
     let poison = two_runs_around_a_poison_event(&bench).await;
     let stopped = runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap_err();
     assert!(matches!(stopped, CatchUpError::Stopped { position } if position == poison - 1));
-    assert_eq!(bench.rows("trades_v1").await.len(), 3);
+    assert_eq!(bench.rows("trades_v2").await.len(), 3);
 
     let letters = bench.reads.dead_letters().await.unwrap();
     assert_eq!(letters.len(), 1);
-    assert_eq!((letters[0].position, letters[0].table_name.as_str()), (poison, "trades_v1"));
+    assert_eq!((letters[0].position, letters[0].table_name.as_str()), (poison, "trades_v2"));
     assert!(letters[0].error.contains("not an event of its type"), "{}", letters[0].error);
     let all = bench.reads.status().await.unwrap();
     let status = all.iter().find(|status| status.name == trades::NAME).unwrap();
@@ -67,7 +67,7 @@ async fn a_projection_that_was_told_so_goes_on_without_the_event() {
     bench.reads = bench.reads.with_on_poison(trades::NAME, OnPoison::GoOn).unwrap();
     two_runs_around_a_poison_event(&bench).await;
     runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap();
-    assert_eq!(bench.rows("trades_v1").await.len(), 7);
+    assert_eq!(bench.rows("trades_v2").await.len(), 7);
     assert_eq!(bench.reads.dead_letters().await.unwrap().len(), 1);
 }
 
@@ -79,12 +79,12 @@ async fn a_discarded_event_is_left_out_for_good_in_rebuilds_too() {
     let letter = bench.reads.dead_letters().await.unwrap().remove(0);
     bench.reads.discard(letter.id).await.unwrap();
     runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap();
-    let rows = bench.rows("trades_v1").await;
+    let rows = bench.rows("trades_v2").await;
     assert_eq!(rows.len(), 7);
     assert_eq!(bench.reads.dead_letters().await.unwrap(), []);
 
     bench.reads.rebuild(&bench.store, trades::NAME, |_| {}).await.unwrap();
-    assert_eq!(bench.rows("trades_v1").await, rows);
+    assert_eq!(bench.rows("trades_v2").await, rows);
     let second = bench.reads.discard(letter.id).await.unwrap_err();
     assert!(matches!(second, DeadLetterError::NotFound));
 }

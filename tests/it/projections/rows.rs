@@ -100,9 +100,9 @@ async fn a_completed_run_shows_metrics_ledger_trades_and_equity() {
     assert_eq!((trades.total, trades.rows.len()), (Some(7), 7));
     let first = &trades.rows[0];
     assert_eq!((first.pnl, first.fees), (Some(Decimal::ONE), Decimal::new(2, 1)));
-    // 100 × 1 ÷ (42345.67 × 0.00023614), by Python's decimal.
-    let percentage = first.pnl_percentage.unwrap().round_dp(12);
-    assert_eq!(percentage.to_string(), "10.000493510554");
+    // 100 × 1 ÷ (42345.67 × 0.00023614), both rounded half-even to 8 decimals, by Python's decimal.
+    let percentage = first.pnl_percentage.unwrap();
+    assert_eq!(percentage.to_string(), "10.00049351");
 
     let curve = bench.reads.equity_curve(&row).await.unwrap();
     let equity: Vec<f64> = curve.iter().map(|point| point.equity).collect();
@@ -216,7 +216,7 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
     bench.catch_up().await;
     append(&bench.store, "backtest", id, 4, &[BacktestEvent::BacktestDeleted {}]).await;
     bench.catch_up().await;
-    for table in ["backtests_v1", "ledger_v1", "trades_v1", "equity_curves_v1"] {
+    for table in ["backtests_v1", "ledger_v1", "trades_v2", "equity_curves_v1"] {
         assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
     }
 }
