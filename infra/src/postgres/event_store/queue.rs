@@ -22,6 +22,9 @@ use crate::postgres::database::{Database, DatabaseError};
 const GROUP_EVENTS_MAX: usize = 250;
 /// While one group is being committed, the server reads the next one's parameters.
 pub(in crate::postgres) const GROUPS_IN_FLIGHT_MAX: usize = 2;
+/// See [`Answered`]; of the time that the last group took.
+const GATHER_SHARE: u32 = 4;
+const GATHER_MAX: Duration = Duration::from_micros(500);
 /// How long a group is sent again while the database is away.
 const RESEND_BOUND: Duration = Duration::from_secs(15);
 const RESEND_PAUSE: Duration = Duration::from_millis(100);
@@ -38,7 +41,8 @@ type Stream = (&'static str, String);
 pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeups: Wakeups) {
     let mut waiting = Waiting::default();
     let mut in_flight = JoinSet::new();
-    let mut streams_of: HashMap<Id, Vec<Stream>> = HashMap::new();
+    let mut sent: HashMap<Id, Sent> = HashMap::new();
+    let mut last = Answered { jobs_count: 0, gather_until: Instant::now() };
     let mut is_open = true;
     while is_open || !in_flight.is_empty() {
         tokio::select! {
@@ -55,22 +59,54 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeu
                         error.id()
                     }
                 };
-                waiting.free(streams_of.remove(&id).unwrap_or_default());
+                if let Some(sent) = sent.remove(&id) {
+                    last = sent.answered();
+                    waiting.free(sent.streams);
+                }
             }
         }
-        while let Ok(job) = jobs.try_recv() {
-            waiting.push(job);
+        waiting.take_from(&mut jobs);
+        if in_flight.is_empty() {
+            waiting.gather(&mut jobs, &last).await;
         }
-        while in_flight.len() < GROUPS_IN_FLIGHT_MAX {
+        while in_flight.len() < GROUPS_IN_FLIGHT_MAX && (in_flight.is_empty() || waiting.is_full())
+        {
             let group = waiting.next_group();
             if group.is_empty() {
                 break;
             }
-            let streams = group.iter().flat_map(streams).collect();
+            let group_sent = Sent::now(&group);
             let task = in_flight.spawn(send(group, database.clone(), wakeups.clone()));
-            streams_of.insert(task.id(), streams);
+            sent.insert(task.id(), group_sent);
         }
     }
+}
+
+/// A group in flight.
+struct Sent {
+    at: Instant,
+    jobs_count: usize,
+    streams: Vec<Stream>,
+}
+
+impl Sent {
+    fn now(group: &[Job]) -> Self {
+        let streams = group.iter().flat_map(streams).collect();
+        Self { at: Instant::now(), jobs_count: group.len(), streams }
+    }
+
+    fn answered(&self) -> Answered {
+        let now = Instant::now();
+        let gather = ((now - self.at) / GATHER_SHARE).min(GATHER_MAX);
+        Answered { jobs_count: self.jobs_count, gather_until: now + gather }
+    }
+}
+
+/// The group that was answered last: its callers may come back with their next command in a moment, and one commit for all of
+/// them is cheaper than two.
+struct Answered {
+    jobs_count: usize,
+    gather_until: Instant,
 }
 
 /// Appends that are not in flight yet.
@@ -89,6 +125,37 @@ impl Waiting {
             Priority::Interactive => self.interactive.push_back(job),
             Priority::Ledger => self.ledger.push_back(job),
         }
+    }
+
+    fn take_from(&mut self, jobs: &mut mpsc::Receiver<Job>) {
+        while let Ok(job) = jobs.try_recv() {
+            self.push(job);
+        }
+    }
+
+    /// Lets the callers of the last group come back, for a small part of the time that the group took. No timer is as fine.
+    async fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, last: &Answered) {
+        while self.jobs_count() < last.jobs_count
+            && !self.is_full()
+            && Instant::now() < last.gather_until
+        {
+            tokio::task::yield_now().await;
+            self.take_from(jobs);
+        }
+    }
+
+    fn jobs_count(&self) -> usize {
+        self.interactive.len() + self.ledger.len()
+    }
+
+    /// Whether a second group is worth its commit while the first is in flight.
+    fn is_full(&self) -> bool {
+        let events = |job: &Job| job.prepared.append.events_count();
+        let mut events_count = 0;
+        self.interactive.iter().chain(&self.ledger).any(|job| {
+            events_count += events(job);
+            events_count >= GROUP_EVENTS_MAX
+        })
     }
 
     fn free(&mut self, streams: Vec<Stream>) {
