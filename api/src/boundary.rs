@@ -12,13 +12,14 @@ use poem::{
     Endpoint, Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
 };
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
     Context,
     answer::Answer,
     error::ApiError,
-    links,
+    figures, links,
     openapi::Document,
     request::{Arrival, READ_MODELS},
     select::select,
@@ -61,6 +62,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Boundary<E> {
 
 impl<E: Endpoint<Output = Response>> Boundary<E> {
     async fn respond(&self, request: Request, asked: Asked) -> Response {
+        let begun = Instant::now();
         let mut response = match self.answer(request, &asked).await {
             Ok(response) => response,
             Err(error) => {
@@ -71,6 +73,8 @@ impl<E: Endpoint<Output = Response>> Boundary<E> {
         if let Ok(id) = HeaderValue::from_str(&asked.request_id) {
             response.headers_mut().insert("x-request-id", id);
         }
+        let route = self.document.template(&asked.path);
+        figures::count_request(&asked.method, route, response.status(), begun);
         tracing::debug!(status = response.status().as_u16(), "answered");
         response
     }

@@ -287,14 +287,12 @@ impl From<Forbidden> for ApiError {
 
 impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::Unavailable(cause) => {
-                Self::unavailable("The service cannot answer just now; try again.", cause)
-            }
-            error @ (DatabaseError::Statement(_)
-            | DatabaseError::Corrupt(_)
-            | DatabaseError::Forbidden(_)
-            | DatabaseError::Migration(_)) => Self::internal(describe(&error)),
+        match error.is_unavailable() {
+            true => Self::unavailable(
+                "The service cannot answer just now; try again.",
+                describe(&error),
+            ),
+            false => Self::internal(describe(&error)),
         }
     }
 }

@@ -6,7 +6,9 @@ mod boundary;
 mod contract;
 mod error;
 mod fields;
+pub mod figures;
 mod graphql;
+pub mod health;
 mod json;
 mod links;
 mod lttb;
@@ -21,6 +23,7 @@ mod values;
 use std::{sync::Arc, time::Duration};
 
 use commands::Commands;
+use health::Health;
 use infra::postgres::{
     EventStore, accounts::Accounts, candles::CandleStore, markets::Markets, run_queue::RunQueue,
 };
@@ -61,6 +64,7 @@ impl Default for Options {
 /// When the API's own document cannot be built.
 pub fn endpoint(
     context: Context,
+    health: Health,
 ) -> Result<impl Endpoint<Output = Response> + 'static, serde_json::Error> {
     let context = Arc::new(context);
     let service = rest::service();
@@ -68,15 +72,14 @@ pub fn endpoint(
     let graphql = Arc::new(graphql::GraphQl::new());
     let graphql = || graphql::GraphQlEndpoint(Arc::clone(&graphql));
     let queries = || poem::get(graphql()).post(graphql());
-    let routes = Route::new()
+    let routes = health::routes(Route::new())
         .at("/graphql", queries())
         .at("/api/v1/graphql", queries())
-        .at("/livez", poem::get(rest::health::livez))
-        .at("/readyz", poem::get(rest::health::readyz))
         .at("/api/v1/openapi.json", poem::get(openapi::DocumentEndpoint::json(&document)))
         .at("/api/docs", poem::get(openapi::DocumentEndpoint::swagger(&document)))
         .nest("/api/v1", service);
-    Ok(boundary::Boundary::new(routes.data(Arc::clone(&context)), context, document))
+    let routes = routes.data(Arc::clone(&context)).data(Arc::new(health));
+    Ok(boundary::Boundary::new(routes, context, document))
 }
 
 /// The OpenAPI document, as it is published.

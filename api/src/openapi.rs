@@ -41,6 +41,15 @@ impl Document {
 
     /// `GET, POST` for a path of the API.
     pub(crate) fn allowed(&self, path: &str) -> Option<String> {
+        self.route(path).map(|(_, methods)| methods.clone())
+    }
+
+    /// `/api/v1/backtests/{id}` for a path of the API: one of few, whatever is asked.
+    pub(crate) fn template(&self, path: &str) -> Option<String> {
+        self.route(path).map(|(segments, _)| format!("/{}", segments.join("/")))
+    }
+
+    fn route(&self, path: &str) -> Option<&(Vec<String>, String)> {
         let asked: Vec<&str> = path.trim_matches('/').split('/').collect();
         let is_exact =
             |known: &[String]| known.iter().zip(&asked).all(|(known, asked)| known == asked);
@@ -53,7 +62,7 @@ impl Document {
         };
         let mut fitting: Vec<_> = self.methods.iter().filter(|(known, _)| fits(known)).collect();
         fitting.sort_by_key(|(known, _)| !is_exact(known));
-        fitting.first().map(|(_, methods)| methods.clone())
+        fitting.first().copied()
     }
 
     /// Whether the schema has the field at this path; what has no fixed fields has them all.
@@ -117,7 +126,7 @@ fn methods_of(document: &Value) -> Vec<(Vec<String>, String)> {
         let full = format!("api/v1{path}");
         methods.push((full.split('/').map(str::to_owned).collect(), names.join(", ")));
     }
-    let read = ["livez", "readyz", "api/docs", "api/v1/openapi.json"];
+    let read = ["livez", "healthz", "readyz", "metrics", "api/docs", "api/v1/openapi.json"];
     let others = read.map(|path| (path, "GET, HEAD, OPTIONS"));
     let queries = ["graphql", "api/v1/graphql"].map(|path| (path, "GET, HEAD, POST, OPTIONS"));
     for (path, names) in others.into_iter().chain(queries) {

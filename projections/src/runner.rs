@@ -136,10 +136,17 @@ impl Follower {
             // Whatever is appended from here on wakes it again.
             wakeups.mark_unchanged();
             let is_well = match self.advance(&stop).await {
-                Ok(_) => true,
+                Ok(_) => {
+                    self.beat();
+                    true
+                }
                 Err(error) => {
                     self.is_placed = false;
-                    tracing::error!(%error, read_model = self.feed.model.name, "projection failed");
+                    let read_model = self.feed.model.name;
+                    tracing::error!(%error, read_model, "projection failed");
+                    if let Some(pulse) = self.read_models.progress.pulse(read_model) {
+                        pulse.fail(error);
+                    }
                     false
                 }
             };
@@ -210,5 +217,13 @@ impl Follower {
     /// Lets those know who wait in this process.
     fn tell(&self) {
         self.read_models.progress.advance(self.feed.model.name, self.feed.position());
+        self.beat();
+    }
+
+    /// Says that it is alive.
+    fn beat(&self) {
+        if let Some(pulse) = self.read_models.progress.pulse(self.feed.model.name) {
+            pulse.beat();
+        }
     }
 }

@@ -1,8 +1,13 @@
 //! What an operator sees of the projections.
 
+use std::time::Duration;
+
 use infra::postgres::DatabaseError;
 
 use crate::{ReadModels, read_model::READ_MODELS, tables::REBUILD_SUFFIX};
+
+/// A follower looks at the log several times a second, and says so after each batch.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// A read model of this binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +112,32 @@ impl ReadModels {
             });
         }
         Ok(all)
+    }
+
+    /// What is not as it should be with the projections of this process; none when they follow the log.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn trouble(&self) -> Result<Option<String>, DatabaseError> {
+        for Status { name, state, position, .. } in self.status().await? {
+            match state {
+                State::Live => {}
+                State::Missing | State::Building => {
+                    return Ok(Some(format!("{name} is being built, at position {position}")));
+                }
+                State::Stopped => {
+                    let advice = "see `backtrail projections status` and its dead letters";
+                    return Ok(Some(format!(
+                        "{name} has stopped after position {position}; {advice}"
+                    )));
+                }
+            }
+            let pulse = self.progress.pulse(name);
+            if let Some(Err(wrong)) = pulse.map(|pulse| pulse.check(SILENCE_MAX)) {
+                return Ok(Some(format!("{name}: {wrong}")));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether every read model has reached the end of the log once, so that reads may be answered.

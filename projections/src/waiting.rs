@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use infra::process::Pulse;
 use tokio::{
     sync::{Mutex, watch},
     time,
@@ -41,6 +42,8 @@ struct Known {
     position: watch::Sender<i64>,
     /// Held by the waiter that reads the checkpoint for all of them.
     turn: Mutex<()>,
+    /// Of the follower in this process.
+    pulse: Pulse,
 }
 
 /// Counts as a runner of this process until it is dropped.
@@ -55,7 +58,8 @@ impl Drop for RunnerPresence {
 impl Progress {
     pub(crate) fn new() -> Self {
         let known = read_model::READ_MODELS.map(|model| {
-            (model.name, Known { position: watch::Sender::new(0), turn: Mutex::new(()) })
+            let position = watch::Sender::new(0);
+            (model.name, Known { position, turn: Mutex::new(()), pulse: Pulse::default() })
         });
         Self { known: Arc::new(known.into_iter().collect()), runners: Arc::default() }
     }
@@ -64,6 +68,11 @@ impl Progress {
     pub(crate) fn runner_started(&self) -> RunnerPresence {
         self.runners.fetch_add(1, Ordering::Relaxed);
         RunnerPresence(Arc::clone(&self.runners))
+    }
+
+    /// How the follower of this process is.
+    pub(crate) fn pulse(&self, read_model: &str) -> Option<&Pulse> {
+        self.known.get(read_model).map(|known| &known.pulse)
     }
 
     fn poll_interval(&self) -> Duration {

@@ -3,12 +3,17 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
+use api::health::{Health, Probe};
 use commands::{
     Commands,
     executors::{self, ExecutorOptions},
 };
-use infra::postgres::{
-    EventStore, accounts::Accounts, candles::CandleStore, markets::Markets, run_queue::RunQueue,
+use infra::{
+    postgres::{
+        EventStore, accounts::Accounts, candles::CandleStore, leaders::Candidate, markets::Markets,
+        reaper, run_queue::RunQueue,
+    },
+    process::{self, Pulse},
 };
 use poem::{
     EndpointExt,
@@ -37,11 +42,13 @@ const READ_WAIT_MIN: Duration = Duration::from_secs(2);
 
 /// A running service.
 pub struct App {
-    address: Option<SocketAddr>,
+    address: SocketAddr,
     context: api::Context,
     backend: Backend,
     stop: watch::Sender<bool>,
     tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
+    /// Ends with the app.
+    _upkeep: JoinSet<()>,
 }
 
 /// Starts the roles over the configured database.
@@ -50,11 +57,8 @@ pub struct App {
 /// What is missing or in the way, with the way out.
 pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
     // Bound first: a taken port must not cost the start of a database.
-    let listener = match roles.has(Role::Api) {
-        true => Some(bind(&config.http.listen).await?),
-        false => None,
-    };
-    let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+    let listener = bind(&config.http.listen).await?;
+    let address = listener.local_addr()?;
     let backend = Backend::open(config, Access::Serve).await?;
     let database = &backend.database;
     let store = EventStore::start(database.clone());
@@ -79,25 +83,44 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
     };
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
+    let mut upkeep = JoinSet::new();
+    upkeep.spawn(api::figures::record()?);
+    let mut probes = Vec::new();
     if roles.has(Role::Projector) {
-        let projector = projections::runner::start(reads, store, stopped.clone());
+        let projector = projections::runner::start(reads.clone(), store, stopped.clone());
         tasks.spawn(async move { ("projector", projector.await.map_err(Into::into)) });
+        probes.push(Probe::Projector);
     }
     if roles.has(Role::Executor) {
-        let executor = executors::start(commands, executor_options(config), stopped.clone());
+        let options = executor_options(config);
+        probes.push(Probe::Executor(options.pulse.clone()));
+        let executor = executors::start(commands, options, stopped.clone());
         tasks.spawn(async move { ("executor", executor.await.map_err(Into::into)) });
     }
-    if let Some(listener) = listener {
-        let endpoint = api::endpoint(context.clone())?;
-        tasks.spawn(serve_http(listener, endpoint, stopped));
+    if roles.has(Role::Reaper) {
+        let candidate = Candidate::new(database, reaper::ROLE, process::name().to_owned());
+        probes.push(Probe::Reaper(Box::new(candidate.clone())));
+        let reaper = reaper::run(candidate, database.clone(), stopped.clone());
+        tasks.spawn(async move {
+            reaper.await;
+            ("reaper", Ok(()))
+        });
     }
-    Ok(App { address, context, backend, stop, tasks })
+    let mut health = Health { database: database.clone(), reads, probes };
+    if roles.has(Role::Api) {
+        health.probes.push(Probe::Api);
+        let endpoint = api::endpoint(context.clone(), health)?;
+        tasks.spawn(serve_http(listener, endpoint, stopped));
+    } else {
+        tasks.spawn(serve_http(listener, api::health::endpoint(health), stopped));
+    }
+    Ok(App { address, context, backend, stop, tasks, _upkeep: upkeep })
 }
 
 impl App {
-    /// Where it answers HTTP; none without the role.
+    /// Where it answers HTTP: its health alone without the role `api`.
     #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -171,6 +194,7 @@ fn executor_options(config: &Config) -> ExecutorOptions {
         },
         lease: Duration::from_millis(config.executor.lease_ms),
         running_per_user_max: config.executor.running_per_user_max,
+        pulse: Pulse::default(),
     }
 }
 

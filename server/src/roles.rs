@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use clap::ValueEnum as _;
+
 /// One part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Role {
@@ -11,17 +13,27 @@ pub enum Role {
     Projector,
     /// Runs backtests.
     Executor,
+    /// Removes what is left over: expired leases and sessions, old command ids, dead imports. One at a time leads.
+    Reaper,
 }
 
 /// The roles that a process has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles(BTreeSet<Role>);
 
+impl Role {
+    /// Its name, as in `--roles`.
+    #[must_use]
+    pub fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 impl Roles {
     /// Every role.
     #[must_use]
     pub fn all() -> Self {
-        Self(BTreeSet::from([Role::Api, Role::Projector, Role::Executor]))
+        Self(Role::value_variants().iter().copied().collect())
     }
 
     /// These; all of them where none is named.
@@ -34,5 +46,11 @@ impl Roles {
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
         self.0.contains(&role)
+    }
+
+    /// Their names, separated by commas.
+    #[must_use]
+    pub fn names(&self) -> String {
+        self.0.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
     }
 }

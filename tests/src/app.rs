@@ -1,49 +1,22 @@
-//! The real service over a database of its own, and one client of it.
-
-use std::net::SocketAddr;
+//! The real service over a database of its own, in this process.
 
 use api::Context;
 use infra::files::candle_csv;
-use reqwest::{Method, StatusCode, header::HeaderMap};
-use serde_json::{Value, json};
 use server::{
     app::{self, App},
     config::Config,
     roles::Roles,
 };
 
-use crate::TestDatabase;
+use crate::{Remote, TestDatabase};
 
 /// The service, started as the binary starts it, on a port of its own. Dropping it fails the test if work is left undone.
 pub struct TestApp {
     /// Dropped before the database.
     app: App,
-    address: SocketAddr,
-    http: reqwest::Client,
+    remote: Remote,
     database: TestDatabase,
-    users_count: std::sync::atomic::AtomicU32,
 }
-
-/// Someone who is signed in, or not.
-#[derive(Clone)]
-pub struct TestUser {
-    pub token: Option<String>,
-    pub id: String,
-    pub email: String,
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    /// Null where there was no JSON.
-    pub body: Value,
-    pub text: String,
-}
-
-/// Nobody.
-pub const ANYONE: TestUser = TestUser { token: None, id: String::new(), email: String::new() };
 
 impl TestApp {
     /// With every role.
@@ -58,9 +31,8 @@ impl TestApp {
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::load(None, environment).expect("the configuration");
         let app = app::start(&config, &Roles::all()).await.expect("the app");
-        let address = app.address().expect("an address");
-        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        Self { app, address, http, database, users_count: 0.into() }
+        let remote = Remote::new(&format!("http://{}", app.address()));
+        Self { app, remote, database }
     }
 
     /// With every role and the daily candles of BTCUSDT.
@@ -82,58 +54,6 @@ impl TestApp {
         &self.database
     }
 
-    /// Signs someone new up and in.
-    pub async fn user(&self) -> TestUser {
-        let number = self.users_count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let email = format!("user-{number}@example.com");
-        let password = "correct horse battery";
-        let body = json!({"email": email, "password": password, "name": "Someone"});
-        self.post(&ANYONE, "/api/v1/users", body).await.expect(StatusCode::CREATED);
-        let body = json!({"email": email, "password": password});
-        let session = self.post(&ANYONE, "/api/v1/sessions", body).await.expect(StatusCode::OK);
-        let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        let token = Some(text(&session["data"]["token"]));
-        TestUser { token, id: text(&session["data"]["user"]["id"]), email }
-    }
-
-    /// GET.
-    pub async fn get(&self, user: &TestUser, path: &str) -> Reply {
-        self.send(user, Method::GET, path, None, &[]).await
-    }
-
-    /// POST of JSON.
-    pub async fn post(&self, user: &TestUser, path: &str, body: Value) -> Reply {
-        self.send(user, Method::POST, path, Some(body), &[]).await
-    }
-
-    /// Any request with JSON, or without a body.
-    pub async fn send(
-        &self,
-        user: &TestUser,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-        headers: &[(&str, &str)],
-    ) -> Reply {
-        let mut request = self.request(user, method, path);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        Reply::of(request).await
-    }
-
-    /// A request to be completed.
-    pub fn request(&self, user: &TestUser, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.http.request(method, format!("http://{}{path}", self.address));
-        match &user.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        }
-    }
-
     async fn import_daily_btcusdt(&self) {
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/testdata/candles/BTCUSDT_1d.csv");
@@ -148,37 +68,11 @@ impl TestApp {
     }
 }
 
-impl Reply {
-    /// Sends the request.
-    pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("a response");
-        let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.expect("a body");
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self { status, headers, body, text }
-    }
+impl std::ops::Deref for TestApp {
+    type Target = Remote;
 
-    /// The body, if the status is that one.
-    #[track_caller]
-    pub fn expect(self, status: StatusCode) -> Value {
-        assert_eq!(self.status, status, "{}", self.text);
-        self.body
-    }
-
-    /// A header's text; empty when it is not there.
-    #[must_use]
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// Fields and codes of a 422, in order.
-    #[track_caller]
-    #[must_use]
-    pub fn field_errors(&self) -> Vec<(String, String)> {
-        assert_eq!(self.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", self.text);
-        let errors = self.body["errors"].as_array().expect("errors");
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        errors.iter().map(|error| (text(&error["field"]), text(&error["code"]))).collect()
+    fn deref(&self) -> &Remote {
+        &self.remote
     }
 }
 

@@ -181,6 +181,16 @@ impl Served {
         }
     }
 
+    /// SIGSTOP.
+    pub fn pause(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).expect("it is stopped");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).expect("it goes on");
+    }
+
     /// kill -9.
     pub fn kill(mut self) {
         self.child.kill().expect("it is killed");

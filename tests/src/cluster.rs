@@ -73,11 +73,7 @@ impl TestCluster {
         }
         writeln!(configuration, "unix_socket_directories='{}'", folder.display())
             .expect("a setting");
-        run(unprivileged(&bin.join("pg_ctl"))
-            .args(["start", "--wait", "--silent", "--pgdata"])
-            .arg(&data)
-            .arg("--log")
-            .arg(folder.join("log")));
+        start(&bin, &folder);
         let cluster = Self { watchdog: watch(&bin, &folder), folder, bin };
         cluster.admin("postgres", &format!("CREATE DATABASE {TEMPLATE}")).await;
         infra::postgres::Database::migrate(&cluster.url(TEMPLATE)).await.expect("the migrations");
@@ -121,6 +117,18 @@ impl TestCluster {
             .arg(self.folder.join("log")));
     }
 
+    /// Stops the server as an administrator does, connections and all.
+    pub fn stop(&self) {
+        run(unprivileged(&self.bin.join("pg_ctl"))
+            .args(["stop", "--wait", "--silent", "--mode=fast", "--pgdata"])
+            .arg(self.folder.join("data")));
+    }
+
+    /// Starts it again after [`Self::stop`].
+    pub fn start_again(&self) {
+        start(&self.bin, &self.folder);
+    }
+
     /// Runs a statement as the superuser.
     pub(crate) async fn admin(&self, database: &str, statement: &str) {
         let (client, connection) =
@@ -139,6 +147,14 @@ impl Drop for TestCluster {
         drop(self.watchdog.stdin.take());
         self.watchdog.wait().expect("the server's end");
     }
+}
+
+fn start(bin: &Path, folder: &Path) {
+    run(unprivileged(&bin.join("pg_ctl"))
+        .args(["start", "--wait", "--silent", "--pgdata"])
+        .arg(folder.join("data"))
+        .arg("--log")
+        .arg(folder.join("log")));
 }
 
 /// A process that outlives this one by the moment that it takes to stop the server and remove its folder.

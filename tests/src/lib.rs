@@ -4,8 +4,10 @@ mod app;
 mod binary;
 mod cluster;
 mod database;
+mod remote;
 
-pub use app::{ANYONE, Reply, TestApp, TestUser};
+pub use app::TestApp;
 pub use binary::{Backtrail, Served};
 pub use cluster::TestCluster;
 pub use database::TestDatabase;
+pub use remote::{ANYONE, Remote, Reply, TestUser};

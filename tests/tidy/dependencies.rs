@@ -28,6 +28,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("csv", &["infra"]),
     ("rdkafka", &["infra"]),
     ("parquet", &["infra"]),
+    // Rendered where clients are answered.
+    ("metrics-exporter-prometheus", &["api"]),
     ("clap", &["server"]),
     ("figment", &["server"]),
     ("anyhow", &["server"]),

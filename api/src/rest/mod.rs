@@ -6,7 +6,6 @@ pub(crate) mod backtest_query;
 pub(crate) mod backtest_resource;
 pub(crate) mod backtests;
 pub(crate) mod events;
-pub(crate) mod health;
 pub(crate) mod indicators;
 pub(crate) mod ledger;
 pub(crate) mod market_data;

@@ -16,13 +16,21 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Runs until `stop` is true and the runs in hand have been released.
 pub(super) async fn follow(executor: Arc<Executor>, mut stop: watch::Receiver<bool>) {
     let mut wakeups = executor.commands.store.wakeups();
+    let mut freed = executor.commands.store.run_wakeups();
     let mut runs = JoinSet::new();
     while !*stop.borrow_and_update() {
-        wakeups.borrow_and_update();
+        wakeups.mark_unchanged();
+        freed.mark_unchanged();
         match look(&executor, &stop, &mut runs).await {
-            Ok(ControlFlow::Continue(())) => continue,
-            Ok(ControlFlow::Break(())) => {}
-            Err(error) => tracing::warn!(%error, "the run queue cannot be followed for now"),
+            Ok(ControlFlow::Continue(())) => {
+                executor.options.pulse.beat();
+                continue;
+            }
+            Ok(ControlFlow::Break(())) => executor.options.pulse.beat(),
+            Err(error) => {
+                tracing::warn!(%error, "the run queue cannot be followed for now");
+                executor.options.pulse.fail(error);
+            }
         }
         tokio::select! {
             woken = wakeups.changed() => {
@@ -30,6 +38,7 @@ pub(super) async fn follow(executor: Arc<Executor>, mut stop: watch::Receiver<bo
                     break;
                 }
             }
+            Ok(()) = freed.changed() => {}
             Some(ended) = runs.join_next() => report(ended),
             stopped = stop.changed() => {
                 if stopped.is_err() {

@@ -10,7 +10,7 @@ mod standing;
 
 use std::{sync::Arc, time::Duration};
 
-use infra::postgres::run_queue::RunQueue;
+use infra::{postgres::run_queue::RunQueue, process::Pulse};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::Commands;
@@ -24,6 +24,8 @@ pub struct ExecutorOptions {
     pub concurrency: usize,
     pub lease: Duration,
     pub running_per_user_max: i64,
+    /// Where it tells how it is.
+    pub pulse: Pulse,
 }
 
 /// What the parts of an executor share.

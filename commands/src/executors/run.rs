@@ -8,11 +8,15 @@ use domain::{
     ledger::{Ledger, LedgerCommand, LedgerEvent},
     simulation::ENGINE_VERSION,
 };
-use infra::postgres::{
-    DatabaseError,
-    event_store::{Append, Loaded, Outcome, Priority, StreamAppend},
-    run_queue::Lease,
+use infra::{
+    figures,
+    postgres::{
+        DatabaseError,
+        event_store::{Append, Loaded, Outcome, Priority, StreamAppend},
+        run_queue::Lease,
+    },
 };
+use metrics::{counter, histogram};
 use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
@@ -53,7 +57,10 @@ impl From<DatabaseError> for Interruption {
 /// What is to be done with the row of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
-    /// The run is over, by us or by others.
+    Completed,
+    Failed,
+    Cancelled,
+    /// It was over before we did anything.
     Over,
     /// Anyone may take it; the attempt does not count.
     GivenBack,
@@ -73,9 +80,12 @@ pub(super) async fn run(executor: Arc<Executor>, lease: Lease, stop: watch::Rece
     let queue = &executor.queue;
     let begun = Instant::now();
     let ended = attempt(&executor, &lease, stop).await;
+    histogram!(figures::RUN_SECONDS, "outcome" => outcome(&ended)).record(begun.elapsed());
     tracing::debug!(?ended, %backtest_id, attempt = lease.attempt, elapsed = ?begun.elapsed(), "an attempt ended");
     let row = match ended {
-        Ok(Ended::Over) => queue.remove(&lease).await,
+        Ok(Ended::Completed | Ended::Failed | Ended::Cancelled | Ended::Over) => {
+            queue.remove(&lease).await
+        }
         Ok(Ended::GivenBack) => queue.release(&lease).await,
         Ok(Ended::Lost) => Ok(false),
         Err(error) => {
@@ -85,6 +95,19 @@ pub(super) async fn run(executor: Arc<Executor>, lease: Lease, stop: watch::Rece
     };
     if let Err(error) = row {
         tracing::warn!(%error, %backtest_id, "a lease is left to run out");
+    }
+}
+
+/// How an attempt ended, for its figure.
+fn outcome(ended: &Result<Ended, CommandError>) -> &'static str {
+    match ended {
+        Ok(Ended::Completed) => "completed",
+        Ok(Ended::Failed) => "failed",
+        Ok(Ended::Cancelled) => "cancelled",
+        Ok(Ended::Over) => "over",
+        Ok(Ended::GivenBack) => "given_back",
+        Ok(Ended::Lost) => "lost",
+        Err(_) => "error",
     }
 }
 
@@ -118,6 +141,7 @@ async fn attempt(
     }
     let command = BacktestCommand::Claim(attempt.claim.clone());
     if !attempt.append(command, Vec::new(), Priority::Interactive).await? {
+        counter!(figures::CLAIM_CONFLICTS).increment(1);
         return Ok(Ended::GivenBack);
     }
     attempt.work(ledger, stop).await
@@ -149,7 +173,7 @@ impl Attempt<'_> {
             stop,
         )));
         match self.complete(ledger, &signals).await {
-            Ok(()) => Ok(Ended::Over),
+            Ok(()) => Ok(Ended::Completed),
             Err(Interruption::Failed { code, message }) => {
                 let claim = Some(self.claim.clone());
                 self.conclude(claim, End::Failed { code, message }).await
@@ -260,21 +284,21 @@ impl Attempt<'_> {
             if claim.is_some() && claim != live.claim {
                 return Ok(Ended::Lost);
             }
-            let command = match &end {
+            let (ended, command) = match &end {
                 _ if live.cancellation_requested => {
-                    BacktestCommand::ConfirmCancellation { claim: claim.clone() }
+                    let claim = claim.clone();
+                    (Ended::Cancelled, BacktestCommand::ConfirmCancellation { claim })
                 }
                 // Nobody asked for it: the ledger went on without us.
                 End::Cancelled => return Ok(Ended::Lost),
-                End::Failed { code, message } => BacktestCommand::Fail {
-                    claim: claim.clone(),
-                    code: (*code).to_owned(),
-                    message: message.clone(),
-                },
+                End::Failed { code, message } => {
+                    let (code, message) = ((*code).to_owned(), message.clone());
+                    (Ended::Failed, BacktestCommand::Fail { claim: claim.clone(), code, message })
+                }
             };
             self.backtest = standing.loaded;
             if self.append(command, Vec::new(), Priority::Interactive).await? {
-                return Ok(Ended::Over);
+                return Ok(ended);
             }
         }
         Err(CommandError::Conflict("backtest"))

@@ -96,7 +96,7 @@ impl Accounts {
         }
     }
 
-    /// Opens a session and sweeps out expired ones.
+    /// Opens a session.
     ///
     /// # Errors
     /// [`AccountError::WrongCredentials`] (in the same time for an unknown address), the database.
@@ -122,8 +122,7 @@ impl Accounts {
         let expires_at = clock::now() + Duration::days(SESSION_DAYS);
         connection
             .execute(
-                "WITH expired AS (DELETE FROM sessions WHERE expires_at < now())
-                 INSERT INTO sessions (token_hash, user_id, expires_at) VALUES ($1, $2, $3)",
+                "INSERT INTO sessions (token_hash, user_id, expires_at) VALUES ($1, $2, $3)",
                 &[&token_hash(&token), &user.id.uuid(), &expires_at],
             )
             .await?;

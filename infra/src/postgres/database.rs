@@ -7,16 +7,22 @@ use deadpool_postgres::{
 };
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 
-use super::{event_store::GROUPS_IN_FLIGHT_MAX, migrations};
+use super::{
+    event_store::GROUPS_IN_FLIGHT_MAX, leaders::CONNECTIONS_MAX as LEADERS_MAX, migrations,
+};
 
 /// How long a connection may take to be made or to become free.
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a connection (over TCP) may be silent before it is asked whether it is alive.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// A pool; clones share it.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool,
     append_pool: Pool,
+    leader_pool: Pool,
     config: Config,
 }
 
@@ -41,6 +47,16 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// The database is away or has no room (connections, memory, disk): the same may go well later, so it is no fault of
+    /// ours (HTTP 503).
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        let has_no_room = |error: &tokio_postgres::Error| {
+            error.code().is_some_and(|code| code.code().starts_with("53"))
+        };
+        self.is_connection_lost() || matches!(self, Self::Statement(error) if has_no_room(error))
+    }
+
     /// The statement may have been done or not, and sending it again may help.
     pub(super) fn is_connection_lost(&self) -> bool {
         match self {
@@ -85,6 +101,7 @@ impl Database {
         let database = Self {
             pool: pool(&config, connections_max)?,
             append_pool: pool(&config, GROUPS_IN_FLIGHT_MAX)?,
+            leader_pool: pool(&config, LEADERS_MAX)?,
             config,
         };
         drop(database.get().await?);
@@ -107,10 +124,18 @@ impl Database {
         Ok(self.pool.get().await?)
     }
 
+    /// How each pool of this process is used, by name.
+    #[must_use]
+    pub fn pools(&self) -> [(&'static str, PoolUse); 3] {
+        [("shared", &self.pool), ("append", &self.append_pool), ("leader", &self.leader_pool)]
+            .map(|(name, pool)| (name, PoolUse::of(pool)))
+    }
+
     /// Closes every pooled connection, for all clones: before a server that was started for them stops.
     pub fn close(&self) {
         self.pool.close();
         self.append_pool.close();
+        self.leader_pool.close();
     }
 
     /// The same database over the connections that only the append queue uses, so that readers cannot starve it.
@@ -118,9 +143,38 @@ impl Database {
         Self { pool: self.append_pool.clone(), ..self.clone() }
     }
 
+    /// The same database over the connections that only leaders use: a busy pool must not cost them their row.
+    pub(super) fn for_leaders(&self) -> Self {
+        Self { pool: self.leader_pool.clone(), ..self.clone() }
+    }
+
     /// How the pool connects, for connections outside of it (LISTEN).
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+}
+
+/// How a pool is used just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    pub connections_max: usize,
+    /// Open ones.
+    pub size: usize,
+    /// Open ones that nobody uses.
+    pub available: usize,
+    /// Who waits for one.
+    pub waiting: usize,
+}
+
+impl PoolUse {
+    fn of(pool: &Pool) -> Self {
+        let status = pool.status();
+        Self {
+            connections_max: status.max_size,
+            size: status.size,
+            available: status.available,
+            waiting: status.waiting,
+        }
     }
 }
 
@@ -167,6 +221,14 @@ fn parse(url: &str) -> Result<Config, DatabaseError> {
     let mut config =
         url.parse::<Config>().map_err(|error| DatabaseError::Unavailable(with_sources(&error)))?;
     config.connect_timeout(CONNECTION_WAIT);
+    // A server that vanished without a word (its machine, a cable, a firewall) is noticed in seconds, not hours.
+    if !url.contains("keepalives") {
+        config.keepalives_idle(SILENCE_MAX).keepalives_interval(SILENCE_MAX / 5);
+        config.keepalives_retries(3);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(SILENCE_MAX * 2);
+    }
     if config.get_application_name().is_none() {
         config.application_name("backtrail");
     }

@@ -22,6 +22,9 @@ const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261122000300", "create_accounts"),
     migration!("20261122000400", "create_run_queue"),
     migration!("20261122000500", "create_read_models"),
+    migration!("20261127000100", "create_leaders"),
+    migration!("20261127000200", "add_reaping"),
+    migration!("20261127000250", "measure_append_lock"),
 ];
 
 /// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).

@@ -6,8 +6,10 @@ pub mod database;
 pub mod embedded;
 pub mod event_range;
 pub mod event_store;
+pub mod leaders;
 pub mod markets;
 mod migrations;
+pub mod reaper;
 pub mod run_queue;
 
 pub use database::{Database, DatabaseError};

@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::ids::{BacktestId, UserId};
+use metrics::counter;
 
 use super::database::{Database, DatabaseError};
+use crate::figures;
 
 /// The queue. Times are the database's.
 #[derive(Clone)]
@@ -33,6 +35,14 @@ pub struct Followed {
     pub has_waiting: bool,
     /// The log went on further than one look takes in.
     pub is_behind: bool,
+}
+
+/// What is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    pub waiting: i64,
+    /// Under a lease.
+    pub running: i64,
 }
 
 /// Positions that one look at the log takes in at most.
@@ -102,19 +112,24 @@ impl RunQueue {
         lease: Duration,
         running_per_owner_max: i64,
     ) -> Result<Option<Lease>, DatabaseError> {
-        const PICK: &str = "SELECT backtest_id, owner_id, attempt, term FROM pick_run($1, $2, $3)";
+        const PICK: &str =
+            "SELECT backtest_id, owner_id, attempt, term, expired_owner FROM pick_run($1, $2, $3)";
         let client = self.database.get().await?;
         let statement = client.prepare_cached(PICK).await?;
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&executor, &millis(lease), &running_per_owner_max];
         let Some(row) = client.query_opt(&statement, &parameters).await? else { return Ok(None) };
-        Ok(Some(Lease {
+        let lease = Lease {
             backtest_id: BacktestId::new(row.try_get("backtest_id")?),
             owner_id: UserId::new(row.try_get("owner_id")?),
             lease_owner: executor.to_owned(),
             term: row.try_get("term")?,
             attempt: row.try_get::<_, i32>("attempt")?.unsigned_abs(),
-        }))
+        };
+        if let Some(expired_owner) = row.try_get("expired_owner")? {
+            note_expired(lease.backtest_id, expired_owner, lease.attempt.saturating_sub(1));
+        }
+        Ok(Some(lease))
     }
 
     /// Prolongs the lease; false when it was lost.
@@ -188,6 +203,21 @@ impl RunQueue {
         Ok(progress)
     }
 
+    /// How many runs wait, and how many are running.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn depth(&self) -> Result<Depth, DatabaseError> {
+        const DEPTH: &str = "
+            SELECT count(*) AS all, count(*) FILTER (WHERE lease_until > clock_timestamp()) AS running
+            FROM run_queue";
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(DEPTH).await?;
+        let row = client.query_one(&statement, &[]).await?;
+        let running: i64 = row.try_get("running")?;
+        Ok(Depth { waiting: row.try_get::<_, i64>("all")? - running, running })
+    }
+
     /// Changes the row of this lease, and tells whether it still was this lease's.
     async fn change(
         &self,
@@ -205,6 +235,12 @@ impl RunQueue {
         }
         Ok(client.execute(&statement, &parameters).await? == 1)
     }
+}
+
+/// Says that a lease ran out: its executor was killed, stopped, or cut off.
+pub(super) fn note_expired(backtest_id: BacktestId, lease_owner: &str, attempt: u32) {
+    counter!(figures::LEASE_EXPIRIES).increment(1);
+    tracing::warn!(%backtest_id, executor = lease_owner, attempt, "a lease ran out");
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -35,10 +35,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
 
 /// Says where the service listens: in the log, and on a redirected standard output for scripts.
 pub(super) fn announce(app: &app::App) -> anyhow::Result<()> {
-    let Some(address) = app.address() else {
-        tracing::info!("running without the api role");
-        return Ok(());
-    };
+    let address = app.address();
     tracing::info!("listening on http://{address}");
     if !output::is_terminal() {
         output::line(&format!("listening on http://{address}"))?;

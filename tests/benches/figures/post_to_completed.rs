@@ -28,7 +28,7 @@ pub(crate) async fn measure(cluster: &TestCluster) -> Result<Vec<Figure>, Failur
     let parsed = candle_csv::parse(CANDLES, None, i64::MAX)?;
     let symbol = "BTCUSDT".parse()?;
     app.context().candles.import(&symbol, parsed.timeframe, &parsed.candles, None, |_| {}).await?;
-    let address = app.address().ok_or("no address")?;
+    let address = app.address();
     let client = Client::sign_up(format!("http://{address}/api/v1")).await?;
     let mut latencies_ms = Vec::new();
     for run in 0..WARM_UP_RUNS + RUNS {

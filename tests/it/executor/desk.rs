@@ -16,8 +16,9 @@ use domain::{
     simulation::{Candles, Settings},
     strategy::{StrategyContent, StrategyDefinition},
 };
-use infra::postgres::{
-    Database, EventStore, candles::CandleStore, markets::Markets, run_queue::RunQueue,
+use infra::{
+    postgres::{Database, EventStore, candles::CandleStore, markets::Markets, run_queue::RunQueue},
+    process::Pulse,
 };
 use serde_json::{Value, json};
 use tests::TestDatabase;
@@ -103,6 +104,7 @@ impl Desk {
             concurrency,
             lease: Duration::from_secs(1),
             running_per_user_max: 4,
+            pulse: Pulse::default(),
         };
         let (stop, stopped) = watch::channel(false);
         let task = executors::start(self.commands.clone(), options, stopped);

@@ -55,7 +55,7 @@ impl Service {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
-        let address = self.app.address().expect("an address");
+        let address = self.app.address();
         let mut request = self.client.request(method, format!("http://{address}/api/v1{path}"));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);

@@ -88,7 +88,7 @@ async fn a_position_that_does_not_come_is_503_and_says_when_to_try_again() {
 async fn the_service_is_alive_ready_and_documented() {
     let app = TestApp::start().await;
     app.get(&ANYONE, "/livez").await.expect(StatusCode::OK);
-    app.get(&ANYONE, "/readyz").await.expect(StatusCode::OK);
+    app.until_ready().await;
     let document = app.get(&ANYONE, "/api/v1/openapi.json").await.expect(StatusCode::OK);
     assert_eq!(document["paths"]["/backtests"]["post"]["operationId"], "createBacktest");
     let page = app.get(&ANYONE, "/api/docs").await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tests::{TestApp, TestUser};
+use tests::{Remote, TestApp, TestUser};
 
 /// A golden cross over all candles: it trades and ends soon.
 pub(crate) fn golden_cross() -> Value {
@@ -41,7 +41,7 @@ pub(crate) async fn completed(app: &TestApp, user: &TestUser, body: Value) -> Va
 }
 
 /// Looks until the run has that status.
-pub(crate) async fn has_status(app: &TestApp, user: &TestUser, id: &str, status: &str) -> Value {
+pub(crate) async fn has_status(app: &Remote, user: &TestUser, id: &str, status: &str) -> Value {
     let mut looks = tokio::time::interval(Duration::from_millis(20));
     let look = async {
         loop {

@@ -93,7 +93,9 @@ async fn killed_backends_and_a_crashed_server_lose_nothing_and_double_nothing() 
         }
     }
     writers.join_all().await;
-    let events = store.read_after(0, 10_000).await.unwrap();
+    // Over a connection that nobody has killed a moment ago.
+    let database = Database::connect(&test.url, 4).await.unwrap();
+    let events = EventStore::start(database).read_after(0, 10_000).await.unwrap();
     assert!(events.iter().map(|event| event.position).eq(1..=WRITERS as i64 * APPENDS));
 }
 

@@ -2,12 +2,14 @@
 
 use deadpool_postgres::Object;
 use domain::ids::UserId;
+use metrics::histogram;
+use tokio::time::Instant;
 use tokio_postgres::{Row, types::ToSql};
 use ulid::Ulid;
 use uuid::Uuid;
 
 use super::append::{Append, CommandKey, Outcome, ReservationAction};
-use crate::postgres::database::DatabaseError;
+use crate::{figures, postgres::database::DatabaseError};
 
 /// An append with everything that must be the same when it is sent again.
 #[derive(Debug)]
@@ -64,14 +66,21 @@ pub(super) async fn append_events(
     group: &[&Prepared],
     is_resent: bool,
 ) -> Result<Vec<Outcome>, DatabaseError> {
+    let asked = Instant::now();
     let statement = client.prepare_cached(CALL).await?;
     let columns = Columns::of(group);
     let row = client.query_one(&statement, &columns.parameters()).await?;
+    histogram!(figures::APPEND_SECONDS).record(asked.elapsed());
+    histogram!(figures::APPEND_GROUP_EVENTS).record(columns.event_ids.len() as f64);
+    // None of an older schema.
+    if let Some(wait_us) = row.try_get::<_, Option<i64>>(7)? {
+        histogram!(figures::APPEND_LOCK_WAIT_SECONDS).record(wait_us as f64 / 1e6);
+    }
     outcomes(&row, group, is_resent)
 }
 
 const CALL: &str = "SELECT base_position, lost_appends, lost_reasons, lost_positions, lost_subjects, lost_details, \
-                           lost_body_hashes \
+                           lost_body_hashes, current_setting('backtrail.lock_wait_us', true)::bigint \
                     FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
 
 /// The parameters of the function, one vector each.

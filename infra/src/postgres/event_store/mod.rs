@@ -2,7 +2,6 @@
 
 mod append;
 mod call;
-mod forgetting;
 mod queue;
 mod reading;
 mod wakeups;
@@ -22,6 +21,7 @@ pub use append::{
 };
 pub(super) use queue::GROUPS_IN_FLIGHT_MAX;
 pub use reading::{Direction, EventFilter};
+pub(super) use wakeups::RUNS_CHANNEL;
 
 use self::{call::Prepared, queue::Job, wakeups::Wakeups};
 use super::database::{Database, DatabaseError};
@@ -57,9 +57,8 @@ impl EventStore {
         let wakeups = Wakeups::new();
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         tokio::spawn(queue::run(waiting, database.for_appends(), wakeups.clone()));
-        let mut tasks = wakeups.start(&database);
-        tasks.spawn(forgetting::run(database.clone()));
-        Self { database, jobs, wakeups, _tasks: Arc::new(tasks) }
+        let tasks = Arc::new(wakeups.start(&database));
+        Self { database, jobs, wakeups, _tasks: tasks }
     }
 
     /// The pool underneath.
@@ -147,6 +146,12 @@ impl EventStore {
     #[must_use]
     pub fn wakeups(&self) -> watch::Receiver<u64> {
         self.wakeups.subscribe()
+    }
+
+    /// Changes when someone says that runs wait in the queue which the log does not tell of: a hint, too.
+    #[must_use]
+    pub fn run_wakeups(&self) -> watch::Receiver<()> {
+        self.wakeups.subscribe_to_runs()
     }
 }
 

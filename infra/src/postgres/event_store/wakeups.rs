@@ -9,6 +9,8 @@ use tokio_postgres::{AsyncMessage, NoTls};
 use crate::postgres::database::{Database, DatabaseError};
 
 const CHANNEL: &str = "backtrail_events";
+/// Where is told, without a word, that runs were freed in the queue.
+pub(in crate::postgres) const RUNS_CHANNEL: &str = "backtrail_runs";
 /// At most one NOTIFY in this time, for each takes a lock of the whole cluster.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(10);
 /// Finds what nobody notified: foreign writers, lost connections.
@@ -22,15 +24,24 @@ pub(super) struct Wakeups {
     known: watch::Sender<u64>,
     /// The highest position appended by this process.
     appended: watch::Sender<i64>,
+    runs: watch::Sender<()>,
 }
 
 impl Wakeups {
     pub(super) fn new() -> Self {
-        Self { known: watch::Sender::new(0), appended: watch::Sender::new(0) }
+        Self {
+            known: watch::Sender::new(0),
+            appended: watch::Sender::new(0),
+            runs: watch::Sender::new(()),
+        }
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.known.subscribe()
+    }
+
+    pub(super) fn subscribe_to_runs(&self) -> watch::Receiver<()> {
+        self.runs.subscribe()
     }
 
     /// This process appended up to `position`: wakes its own at once and the others soon.
@@ -92,16 +103,18 @@ async fn listen_once(wakeups: &Wakeups, database: &Database) -> Result<(), Datab
     let news = wakeups.clone();
     let receive = async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-            if let AsyncMessage::Notification(notification) = message?
-                && let Ok(position) = notification.payload().parse()
-            {
+            let AsyncMessage::Notification(notification) = message? else { continue };
+            if notification.channel() == RUNS_CHANNEL {
+                news.runs.send_replace(());
+            } else if let Ok(position) = notification.payload().parse() {
                 news.learned(position);
             }
         }
         Ok(())
     };
     let poll = async {
-        client.batch_execute(&format!("SET ROLE backtrail_app; LISTEN {CHANNEL}")).await?;
+        let listen = format!("SET ROLE backtrail_app; LISTEN {CHANNEL}; LISTEN {RUNS_CHANNEL}");
+        client.batch_execute(&listen).await?;
         let head = client.prepare(super::reading::HEAD).await?;
         let mut interval = tokio::time::interval(POLL_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,0 +1,105 @@
+//! The figures that a process keeps of its work, for `/metrics`: every name, in one place. docs/operations.md explains them.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+
+pub const APPEND_SECONDS: &str = "backtrail_append_seconds";
+pub const APPEND_LOCK_WAIT_SECONDS: &str = "backtrail_append_lock_wait_seconds";
+pub const APPEND_GROUP_EVENTS: &str = "backtrail_append_group_events";
+pub const RUN_SECONDS: &str = "backtrail_run_seconds";
+pub const HTTP_REQUEST_SECONDS: &str = "backtrail_http_request_seconds";
+
+pub const LEASE_EXPIRIES: &str = "backtrail_lease_expiries_total";
+pub const CLAIM_CONFLICTS: &str = "backtrail_claim_conflicts_total";
+pub const HTTP_REQUESTS: &str = "backtrail_http_requests_total";
+
+pub const BUILD_INFO: &str = "backtrail_build_info";
+pub const DATABASE_UP: &str = "backtrail_database_up";
+pub const LOG_POSITION: &str = "backtrail_log_position";
+pub const READ_MODEL_POSITION: &str = "backtrail_read_model_position";
+pub const READ_MODEL_LAG_EVENTS: &str = "backtrail_read_model_lag_events";
+pub const READ_MODEL_STOPPED: &str = "backtrail_read_model_stopped";
+pub const DEAD_LETTERS_OPEN: &str = "backtrail_dead_letters_open";
+pub const RUNS_WAITING: &str = "backtrail_runs_waiting";
+pub const RUNS_RUNNING: &str = "backtrail_runs_running";
+pub const LEADER: &str = "backtrail_leader";
+pub const RELAY_LAG_EVENTS: &str = "backtrail_relay_lag_events";
+pub const POOL_CONNECTIONS_MAX: &str = "backtrail_pool_connections_max";
+pub const POOL_CONNECTIONS: &str = "backtrail_pool_connections";
+pub const POOL_AVAILABLE: &str = "backtrail_pool_available";
+pub const POOL_WAITING: &str = "backtrail_pool_waiting";
+
+/// Distributions, with what they are of.
+pub const HISTOGRAMS: &[(&str, Unit, &str)] = &[
+    (APPEND_SECONDS, Unit::Seconds, "Calls of append_events, with their commit"),
+    (APPEND_LOCK_WAIT_SECONDS, Unit::Seconds, "What such a call waited for the lock of the log"),
+    (APPEND_GROUP_EVENTS, Unit::Count, "Events in one call of append_events"),
+    (RUN_SECONDS, Unit::Seconds, "Attempts at runs, by how they ended"),
+    (
+        HTTP_REQUEST_SECONDS,
+        Unit::Seconds,
+        "Requests until their answer begins, by method and route",
+    ),
+];
+
+/// What only grows, from the start of the process.
+pub const COUNTERS: &[(&str, &str)] = &[
+    (LEASE_EXPIRIES, "Leases of runs that ran out, as found by this process"),
+    (
+        CLAIM_CONFLICTS,
+        "Runs that another executor, or the end of the run, took away before the claim",
+    ),
+    (HTTP_REQUESTS, "Requests, by method, route and status"),
+];
+
+/// What is so at the moment of the scrape. Those of the log, the read models and the queue are the same in every process.
+pub const GAUGES: &[(&str, &str)] = &[
+    (BUILD_INFO, "1, with the versions of program and engine as labels"),
+    (
+        DATABASE_UP,
+        "1 when the database answered this scrape, else 0: then what it tells is as old as its last answer",
+    ),
+    (LOG_POSITION, "Position of the last event"),
+    (READ_MODEL_POSITION, "Position up to which a read model has every event"),
+    (READ_MODEL_LAG_EVENTS, "Events of the log that a read model does not have yet"),
+    (READ_MODEL_STOPPED, "1 when a read model waits for its dead letter, else 0"),
+    (DEAD_LETTERS_OPEN, "Events that a read model could not take in"),
+    (RUNS_WAITING, "Runs in the queue that nobody has a lease of"),
+    (RUNS_RUNNING, "Runs in the queue under a lease"),
+    (LEADER, "1 when this process leads the role, else 0"),
+    (RELAY_LAG_EVENTS, "Events of the log that the relay has not published yet"),
+    (POOL_CONNECTIONS_MAX, "Connections that a pool of this process may have"),
+    (POOL_CONNECTIONS, "Connections that it has"),
+    (POOL_AVAILABLE, "Those of them that nobody uses"),
+    (POOL_WAITING, "Tasks that wait for one"),
+];
+
+/// Tells the recorder what the figures mean, and that nothing has happened yet.
+pub fn describe(version: &'static str, engine_version: &'static str) {
+    for (name, unit, text) in HISTOGRAMS {
+        describe_histogram!(*name, *unit, *text);
+    }
+    for (name, text) in COUNTERS {
+        describe_counter!(*name, *text);
+    }
+    for (name, text) in GAUGES {
+        describe_gauge!(*name, *text);
+    }
+    counter!(LEASE_EXPIRIES).increment(0);
+    counter!(CLAIM_CONFLICTS).increment(0);
+    gauge!(BUILD_INFO, "version" => version, "engine_version" => engine_version).set(1.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_is_explained_in_the_documents() {
+        let page = include_str!("../../docs/operations.md");
+        let histograms = HISTOGRAMS.iter().map(|(name, ..)| *name);
+        let others = COUNTERS.iter().chain(GAUGES).map(|(name, _)| *name);
+        for name in histograms.chain(others) {
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+}

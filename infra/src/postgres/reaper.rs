@@ -1,0 +1,134 @@
+//! The reaper: takes away what nobody will take away himself. One process at a time does it, and every statement asks whether
+//! it still leads; nothing waits for it, executors take over expired leases without it too.
+
+use std::time::Duration;
+
+use domain::ids::BacktestId;
+use tokio::{
+    sync::watch,
+    time::{self, MissedTickBehavior},
+};
+use tokio_postgres::types::ToSql;
+
+use super::{
+    database::{Database, DatabaseError},
+    event_store::RUNS_CHANNEL,
+    leaders::{Candidate, IS_HELD, Leadership},
+    run_queue::note_expired,
+};
+use crate::process;
+
+/// The role's name in `leaders`.
+pub const ROLE: &str = "reaper";
+const LEASES_EVERY: Duration = Duration::from_millis(500);
+const LEFTOVERS_EVERY: Duration = Duration::from_secs(600);
+/// Rows of one statement, so that none takes long.
+const ROWS_MAX: i64 = 10_000;
+
+/// Reaps whenever this candidate leads, until `stop` is true.
+pub async fn run(candidate: Candidate, database: Database, stop: watch::Receiver<bool>) {
+    let work = |leadership| {
+        let reaper = Reaper { database: database.clone(), leadership };
+        reaper.work(stop.clone())
+    };
+    candidate.lead(stop.clone(), work).await;
+}
+
+/// The reaper of one term.
+struct Reaper {
+    database: Database,
+    leadership: Leadership,
+}
+
+impl Reaper {
+    async fn work(self, mut stop: watch::Receiver<bool>) {
+        let ticks = |period| {
+            let mut ticks = time::interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        };
+        let (mut leases, mut leftovers) = (ticks(LEASES_EVERY), ticks(LEFTOVERS_EVERY));
+        loop {
+            let reaped = tokio::select! {
+                _ = leases.tick() => self.free_leases().await,
+                _ = leftovers.tick() => self.remove_leftovers().await,
+                () = process::stopped(&mut stop) => return,
+            };
+            if let Err(error) = reaped {
+                tracing::warn!(%error, "the reaper tries again later");
+            }
+        }
+    }
+
+    /// Frees the runs whose lease ran out, and wakes executors.
+    async fn free_leases(&self) -> Result<(), DatabaseError> {
+        let free = format!(
+            "WITH expired AS MATERIALIZED (
+                SELECT backtest_id, lease_owner, attempt FROM run_queue
+                WHERE lease_until <= clock_timestamp() AND {IS_HELD}
+                LIMIT $4 FOR UPDATE OF run_queue SKIP LOCKED
+            ), freed AS MATERIALIZED (
+                UPDATE run_queue AS own SET lease_owner = NULL, lease_until = NULL
+                FROM expired WHERE own.backtest_id = expired.backtest_id
+                RETURNING expired.backtest_id, expired.lease_owner, expired.attempt
+            ), told AS MATERIALIZED (
+                SELECT pg_notify('{RUNS_CHANNEL}', '') FROM freed LIMIT 1
+            )
+            SELECT freed.* FROM freed, (SELECT count(*) FROM told) AS told"
+        );
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(&free).await?;
+        for row in client.query(&statement, &self.with(&ROWS_MAX)).await? {
+            let attempt: i32 = row.try_get("attempt")?;
+            note_expired(
+                BacktestId::new(row.try_get("backtest_id")?),
+                row.try_get("lease_owner")?,
+                attempt.unsigned_abs(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Old command ids, sessions that are over, candles of imports that died.
+    async fn remove_leftovers(&self) -> Result<(), DatabaseError> {
+        let sessions = "WITH gone AS (
+                DELETE FROM sessions WHERE token_hash = ANY (ARRAY(
+                    SELECT token_hash FROM sessions WHERE expires_at < now() LIMIT $4 FOR UPDATE SKIP LOCKED))
+                AND IS_HELD RETURNING 1)
+            SELECT count(*) FROM gone";
+        for (what, sql) in [
+            (
+                "commands",
+                "SELECT coalesce((SELECT forget_commands() WHERE IS_HELD AND $4::bigint > 0), 0)",
+            ),
+            ("sessions", sessions),
+            ("candles", "SELECT coalesce((SELECT remove_dead_import($4) WHERE IS_HELD), 0)"),
+        ] {
+            let count = self.repeat(&sql.replace("IS_HELD", IS_HELD)).await?;
+            if count > 0 {
+                tracing::info!(count, "removed old {what}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Until there is nothing left to do (or this reaper leads no more); answers how many rows went.
+    async fn repeat(&self, sql: &str) -> Result<i64, DatabaseError> {
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(sql).await?;
+        let mut total = 0;
+        loop {
+            let row = client.query_one(&statement, &self.with(&ROWS_MAX)).await?;
+            let count: i64 = row.try_get(0)?;
+            if count == 0 {
+                return Ok(total);
+            }
+            total += count;
+        }
+    }
+
+    fn with<'a>(&'a self, more: &'a (dyn ToSql + Sync)) -> [&'a (dyn ToSql + Sync); 4] {
+        let [role, holder, term] = self.leadership.parameters();
+        [role, holder, term, more]
+    }
+}

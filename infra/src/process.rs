@@ -1,0 +1,89 @@
+//! This process among all of the service: its name, and whether its loops are well.
+
+use std::{fmt::Display, sync::OnceLock, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+
+use crate::clock;
+
+/// `machine/pid/ULID`: no other process ever has it, and an operator finds it.
+#[must_use]
+pub fn name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let system = rustix::system::uname();
+        let machine = system.nodename().to_string_lossy();
+        format!("{machine}/{}/{}", std::process::id(), clock::new_ulid())
+    })
+}
+
+/// Returns when `stop` is true; never, when nobody is left to say so.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What a loop tells those who ask how it is; clones share it.
+#[derive(Debug, Clone)]
+pub struct Pulse(watch::Sender<Beat>);
+
+#[derive(Debug, Clone)]
+struct Beat {
+    at: Instant,
+    error: Option<String>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(watch::Sender::new(Beat { at: Instant::now(), error: None }))
+    }
+}
+
+impl Pulse {
+    /// The loop came by, and all is well.
+    pub fn beat(&self) {
+        self.0.send_replace(Beat { at: Instant::now(), error: None });
+    }
+
+    /// The loop came by, and something is in its way.
+    pub fn fail(&self, error: impl Display) {
+        self.0.send_replace(Beat { at: Instant::now(), error: Some(error.to_string()) });
+    }
+
+    /// Whether the loop came by within `silence_max` and all was well.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn check(&self, silence_max: Duration) -> Result<(), String> {
+        let beat = self.0.borrow().clone();
+        let silence = beat.at.elapsed();
+        if silence > silence_max {
+            return Err(format!("nothing was heard of it for {} s", silence.as_secs()));
+        }
+        beat.error.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pulse_is_well_until_it_fails_or_falls_silent() {
+        let pulse = Pulse::default();
+        assert_eq!(pulse.check(Duration::MAX), Ok(()));
+        pulse.fail("no luck");
+        assert_eq!(pulse.check(Duration::MAX), Err("no luck".to_owned()));
+        pulse.beat();
+        assert_eq!(pulse.check(Duration::MAX), Ok(()));
+        let silent = "nothing was heard of it for 0 s".to_owned();
+        assert_eq!(pulse.check(Duration::ZERO), Err(silent));
+    }
+
+    #[test]
+    fn a_process_keeps_its_name() {
+        assert_eq!(name(), name());
+        assert_eq!(name().split('/').nth(1), Some(std::process::id().to_string().as_str()));
+    }
+}
