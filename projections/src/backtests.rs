@@ -27,7 +27,7 @@ use crate::{
 
 /// Its permanent name.
 pub const NAME: &str = "backtests";
-const TABLE: &str = "backtests_v1";
+const TABLE: &str = "backtests_v2";
 
 pub(crate) use fold::READ_MODEL;
 

@@ -178,6 +178,9 @@ metrics! {
     ulcer_index UlcerIndex,
     tail_ratio TailRatio,
     omega Omega,
+    t_statistic TStatistic,
+    p_value PValue,
+    luck_percentile LuckPercentile,
 }
 
 fn periods(values: &Values) -> Vec<DrawdownPeriod> {

@@ -8,7 +8,7 @@ use super::outcome::EquityPoint;
 pub const EQUITY_POINTS_MAX: usize = 4_096;
 
 /// Milliseconds of a UTC day.
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// The last equity of each UTC day that has candles; over [`EQUITY_POINTS_MAX`] days every ⌈days ÷ 4096⌉-th,
 /// counted back from the last. `open_time` ascends, `equity` is as long.
@@ -44,6 +44,15 @@ pub(super) fn days(open_time: &[i64]) -> impl Iterator<Item = (i64, Range<usize>
         start = end;
         Some((day, candles))
     })
+}
+
+/// Whether more than 0.6 × 2/7 of the candles lie on Saturday or Sunday (UTC).
+pub(super) fn trades_on_weekends(open_time: &[i64]) -> bool {
+    // The epoch was a Thursday.
+    let weekends = days(open_time).filter(|(day, _)| matches!((day + 4).rem_euclid(7), 0 | 6));
+    let weekend_count: usize = weekends.map(|(_, candles)| candles.len()).sum();
+    // weekend_count ÷ candles > 1.2 ÷ 7, in whole numbers.
+    weekend_count * 35 > open_time.len() * 6
 }
 
 #[cfg(test)]

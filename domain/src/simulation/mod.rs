@@ -19,6 +19,7 @@ pub mod settings;
 mod signals;
 mod sizing;
 pub mod trade;
+pub mod warnings;
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ fn the_demo_runs_once_and_again_in_the_same_folder() {
             "golden cross",
             "Buy and hold",
             "Sharpe ratio",
+            "few_trades: 8 trades: fewer than 30",
             "ledger lines",
             "█",
             "BacktestCompleted",

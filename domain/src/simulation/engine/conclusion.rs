@@ -1,12 +1,10 @@
 //! What a finished walk amounts to: balance, metrics, warnings.
 
-use chrono::{DateTime, SecondsFormat};
-
 use super::Engine;
 use crate::simulation::{
     Input, SimulationError, metrics,
-    outcome::{Outcome, Warning},
-    settings::Warmup,
+    outcome::Outcome,
+    warnings::{self, Review},
 };
 
 impl Engine<'_> {
@@ -16,10 +14,10 @@ impl Engine<'_> {
         first_evaluated: usize,
         first_defined: usize,
     ) -> Result<Outcome, SimulationError> {
-        let Input { candles, range_start, settings, strategy, .. } = self.input;
+        let Input { candles, range_start, settings, .. } = self.input;
         let last_close = candles.close.last().copied().unwrap_or_default();
         let final_balance = self.portfolio.balance(last_close)?;
-        let metrics = metrics::calculate(&metrics::Run {
+        let run = metrics::Run {
             open_time: &candles.open_time[range_start..],
             close: &candles.close[range_start..],
             equity: &self.equity,
@@ -29,11 +27,19 @@ impl Engine<'_> {
             timeframe: self.input.timeframe,
             hold_from: first_defined.saturating_sub(range_start),
             preset: settings.preset,
+        };
+        let mut metrics = metrics::calculate(&run);
+        metrics.luck_percentile = metrics::luck_percentile(&run, settings.seed);
+        let warnings = warnings::collect(&Review {
+            input: &self.input,
+            metrics: &metrics,
+            trades: &self.portfolio.trades,
+            first_evaluated,
+            first_defined,
+            rejection: self.rejections.first(),
+            rejections_count: self.rejections_count,
+            liquidation_shortfall: self.is_liquidated.then_some(self.portfolio.shortfall),
         });
-        let mut warnings = settings.suspicious_units(&strategy.config);
-        warnings.extend(self.short_warmup(first_evaluated, first_defined));
-        warnings.extend(self.rejected());
-        warnings.extend(self.liquidated());
         let ambiguous = self.portfolio.trades.iter().filter(|trade| trade.is_ambiguous).count();
         Ok(Outcome {
             metrics,
@@ -45,41 +51,6 @@ impl Engine<'_> {
             warnings,
             rejections: self.rejections,
             first_evaluated,
-        })
-    }
-
-    fn short_warmup(&self, first_evaluated: usize, first_defined: usize) -> Option<Warning> {
-        let Input { candles, range_start, settings, .. } = self.input;
-        if settings.warmup == Warmup::InRange || first_evaluated == range_start {
-            return None;
-        }
-        let time = DateTime::from_timestamp_millis(candles.open_time[first_evaluated])?;
-        let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let needed = first_defined + 1;
-        Some(Warning::new(
-            "short_warmup",
-            format!(
-                "{range_start} of {needed} candles of warm-up lie before the range; rules are evaluated from {time} on"
-            ),
-        ))
-    }
-
-    fn rejected(&self) -> Option<Warning> {
-        let first = self.rejections.first()?;
-        let count = self.rejections_count;
-        Some(Warning::new(
-            "rejected_orders",
-            format!("{count} entries were rejected, the first: {}", first.reason),
-        ))
-    }
-
-    fn liquidated(&self) -> Option<Warning> {
-        let shortfall = self.portfolio.shortfall;
-        self.is_liquidated.then(|| {
-            Warning::new(
-                "liquidated",
-                format!("equity fell to nothing and trading ended; {shortfall} could not be paid"),
-            )
         })
     }
 }

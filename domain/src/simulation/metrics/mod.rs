@@ -3,6 +3,7 @@
 mod benchmark;
 mod drawdown;
 mod returns;
+mod significance;
 mod summary;
 mod tail;
 mod trades;
@@ -11,6 +12,7 @@ mod trades;
 mod tests;
 
 pub use drawdown::{DRAWDOWN_PERIODS_MAX, Drawdown, DrawdownPeriod, calculate_drawdown};
+pub use significance::luck_percentile;
 pub use summary::{PerformanceSummary, generate_performance_summary};
 
 use rust_decimal::Decimal;
@@ -144,12 +146,22 @@ metrics! {
     tail_ratio,
     /// Σ positive r ÷ |Σ negative r|; quantstats and empyrical `omega` at threshold 0.
     omega,
+    /// mean(r) ÷ (std(r, ddof 1) ÷ √n) of the n daily returns; Student's t, `scipy.stats.ttest_1samp` against 0.
+    t_statistic,
+    /// The chance of a `t_statistic` at least as far from zero where the mean is zero, two-sided, n − 1 degrees of
+    /// freedom; `scipy.stats.ttest_1samp` against 0.
+    p_value,
+    /// 0 to 100: the percentage of resampled histories without an edge that earned less; see [`luck_percentile`].
+    luck_percentile,
 }
+
+/// Judgements of the daily returns, which follow from them and the seed: no part of the result hash.
+const UNHASHED: [&str; 3] = ["t_statistic", "p_value", "luck_percentile"];
 
 impl Metrics {
     /// What the result hash covers: the metrics in the order of their documentation, that is [`Self::NAMES`] with
-    /// `total_fees` before `turnover` and `total_pnl` before `total_pnl_percentage`. The drawdown periods follow from
-    /// the equity and are not among them.
+    /// `total_fees` before `turnover` and `total_pnl` before `total_pnl_percentage`. What follows from the equity is not
+    /// among them: the drawdown periods, `t_statistic`, `p_value` and `luck_percentile`.
     #[must_use]
     pub fn hashed(&self) -> Vec<Option<f64>> {
         let exact = |name: &str| match name {
@@ -159,6 +171,7 @@ impl Metrics {
         };
         let values = Self::NAMES.iter().zip(self.values());
         values
+            .filter(|(name, _)| !UNHASHED.contains(name))
             .flat_map(|(name, value)| {
                 exact(name).map(|exact| Some(real(exact))).into_iter().chain([value])
             })
@@ -188,7 +201,7 @@ pub struct Run<'a> {
     pub preset: Preset,
 }
 
-/// The metrics of a run.
+/// The metrics of a run, but for `luck_percentile`: [`luck_percentile`] needs a seed, and more work than all others.
 #[must_use]
 pub fn calculate(run: &Run<'_>) -> Metrics {
     let mut metrics = Metrics::default();
@@ -197,6 +210,7 @@ pub fn calculate(run: &Run<'_>) -> Metrics {
     benchmark::measure(run, &mut metrics);
     let daily = returns::Daily::of(run);
     returns::measure(run, &daily, &mut metrics);
+    significance::measure(&daily, &mut metrics);
     tail::measure(&daily, &mut metrics);
     metrics.keep_finite();
     metrics

@@ -1,7 +1,7 @@
 //! Return and risk of the daily equity: Sharpe, Sortino, volatility, annual return, CAGR, Calmar.
 
 use super::{Metrics, Run, count, ratio, real};
-use crate::simulation::equity::days;
+use crate::simulation::equity::{days, trades_on_weekends};
 
 /// The last equity of each UTC day and its returns.
 pub(super) struct Daily {
@@ -21,12 +21,7 @@ impl Daily {
     pub(super) fn of(run: &Run<'_>) -> Self {
         let mut returns = Vec::new();
         let mut ends = None::<(f64, f64)>;
-        let mut weekend_count = 0;
-        for (day, candles) in days(run.open_time) {
-            // The epoch was a Thursday.
-            if matches!((day + 4).rem_euclid(7), 0 | 6) {
-                weekend_count += candles.len();
-            }
+        for (_, candles) in days(run.open_time) {
             let equity = run.equity[candles.end - 1];
             match &mut ends {
                 None => ends = Some((equity, equity)),
@@ -37,8 +32,7 @@ impl Daily {
                 Some(_) => {}
             }
         }
-        let threshold = 0.6 * 2.0 / 7.0 * count(run.open_time.len());
-        let periods_per_year = if count(weekend_count) > threshold { 365.0 } else { 252.0 };
+        let periods_per_year = if trades_on_weekends(run.open_time) { 365.0 } else { 252.0 };
         let mean = returns.iter().sum::<f64>() / count(returns.len().max(1));
         let deviation = deviation(&returns, mean);
         Self { returns, mean, deviation, ends, periods_per_year }

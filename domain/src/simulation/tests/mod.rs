@@ -9,6 +9,7 @@ mod micro;
 mod properties;
 mod recorded;
 mod sizes;
+mod warnings;
 
 use std::{fs::File, path::PathBuf};
 

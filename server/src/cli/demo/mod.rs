@@ -146,6 +146,7 @@ async fn show_results(client: &Client, id: &str, held: &str) -> anyhow::Result<(
     let held_backtest = client.get(&format!("/backtests/{held}")).await?;
     let held_metrics = client.get(&format!("/backtests/{held}/metrics")).await?;
     output::line(&text::metrics(&[(&backtest, &metrics), (&held_backtest, &held_metrics)]))?;
+    output::line(&text::warnings(&backtest))?;
     let ledger = client.all(&format!("/backtests/{id}/ledger")).await?;
     output::line(&text::ledger(&ledger))?;
     let equity = client.get(&format!("/backtests/{id}/equity?max_points=72")).await?;

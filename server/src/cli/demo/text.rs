@@ -76,6 +76,8 @@ const METRICS: &[(&str, &str, Unit)] = &[
     ("Profit factor", "profit_factor", Unit::Ratio),
     ("Time in the market", "exposure", Unit::Fraction),
     ("Fees paid", "total_fees", Unit::Money),
+    ("P-value of the days", "p_value", Unit::Ratio),
+    ("Luck percentile", "luck_percentile", Unit::Ratio),
 ];
 
 /// The runs side by side; each is its backtest and its metrics.
@@ -94,6 +96,49 @@ pub(super) fn metrics(runs: &[(&Value, &Value); 2]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{}\n{table}", heading("Metrics beside buy and hold"))
+}
+
+/// What a reader of a result should know.
+pub(super) fn warnings(backtest: &Value) -> String {
+    let warnings = backtest["warnings"].as_array();
+    let lines = warnings.into_iter().flatten().flat_map(|warning| {
+        let text = format!("{}: {}", plain(&warning["code"]), plain(&warning["message"]));
+        wrapped(&text, WIDTH - 4)
+            .into_iter()
+            .enumerate()
+            .map(
+                |(index, line)| {
+                    if index == 0 { format!("  {line}") } else { format!("    {line}") }
+                },
+            )
+            .collect::<Vec<_>>()
+    });
+    let mut lines: Vec<String> = lines.collect();
+    if lines.is_empty() {
+        lines.push("  none".to_owned());
+    }
+    lines.insert(0, heading("Warnings about the golden cross"));
+    lines.join("\n")
+}
+
+/// Broken between words into lines of at most `width`.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        if let Some(line) = lines.last_mut() {
+            if line.is_empty() {
+                line.push_str(word);
+                continue;
+            }
+            if line.chars().count() + 1 + word.chars().count() <= width {
+                line.push(' ');
+                line.push_str(word);
+                continue;
+            }
+        }
+        lines.push(word.to_owned());
+    }
+    lines
 }
 
 fn show(value: &Value, unit: Unit) -> String {
@@ -343,6 +388,10 @@ mod tests {
             events(&vec![event; 30]),
             equity(&points.into()),
             metrics(&[(&run, &run), (&run, &run)]),
+            warnings(
+                &json!({"warnings": [{"code": "one_trade", "message": "a word and ".repeat(30)}]}),
+            ),
+            warnings(&json!({})),
             curl("http://127.0.0.1:8080", &"t".repeat(64), &uuid::Uuid::nil().to_string(), true),
         ];
         for line in texts.iter().flat_map(|text| text.lines()) {

@@ -108,7 +108,8 @@ pub(super) fn table(simulated: &Execution) -> String {
     if trades.len() > TRADES_SHOWN {
         lines.push(format!("the last {TRADES_SHOWN} of {} trades", trades.len()));
     }
-    lines.extend(outcome.warnings.iter().map(|warning| format!("warning: {}", warning.message)));
+    let warnings = outcome.warnings.iter();
+    lines.extend(warnings.map(|warning| format!("warning {}: {}", warning.code, warning.message)));
     lines.push(format!("result hash: {}", simulated.result_hash));
     lines.join("\n")
 }

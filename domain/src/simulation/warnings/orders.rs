@@ -1,0 +1,20 @@
+//! Orders that were not filled, and the end of trading.
+
+use super::Review;
+use crate::simulation::Warning;
+
+/// `rejected_orders`: entries that were not filled; any counts.
+pub(super) fn rejected(review: &Review<'_>) -> Option<Warning> {
+    let first = review.rejection?;
+    let count = review.rejections_count;
+    let message = format!("{count} entries were rejected, the first: {}", first.reason);
+    Some(Warning::new("rejected_orders", message))
+}
+
+/// `liquidated`: equity was not above 0 at a close.
+pub(super) fn liquidated(review: &Review<'_>) -> Option<Warning> {
+    let shortfall = review.liquidation_shortfall?;
+    let message =
+        format!("equity fell to nothing and trading ended; {shortfall} could not be paid");
+    Some(Warning::new("liquidated", message))
+}
