@@ -11,7 +11,7 @@ pub(super) const ADX_TREND: Builtin = Builtin {
     title: "ADX Trend",
     description: "Buys while +DI is above −DI and the average directional movement index is above the \
                   threshold, sells while +DI is below −DI.",
-    source: "J. W. Wilder, New Concepts in Technical Trading Systems (1978), section IV",
+    source: "J. W. Wilder, New Concepts in Technical Trading Systems (1978)",
     parameters: &[
         BuiltinParameter {
             name: "period",

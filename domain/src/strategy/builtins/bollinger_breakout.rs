@@ -11,7 +11,7 @@ pub(super) const BOLLINGER_BREAKOUT: Builtin = Builtin {
     title: "Bollinger Breakout",
     description: "Buys while the close is above the upper Bollinger band, sells while it is below the \
                   middle one.",
-    source: "J. Bollinger, Bollinger on Bollinger Bands (2001), method I",
+    source: "J. Bollinger, Bollinger on Bollinger Bands (2001)",
     parameters: &[
         BuiltinParameter {
             name: "period",

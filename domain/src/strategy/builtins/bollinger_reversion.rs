@@ -11,7 +11,7 @@ pub(super) const BOLLINGER_REVERSION: Builtin = Builtin {
     title: "Bollinger Reversion",
     description: "Buys while the close is below the lower Bollinger band, sells while it is above the \
                   middle one.",
-    source: "E. P. Chan, Algorithmic Trading (2013), chapter 3",
+    source: "E. P. Chan, Algorithmic Trading: Winning Strategies and Their Rationale (2013)",
     parameters: &[
         BuiltinParameter {
             name: "period",

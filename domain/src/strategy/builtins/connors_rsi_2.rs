@@ -12,7 +12,7 @@ pub(super) const CONNORS_RSI_2: Builtin = Builtin {
     description: "Buys while the close is above its long moving average and the relative strength index \
                   of two candles is below the oversold level, sells while the close is above its \
                   short moving average.",
-    source: "L. Connors, C. Alvarez, Short Term Trading Strategies That Work (2008), chapter 9",
+    source: "L. Connors, C. Alvarez, Short Term Trading Strategies That Work (2008)",
     parameters: &[
         BuiltinParameter {
             name: "period",

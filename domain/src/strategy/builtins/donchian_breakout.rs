@@ -11,7 +11,7 @@ pub(super) const DONCHIAN_BREAKOUT: Builtin = Builtin {
     title: "Donchian Breakout",
     description: "Buys while the close is above the highest high of the candles before it, sells while \
                   it is below the lowest low of fewer: the Turtles' first system, on closes.",
-    source: "C. M. Faith, Way of the Turtle (2007), the original Turtle trading rules",
+    source: "C. M. Faith, Way of the Turtle (2007)",
     // Donchian's own rule has windows of the same length, so neither must be below the other.
     parameters: &[
         BuiltinParameter {

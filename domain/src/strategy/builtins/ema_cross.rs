@@ -11,7 +11,7 @@ pub(super) const EMA_CROSS: Builtin = Builtin {
     title: "EMA Cross",
     description: "Buys when the short exponential moving average of the close crosses above the long \
                   one, sells when it crosses below.",
-    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999), chapter 9",
+    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999)",
     parameters: &[
         BuiltinParameter {
             name: "short_window",

@@ -11,7 +11,7 @@ pub(super) const GOLDEN_CROSS: Builtin = Builtin {
     title: "Golden Cross",
     description: "Buys when the short simple moving average of the close crosses above the long one, \
                   sells when it crosses below (the death cross).",
-    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999), chapter 9",
+    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999)",
     parameters: &[
         BuiltinParameter {
             name: "short_window",

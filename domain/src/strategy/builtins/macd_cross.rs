@@ -10,7 +10,7 @@ pub(super) const MACD_CROSS: Builtin = Builtin {
     class_name: "MacdCross",
     title: "MACD Cross",
     description: "Buys when the MACD line crosses above its signal line, sells when it crosses below.",
-    source: "G. Appel, Technical Analysis: Power Tools for Active Investors (2005), chapter 8",
+    source: "G. Appel, Technical Analysis: Power Tools for Active Investors (2005)",
     parameters: &[
         BuiltinParameter {
             name: "fast",

@@ -11,7 +11,7 @@ pub(super) const MOMENTUM: Builtin = Builtin {
     title: "Momentum",
     description: "Buys while the rate of change of the close is above the threshold, sells while it is \
                   below the exit threshold.",
-    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999), chapter 10",
+    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999)",
     parameters: &[
         BuiltinParameter {
             name: "period",

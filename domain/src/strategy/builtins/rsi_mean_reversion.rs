@@ -11,7 +11,7 @@ pub(super) const RSI_MEAN_REVERSION: Builtin = Builtin {
     title: "RSI Mean Reversion",
     description: "Buys while the relative strength index is below the oversold level, sells while it \
                   is above the overbought level.",
-    source: "J. W. Wilder, New Concepts in Technical Trading Systems (1978), section VI",
+    source: "J. W. Wilder, New Concepts in Technical Trading Systems (1978)",
     parameters: &[
         BuiltinParameter {
             name: "period",

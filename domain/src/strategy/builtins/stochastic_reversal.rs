@@ -11,7 +11,7 @@ pub(super) const STOCHASTIC_REVERSAL: Builtin = Builtin {
     title: "Stochastic Reversal",
     description: "Buys when %K of the slow stochastic crosses above %D with both below the oversold \
                   level, sells when it crosses below with both above the overbought level.",
-    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999), chapter 10, after G. C. Lane",
+    source: "J. J. Murphy, Technical Analysis of the Financial Markets (1999), after G. C. Lane",
     parameters: &[
         BuiltinParameter {
             name: "k",

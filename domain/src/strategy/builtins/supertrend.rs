@@ -11,7 +11,7 @@ pub(super) const SUPERTREND: Builtin = Builtin {
     title: "SuperTrend",
     description: "Buys when the SuperTrend line turns up, below the price, and sells when it turns down, \
                   above it.",
-    source: "O. Seban, who devised the indicator in the 2000s (Tout le monde mérite d'être riche)",
+    source: "O. Seban, to whom the SuperTrend indicator is ascribed",
     parameters: &[
         BuiltinParameter {
             name: "period",

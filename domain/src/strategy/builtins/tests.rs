@@ -1,5 +1,7 @@
 //! The built-ins: found by every spelling, sound, and written down with stable ids.
 
+use std::{fmt::Write as _, path::Path};
+
 use rstest::rstest;
 
 use super::*;
@@ -136,4 +138,74 @@ fn a_built_in_says_what_it_does(#[case] name: &str, #[case] entry: &str, #[case]
     };
     assert_eq!(texts(bound.entry), entry);
     assert_eq!(bound.exit.map_or("never".to_owned(), texts), exit);
+}
+
+/// What `docs/strategies.md` says before the built-ins.
+const PAGE_HEAD: &str = "# The built-in strategies
+
+Written by a test out of `domain/src/strategy/builtins/`, in which each has a file: `UPDATE_DOCS=1 cargo test -p domain
+page_of_built_ins` writes it again. All are rules of [the rule language](rules.md), so whatever they do, yours can do.
+
+Name one by `code_ref` in any spelling (`golden_cross`, `golden-cross`, `GoldenCross`, `core.strategies.GoldenCross`) or use
+its slug as a `strategy_id`. A backtest overrides parameters by `parameters`, under their names or aliases. The engine's
+trades of each are compared with those of others: backtesting.py's runs (`domain/testdata/backtesting_py`), or a script that
+knows nothing of the engine (`domain/testdata/builtins`).
+
+The sources describe the idea; the built-ins are the plain signals. The Turtles, say, also skipped a breakout after a winner,
+added to positions and stopped by volatility, and Wilder waited for the extreme point of a crossing.
+";
+
+fn rule_text(rules: &Value) -> String {
+    let conditions = rules["conditions"].as_array().unwrap().iter().map(|condition| {
+        let word = |name: &str| match &condition[name] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        format!("`{} {} {}`", word("indicator"), word("comparator"), word("value"))
+    });
+    conditions.collect::<Vec<_>>().join(" and ")
+}
+
+fn section(builtin: &Builtin) -> String {
+    let Builtin { name, slug, title, description, source, .. } = builtin;
+    let exit = builtin.exit_rules.map_or("never".to_owned(), |rules| rule_text(&rules()));
+    let entry = rule_text(&(builtin.entry_rules)());
+    let mut text = format!(
+        "\n## {title}\n\n{description}\n\n- `code_ref`: `{name}`, slug: `{slug}`\n- Buys when {entry}\n- Sells when {exit}\n"
+    );
+    for (low, high) in builtin.ascending {
+        writeln!(text, "- `{low}` is below `{high}`").unwrap();
+    }
+    writeln!(text, "- Source: {source}").unwrap();
+    if !builtin.parameters.is_empty() {
+        text += "\n| parameter | default | from | to | aliases | |\n| --- | --- | --- | --- | --- | --- |\n";
+    }
+    for BuiltinParameter { name, aliases, kind, default, minimum, maximum, description } in
+        builtin.parameters
+    {
+        let aliases: Vec<_> = aliases.iter().map(|alias| format!("`{alias}`")).collect();
+        let aliases = aliases.join(" ");
+        let kind = kind.as_str();
+        writeln!(
+            text,
+            "| `{name}` ({kind}) | {default} | {minimum} | {maximum} | {aliases} | {description} |"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn the_page_of_built_ins_says_what_they_are() {
+    let sections: String = ALL.iter().map(|builtin| section(builtin)).collect();
+    let page = format!("{PAGE_HEAD}{sections}");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/strategies.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "UPDATE_DOCS=1 writes docs/strategies.md; git diff shows what differs"
+    );
 }
