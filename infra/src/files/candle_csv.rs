@@ -207,4 +207,6 @@ impl Report {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -2,7 +2,9 @@
 
 use super::Engine;
 use crate::simulation::{
-    Input, SimulationError, metrics,
+    Input, SimulationError,
+    costs::overflow,
+    metrics,
     outcome::Outcome,
     warnings::{self, Review},
 };
@@ -29,6 +31,10 @@ impl Engine<'_> {
             preset: settings.preset,
         };
         let mut metrics = metrics::calculate(&run);
+        // Infinite equity falls infinitely deep, and a metric that is not finite is none.
+        if metrics.max_drawdown.is_none() {
+            return Err(overflow("equity"));
+        }
         metrics.luck_percentile = metrics::luck_percentile(&run, settings.seed);
         let warnings = warnings::collect(&Review {
             input: &self.input,

@@ -1,5 +1,6 @@
 //! The engine against reference runs, by hand, and over random candles.
 
+mod absurd;
 mod catalogue;
 mod fills;
 mod golden;

@@ -213,6 +213,8 @@ fn lag(input: &mut Input<'_>) -> Parsed<usize> {
 }
 
 fn atom(input: &mut Input<'_>) -> Parsed<Syntax> {
+    #[cfg(test)]
+    work::count_atom();
     alt((number, parameter, name.map(Syntax::Name), group)).parse_next(input).map_err(|stop| {
         match stop {
             ErrMode::Backtrack(_) => Stop::cut(input, Reason::NoExpression),
@@ -322,5 +324,26 @@ fn expect<'a, T>(
             }
             other @ (ErrMode::Cut(_) | ErrMode::Incomplete(_)) => other,
         })
+    }
+}
+
+/// How much work reading is: what a test holds against the length of the text.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    thread_local! {
+        static ATOMS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count_atom() {
+        ATOMS.set(ATOMS.get() + 1);
+    }
+
+    /// Atoms that were begun while `work` ran in this thread.
+    pub(crate) fn atoms_begun(work: impl FnOnce()) -> usize {
+        let before = ATOMS.get();
+        work();
+        ATOMS.get() - before
     }
 }

@@ -13,6 +13,7 @@ use crate::{
             Expression,
             expression::{Argument, Call},
             parse,
+            syntax::work::atoms_begun,
         },
         validate_strategy,
     },
@@ -128,7 +129,56 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Words and signs of the language in any order: most of it is nearly right.
+fn nearly_expressions() -> impl Strategy<Value = String> {
+    let words = vec![
+        "(",
+        "(",
+        ")",
+        ")",
+        "[",
+        "]",
+        ",",
+        ".",
+        "+",
+        "-",
+        "*",
+        "/",
+        " ",
+        "=",
+        "$",
+        "$a",
+        "1",
+        "0.5",
+        "1e308",
+        "99999999999999999999",
+        "close",
+        "volume",
+        "sma",
+        "sma(",
+        "min(",
+        "max(",
+        "abs(",
+        "rsi(14)",
+        "macd(12, 26, 9).signal",
+        "bbands(20, 2)",
+        "[1]",
+        "[10000]",
+        "period",
+        "source",
+        "é",
+    ];
+    prop::collection::vec(prop::sample::select(words), 0..150).prop_map(|words| words.concat())
+}
+
 proptest! {
+    #[test]
+    fn no_words_of_its_own_make_it_panic_or_read_twice(text in nearly_expressions()) {
+        let work = atoms_begun(|| drop(parse(&text)));
+        // Every atom but the last begins at another byte.
+        prop_assert!(work <= text.len() + 1, "{work} atoms of {} bytes: {text}", text.len());
+    }
+
     #[test]
     fn what_is_printed_is_read_back(expression in expressions()) {
         let text = expression.to_string();
@@ -157,4 +207,45 @@ proptest! {
         prop_assert_eq!(validation.valid, validation.errors.is_empty());
         prop_assert_eq!(validation.valid, validation.warmup_candles.is_some());
     }
+}
+
+/// Texts that make a careless parser start again and again.
+#[test]
+fn the_work_grows_as_the_text_does() {
+    let deep = |open: &str, close: &str, depth: usize| {
+        format!("{}close{}", open.repeat(depth), close.repeat(depth))
+    };
+    let shapes: [&dyn Fn(usize) -> String; 6] = [
+        &|n| deep("(", ")", n),
+        &|n| deep("abs(", ")", n),
+        &|n| deep("min(1, ", ")", n),
+        &|n| deep("abs(", "", n),
+        &|n| vec!["close"; n].join(" + "),
+        &|n| format!("min({}", vec!["sma(period=2"; n].join(",")),
+    ];
+    for shape in shapes {
+        for n in [1, 2, 4, 8, 16, 32] {
+            let text = shape(n);
+            let work = atoms_begun(|| drop(parse(&text)));
+            assert!(work <= 2 * n + 2, "{work} atoms for {n} of {text}");
+        }
+    }
+}
+
+/// A body of so many conditions, each with an indicator of its own.
+fn wide(conditions: usize) -> Map<String, Value> {
+    let condition = |n: usize| serde_json::json!({"indicator": format!("sma({})", n + 1), "comparator": ">", "value": "close * (1 + 0.5)"});
+    let list: Vec<Value> = (0..conditions).map(condition).collect();
+    let rules = serde_json::json!({"operator": "and", "conditions": list});
+    Map::from_iter([("entry_rules".to_owned(), rules)])
+}
+
+#[test]
+fn the_work_of_a_body_grows_as_the_body_does_and_ends_at_its_limits() {
+    let work = |conditions| atoms_begun(|| drop(validate_strategy(&wide(conditions))));
+    let one = work(1);
+    for conditions in [2, 10, 50, 100, 200] {
+        assert!(work(conditions) <= conditions * one, "{conditions}");
+    }
+    assert!(work(5_000) <= 201 * one);
 }
