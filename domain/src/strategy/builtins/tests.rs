@@ -157,9 +157,9 @@ added to positions and stopped by volatility, and Wilder waited for the extreme 
 
 fn rule_text(rules: &Value) -> String {
     let conditions = rules["conditions"].as_array().unwrap().iter().map(|condition| {
-        let word = |name: &str| match &condition[name] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+        let word = |name: &str| {
+            let value = &condition[name];
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
         };
         format!("`{} {} {}`", word("indicator"), word("comparator"), word("value"))
     });
