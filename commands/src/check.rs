@@ -3,14 +3,13 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     access::{self, Access, Actor, Ownership},
-    backtest::Request,
+    backtest::{Request, check_balance},
     fields::FieldError,
     ids::{StrategyId, UserId},
     market::Market,
     simulation::{Candles, Settings, rules::BoundStrategy},
     strategy::{Strategy, StrategyDefinition, builtins},
 };
-use rust_decimal::Decimal;
 
 use crate::{
     BacktestDraft, CommandError, Commands,
@@ -40,10 +39,7 @@ impl Commands {
     ) -> Result<Request, CommandError> {
         let owner_id = actor.user_id().ok_or(CommandError::Forbidden)?;
         let mut errors = Vec::new();
-        if draft.initial_balance <= Decimal::ZERO {
-            let message = format!("must be above 0, not {}", draft.initial_balance);
-            errors.push(FieldError::new("initial_balance", "out_of_range", message));
-        }
+        let balance = kept(&mut errors, check_balance(draft.initial_balance));
         errors.extend(reversed_range(draft));
         let strategy = kept(&mut errors, self.strategy_of(actor, owner_id, draft).await?);
         let parameters = strategy.as_ref().and_then(|strategy| {
@@ -61,8 +57,14 @@ impl Commands {
             }
             _ => None,
         };
-        let (Some(strategy), Some(parameters), Some(market), Some((start_time, end_time)), true) =
-            (strategy, parameters, market, range, errors.is_empty())
+        let (
+            Some(initial_balance),
+            Some(strategy),
+            Some(parameters),
+            Some(market),
+            Some((start_time, end_time)),
+            true,
+        ) = (balance, strategy, parameters, market, range, errors.is_empty())
         else {
             return Err(CommandError::Invalid(errors));
         };
@@ -79,7 +81,7 @@ impl Commands {
             timeframe: draft.timeframe,
             start_time,
             end_time,
-            initial_balance: draft.initial_balance.normalize(),
+            initial_balance,
             parameters,
             metadata: Settings { lot, ..draft.settings.clone() },
             origin: draft.origin,

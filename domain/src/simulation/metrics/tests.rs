@@ -193,6 +193,7 @@ fn metrics_agree_with_three_libraries(
     if let Some(fees) = theirs.get("Commissions [$]") {
         assert_same("total_fees", Some(real(ours.total_fees)), fees, 1.0);
     }
+    drawdowns_agree(&reference, &ours);
     check(
         &reference.json["extra_metrics"]["empyrical"],
         &[
@@ -223,6 +224,27 @@ fn metrics_agree_with_three_libraries(
             ("kurtosis", "kurtosis", 1.0),
         ],
     );
+}
+
+/// Depths and lengths of the drawdown periods, by backtesting.py's statistics of them.
+fn drawdowns_agree(reference: &Reference, ours: &Metrics) {
+    let theirs = &reference.json["metrics"];
+    let last = *reference.open_time.last().unwrap();
+    let seconds =
+        |period: &DrawdownPeriod| (period.recovery.unwrap_or(last) - period.start) as f64 / 1_000.0;
+    let periods = &ours.drawdown_periods;
+    let longest = periods.iter().map(seconds).reduce(f64::max);
+    assert_same("longest drawdown", longest, &theirs["Max. Drawdown Duration"], 1.0);
+    // Where some were dropped, the rest has another mean.
+    if periods.len() < DRAWDOWN_PERIODS_MAX {
+        let mean = |values: &dyn Fn(&DrawdownPeriod) -> f64| {
+            Some(periods.iter().map(values).sum::<f64>() / periods.len() as f64)
+        };
+        let depth = mean(&|period| period.depth);
+        assert_same("mean drawdown", depth, &theirs["Avg. Drawdown [%]"], -0.01);
+        let length = whole_days(mean(&seconds));
+        assert_same("mean length", length, &theirs["Avg. Drawdown Duration"], 1.0);
+    }
 }
 
 // Of the same equity curves by scipy 1.17.1: `stats.ttest_1samp(r, 0)`; and by numpy 2.4.6: the share of 100,000 histories

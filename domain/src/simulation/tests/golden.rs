@@ -23,7 +23,7 @@ fn close_to(ours: f64, theirs: f64, tolerance: f64) -> bool {
 }
 
 /// The strategies of `testdata/backtesting_py/strategies.py`.
-fn body(reference: &Value) -> Value {
+pub(super) fn body(reference: &Value) -> Value {
     let parameters = &reference["strategy_params"];
     let percent = |name: &str| match parameters[name].as_f64() {
         Some(fraction) if fraction > 0.0 => json!(fraction * 100.0),
@@ -69,7 +69,7 @@ fn body(reference: &Value) -> Value {
     body
 }
 
-fn metadata(reference: &Value) -> Value {
+pub(super) fn metadata(reference: &Value) -> Value {
     let config = &reference["config"];
     let commission = &config["commission"];
     let (fixed, rate) = match commission.as_array() {

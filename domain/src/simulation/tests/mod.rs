@@ -2,6 +2,7 @@
 
 mod absurd;
 mod catalogue;
+mod determinism;
 mod fills;
 mod golden;
 mod hashes;

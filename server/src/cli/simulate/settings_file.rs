@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use domain::{
+    backtest::check_balance,
     fields::FieldError,
     market::{Symbol, Timeframe},
     simulation::Settings,
@@ -45,8 +46,8 @@ impl RunSettings {
         reader.refuse_unknown();
         let initial_balance = reader.read("initial_balance", decimal);
         let initial_balance = initial_balance.unwrap_or(Decimal::from(10_000));
-        if initial_balance <= Decimal::ZERO {
-            reader.refuse("initial_balance", "must be above 0");
+        if let Err(error) = check_balance(initial_balance) {
+            reader.errors.push(error);
         }
         let start_time = reader.read("start_time", |text| time(text, false));
         let end_time = reader.read("end_time", |text| time(text, true));
@@ -191,6 +192,10 @@ mod tests {
             "timeframe",
         ];
         assert_eq!(fields, expected);
+        for balance in ["1e-30", "0.000000001", "1e300"] {
+            let errors = parse(&json!({"initial_balance": balance})).unwrap_err();
+            assert_eq!(errors[0].field, "initial_balance", "{balance}");
+        }
         let differing = parse(&json!({"symbol": "A", "asset_symbol": "B"})).unwrap_err();
         assert_eq!(differing[0].field, "symbol");
     }
