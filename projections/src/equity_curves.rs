@@ -1,4 +1,4 @@
-//! Read model: one row per point of a run's equity.
+//! Read model: a run's equity, one row per event that recorded some of it.
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
@@ -19,7 +19,7 @@ use crate::{
 
 /// Its permanent name.
 pub const NAME: &str = "equity_curves";
-const TABLE: &str = "equity_curves_v1";
+const TABLE: &str = "equity_curves_v2";
 
 pub(crate) const READ_MODEL: ReadModel =
     ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
@@ -42,29 +42,35 @@ impl ReadModels {
         self.wait_to_read(NAME, backtest.position).await?;
         let client = self.database.get().await?;
         let sql = format!(
-            "SELECT time, equity FROM read_models.{TABLE} WHERE backtest_id = $1 ORDER BY time"
+            "SELECT times, equities FROM read_models.{TABLE} WHERE backtest_id = $1 ORDER BY sequence"
         );
         let statement = client.prepare_cached(&sql).await?;
-        let found = client.query(&statement, &[&backtest.id.uuid()]).await?;
-        let read = |row: &tokio_postgres::Row| {
-            Ok(EquityRow { time: row.try_get("time")?, equity: row.try_get("equity")? })
-        };
-        found.iter().map(read).collect()
+        let mut curve = Vec::new();
+        for row in client.query(&statement, &[&backtest.id.uuid()]).await? {
+            let times: Vec<DateTime<Utc>> = row.try_get("times")?;
+            let equities: Vec<f64> = row.try_get("equities")?;
+            let points = times.into_iter().zip(equities);
+            curve.extend(points.map(|(time, equity)| EquityRow { time, equity }));
+        }
+        Ok(curve)
     }
 }
 
-/// A row to be written.
-struct NewPoint {
+/// A row to be written: up to 250 points, for a row of each would cost more than all else that a run writes.
+struct NewPoints {
     backtest_id: Uuid,
-    time: DateTime<Utc>,
-    equity: f64,
+    /// Of the event, in the run's ledger.
+    sequence: i64,
+    times: Vec<DateTime<Utc>>,
+    equities: Vec<f64>,
 }
 
-impl RunRow for NewPoint {
+impl RunRow for NewPoints {
     const COLUMNS: &'static [CopyColumn<Self>] = &[
         ("backtest_id", Type::UUID, |row| &row.backtest_id),
-        ("time", Type::TIMESTAMPTZ, |row| &row.time),
-        ("equity", Type::FLOAT8, |row| &row.equity),
+        ("sequence", Type::INT8, |row| &row.sequence),
+        ("times", Type::TIMESTAMPTZ_ARRAY, |row| &row.times),
+        ("equities", Type::FLOAT8_ARRAY, |row| &row.equities),
     ];
 
     fn backtest_id(&self) -> Uuid {
@@ -72,7 +78,11 @@ impl RunRow for NewPoint {
     }
 }
 
-impl Changes for RunRows<NewPoint> {
+impl Changes for RunRows<NewPoints> {
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
     fn write<'a>(
         self: Box<Self>,
         transaction: &'a Transaction<'a>,
@@ -84,8 +94,9 @@ impl Changes for RunRows<NewPoint> {
 
 fn create(table: &str) -> String {
     format!(
-        "CREATE TABLE read_models.{table} (backtest_id uuid NOT NULL, time timestamptz NOT NULL, \
-         equity double precision NOT NULL, PRIMARY KEY (backtest_id, time));"
+        "CREATE TABLE read_models.{table} (backtest_id uuid NOT NULL, sequence bigint NOT NULL, \
+         times timestamptz[] NOT NULL, equities double precision[] NOT NULL, \
+         PRIMARY KEY (backtest_id, sequence));"
     )
 }
 
@@ -93,12 +104,15 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
     let mut changes = RunRows::new();
     for event in events {
         let backtest_id = aggregate_id(event)?;
-        match RunEvent::decode(event)? {
+        match RunEvent::decode_with_equity(event)? {
             RunEvent::Ledger(LedgerEvent::EquityRecorded { points }) => {
-                for point in points {
-                    let time = run_rows::time(point.time)?;
-                    changes.rows.push(NewPoint { backtest_id, time, equity: point.equity });
-                }
+                let times = points.iter().map(|point| run_rows::time(point.time));
+                changes.rows.push(NewPoints {
+                    backtest_id,
+                    sequence: event.sequence,
+                    times: times.collect::<Result<_, _>>()?,
+                    equities: points.iter().map(|point| point.equity).collect(),
+                });
             }
             RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
                 changes.clear(backtest_id);
@@ -109,7 +123,8 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
                 | LedgerEvent::TradeClosed { .. }
                 | LedgerEvent::LedgerClosed { .. },
             )
-            | RunEvent::Lifecycle => {}
+            | RunEvent::Lifecycle
+            | RunEvent::Equity => {}
         }
     }
     Ok(Box::new(changes))

@@ -1,6 +1,10 @@
 //! Feeds events to one table, batch by batch: rows and checkpoint in one transaction, exactly once.
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use deadpool_postgres::Transaction;
 use domain::event::RecordedEvent;
@@ -14,6 +18,9 @@ use crate::{
 
 /// Events in a batch at most.
 const BATCH_SIZE: i64 = 5_000;
+/// Positions that may go by without a change before the checkpoint follows, and how long.
+const UNSETTLED_MAX: i64 = 100_000;
+pub(crate) const UNSETTLED_FOR: Duration = Duration::from_millis(50);
 /// Batches below it are not worth another thread.
 const SLICED_FROM: usize = 256;
 
@@ -33,8 +40,13 @@ pub(crate) struct Feed {
     pub(crate) model: &'static ReadModel,
     pub(crate) table: String,
     on_poison: OnPoison,
-    /// Where the table is, as far as is known.
+    /// Everything up to here is in the table.
     position: i64,
+    /// Where its checkpoint is, as far as is known: behind `position` while nothing changes the table, for most events change
+    /// few read models, and a transaction for each of the others would be the larger part of the work.
+    settled: i64,
+    /// Since when it is behind.
+    unsettled_since: Option<Instant>,
     /// Read while the batch before it was written.
     next: Option<Batch>,
 }
@@ -62,6 +74,8 @@ struct Batch {
 
 enum Written {
     All,
+    /// There was nothing to write.
+    Nothing,
     NotOurs,
     UpTo(i64),
 }
@@ -73,7 +87,16 @@ impl Feed {
         table: String,
         on_poison: OnPoison,
     ) -> Self {
-        Self { store, model, table, on_poison, position: 0, next: None }
+        Self {
+            store,
+            model,
+            table,
+            on_poison,
+            position: 0,
+            settled: 0,
+            unsettled_since: None,
+            next: None,
+        }
     }
 
     pub(crate) const fn position(&self) -> i64 {
@@ -82,8 +105,33 @@ impl Feed {
 
     /// Goes on from `position`, whatever was read ahead.
     pub(crate) fn seek(&mut self, position: i64) {
-        self.position = position;
+        self.settle_at(position);
         self.next = None;
+    }
+
+    /// Since when the checkpoint is behind; none when it is not.
+    pub(crate) const fn unsettled_since(&self) -> Option<Instant> {
+        self.unsettled_since
+    }
+
+    /// Moves the checkpoint to where the table is; false when another process was faster.
+    pub(crate) async fn settle(&mut self) -> Result<bool, DatabaseError> {
+        if self.settled == self.position {
+            return Ok(true);
+        }
+        let client = self.store.database().get().await?;
+        let is_ours =
+            checkpoints::advance(&client, &self.table, self.settled, self.position).await?;
+        if is_ours {
+            self.settle_at(self.position);
+        }
+        Ok(is_ours)
+    }
+
+    fn settle_at(&mut self, position: i64) {
+        self.position = position;
+        self.settled = position;
+        self.unsettled_since = None;
     }
 
     /// Takes the next batch in; meanwhile reads the one after it.
@@ -101,14 +149,23 @@ impl Feed {
         let (written, next) = tokio::join!(self.write(batch), read_ahead);
         Ok(match written? {
             Written::All => {
-                self.position = end;
+                self.settle_at(end);
                 // What could not be read ahead is read, and reported, by the next step.
                 self.next = next.and_then(Result::ok);
                 Step::Advanced { events, has_more }
             }
+            Written::Nothing => {
+                self.position = end;
+                self.next = next.and_then(Result::ok);
+                self.unsettled_since.get_or_insert_with(Instant::now);
+                if end - self.settled >= UNSETTLED_MAX && !self.settle().await? {
+                    return Ok(Step::Elsewhere);
+                }
+                Step::Advanced { events, has_more }
+            }
             Written::NotOurs => Step::Elsewhere,
             Written::UpTo(position) => {
-                self.position = position;
+                self.settle_at(position);
                 Step::Stopped { position }
             }
         })
@@ -122,12 +179,12 @@ impl Feed {
     }
 
     async fn write(&self, batch: Batch) -> Result<Written, DatabaseError> {
-        let Batch { from, end, events, changes, .. } = batch;
-        let mut client = self.store.database().get().await?;
-        if events.is_empty() {
-            let is_ours = checkpoints::advance(&client, &self.table, from, end).await?;
-            return Ok(if is_ours { Written::All } else { Written::NotOurs });
+        let Batch { end, events, changes, .. } = batch;
+        let from = self.settled;
+        if changes.as_ref().is_ok_and(|changes| changes.iter().all(|changes| changes.is_empty())) {
+            return Ok(Written::Nothing);
         }
+        let mut client = self.store.database().get().await?;
         let error = match changes {
             Err(poison) => poison.to_string(),
             Ok(changes) => {
@@ -214,7 +271,7 @@ async fn write_all(
     transaction: &Transaction<'_>,
     table: &str,
 ) -> Result<(), DatabaseError> {
-    for changes in changes {
+    for changes in changes.into_iter().filter(|changes| !changes.is_empty()) {
         changes.write(transaction, table).await?;
     }
     Ok(())

@@ -132,6 +132,10 @@ impl RunRow for NewEntry {
 }
 
 impl Changes for RunRows<NewEntry> {
+    fn is_empty(&self) -> bool {
+        Self::is_empty(self)
+    }
+
     fn write<'a>(
         self: Box<Self>,
         transaction: &'a Transaction<'a>,
@@ -174,7 +178,8 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
                 | LedgerEvent::EquityRecorded { .. }
                 | LedgerEvent::LedgerClosed { .. },
             )
-            | RunEvent::Lifecycle => {}
+            | RunEvent::Lifecycle
+            | RunEvent::Equity => {}
         }
     }
     Ok(Box::new(changes))

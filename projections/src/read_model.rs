@@ -37,6 +37,9 @@ pub(crate) const READ_MODELS: [&ReadModel; 6] = [
 
 /// What a batch of events changes.
 pub(crate) trait Changes: Send + Sync {
+    /// The table stays as it is.
+    fn is_empty(&self) -> bool;
+
     /// Writes it to the table, in the transaction that moves the checkpoint.
     fn write<'a>(
         self: Box<Self>,

@@ -113,6 +113,9 @@ impl ReadModels {
                 }
             };
         }
+        if !feed.settle().await? {
+            return Err(failure(Step::Elsewhere, feed));
+        }
         rename(&transaction, model, table).await?;
         transaction.commit().await?;
         Ok(events)

@@ -35,10 +35,20 @@ pub(crate) enum RunEvent {
     Deleted,
     /// Nothing.
     Lifecycle,
+    /// Equity, which few read models want.
+    Equity,
 }
 
 impl RunEvent {
+    /// Equity is left undecoded: it is the larger part of a ledger's bytes.
     pub(crate) fn decode(event: &RecordedEvent) -> Result<Self, Poison> {
+        if event.event_type == LedgerEvent::EQUITY_RECORDED {
+            return Ok(Self::Equity);
+        }
+        Self::decode_with_equity(event)
+    }
+
+    pub(crate) fn decode_with_equity(event: &RecordedEvent) -> Result<Self, Poison> {
         match event.aggregate_type.as_str() {
             "ledger" => Ok(Self::Ledger(event.decode()?)),
             "backtest" => Ok(match event.decode()? {
@@ -65,6 +75,10 @@ impl<T: RunRow> RunRows<T> {
     pub(crate) fn clear(&mut self, backtest_id: Uuid) {
         self.rows.retain(|row| row.backtest_id() != backtest_id);
         self.cleared.push(backtest_id);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cleared.is_empty() && self.rows.is_empty()
     }
 
     pub(crate) async fn write(

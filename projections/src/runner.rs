@@ -12,7 +12,7 @@ use tokio::{
 pub use crate::feed::OnPoison;
 use crate::{
     ReadModels, checkpoints,
-    feed::{Feed, Step},
+    feed::{Feed, Step, UNSETTLED_FOR},
     read_model::{self, READ_MODELS, ReadModel},
     tables,
 };
@@ -99,7 +99,10 @@ pub async fn catch_up(
     let mut follower = Follower::new(read_models, store, known(name)?);
     let (_, stop) = watch::channel(false);
     match follower.advance(&stop).await? {
-        Rest::AtEnd { events } => Ok(events),
+        Rest::AtEnd { events } => {
+            follower.settle().await?;
+            Ok(events)
+        }
         Rest::Stopped { position } => Err(CatchUpError::Stopped { position }),
     }
 }
@@ -135,8 +138,8 @@ impl Follower {
         while !*stop.borrow_and_update() {
             // Whatever is appended from here on wakes it again.
             wakeups.mark_unchanged();
-            let is_well = match self.advance(&stop).await {
-                Ok(_) => {
+            let is_well = match self.follow(&stop).await {
+                Ok(()) => {
                     self.beat();
                     true
                 }
@@ -150,7 +153,11 @@ impl Follower {
                     false
                 }
             };
-            pause = if is_well { POLL_INTERVAL } else { RETRY_INTERVAL_MAX.min(pause * 2) };
+            pause = match self.feed.unsettled_since() {
+                _ if !is_well => RETRY_INTERVAL_MAX.min(pause * 2),
+                Some(_) => UNSETTLED_FOR,
+                None => POLL_INTERVAL,
+            };
             let woken = async {
                 tokio::select! {
                     Ok(()) = stop.changed() => {}
@@ -161,6 +168,26 @@ impl Follower {
             // A pause that runs out is a poll.
             let _ = time::timeout(pause, woken).await;
         }
+        if let Err(error) = self.settle().await {
+            tracing::warn!(%error, read_model = self.feed.model.name, "the checkpoint is left behind");
+        }
+    }
+
+    /// Projects to the end of the log; the checkpoint follows in a moment.
+    async fn follow(&mut self, stop: &watch::Receiver<bool>) -> Result<(), DatabaseError> {
+        self.advance(stop).await?;
+        let unsettled_for = self.feed.unsettled_since().map(|since| since.elapsed());
+        if unsettled_for.is_some_and(|elapsed| elapsed >= UNSETTLED_FOR) {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    async fn settle(&mut self) -> Result<(), DatabaseError> {
+        if !self.feed.settle().await? {
+            self.is_placed = false;
+        }
+        Ok(())
     }
 
     /// Projects to the end of the log, or until `stop`.

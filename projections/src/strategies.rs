@@ -209,6 +209,10 @@ fn read(row: &Row) -> Result<StrategyRow, DatabaseError> {
 struct StrategyChanges(Vec<Placed<StrategyEvent>>);
 
 impl Changes for StrategyChanges {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn write<'a>(
         self: Box<Self>,
         transaction: &'a Transaction<'a>,

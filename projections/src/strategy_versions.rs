@@ -120,6 +120,10 @@ struct VersionChanges {
 }
 
 impl Changes for VersionChanges {
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.gone.is_empty()
+    }
+
     fn write<'a>(
         self: Box<Self>,
         transaction: &'a Transaction<'a>,

@@ -217,6 +217,10 @@ impl RunRow for NewTrade {
 }
 
 impl Changes for TradeChanges {
+    fn is_empty(&self) -> bool {
+        self.opened.is_empty() && self.closed.is_empty()
+    }
+
     fn write<'a>(
         self: Box<Self>,
         transaction: &'a Transaction<'a>,
@@ -287,7 +291,8 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
                 | LedgerEvent::EquityRecorded { .. }
                 | LedgerEvent::LedgerClosed { .. },
             )
-            | RunEvent::Lifecycle => {}
+            | RunEvent::Lifecycle
+            | RunEvent::Equity => {}
         }
     }
     Ok(Box::new(changes))

@@ -151,7 +151,7 @@ impl Config {
                     .push(format!("{key} must be {minimum} to {maximum}, not {value} ({name})"));
             }
         };
-        range("database.connections_max", database.connections_max as i128, 4, 1_000);
+        range("database.connections_max", database.connections_max as i128, 10, 1_000);
         range("executor.concurrency", executor.concurrency as i128, 0, 1_024);
         range("executor.lease_ms", executor.lease_ms.into(), 200, 600_000);
         range("executor.running_per_user_max", executor.running_per_user_max.into(), 1, 10_000);

@@ -59,13 +59,18 @@ pub enum LedgerEvent {
     },
 }
 
+impl LedgerEvent {
+    /// The type of [`Self::EquityRecorded`], by which readers know it without decoding it.
+    pub const EQUITY_RECORDED: &str = "EquityRecorded";
+}
+
 impl DomainEvent for LedgerEvent {
     fn event_type(&self) -> String {
         match self {
             Self::LedgerOpened { .. } => "LedgerOpened",
             Self::TradeOpened { .. } => "TradeOpened",
             Self::TradeClosed { .. } => "TradeClosed",
-            Self::EquityRecorded { .. } => "EquityRecorded",
+            Self::EquityRecorded { .. } => Self::EQUITY_RECORDED,
             Self::LedgerRestarted { .. } => "LedgerRestarted",
             Self::LedgerClosed { .. } => "LedgerClosed",
         }

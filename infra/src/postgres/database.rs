@@ -23,8 +23,24 @@ pub struct Database {
     pool: Pool,
     append_pool: Pool,
     leader_pool: Pool,
+    log_pool: Pool,
     config: Config,
 }
+
+/// The application's role, which has no more rights than it needs. Large values are compressed by LZ4 where the server was
+/// built with it: its own pglz takes longer than all else that the end of a run writes.
+const ROLE: &str = "SET ROLE backtrail_app; \
+                    SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_settings \
+                    WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
+/// The log is read by its indexes, in their order. Left to itself, the planner sorts thousands of whole events on disk
+/// while the statistics lag behind a log that grows fast, and a plan kept from when the log was small scans all of it.
+const LOG_ROLE: &str = "SET ROLE backtrail_app; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+                        SET enable_sort = off; SET plan_cache_mode = force_generic_plan";
+/// Of a process's connections, one in so many reads the log.
+const LOG_SHARE: usize = 4;
+const LOG_CONNECTIONS_MIN: usize = 2;
+/// Beside the pools: who listens for appends.
+const LISTENERS: usize = 1;
 
 /// What can go wrong between us and Postgres; the message is for operators, never for clients.
 #[derive(Debug, thiserror::Error)]
@@ -91,17 +107,21 @@ impl From<deadpool_postgres::PoolError> for DatabaseError {
 }
 
 impl Database {
-    /// Connects as the application's role (`SET ROLE backtrail_app` on each pooled connection). The URL is Postgres's own:
+    /// Connects as the application's role (`SET ROLE backtrail_app` on each pooled connection), over `connections_max` (at
+    /// least 10) connections: a quarter reads the log, some append, lead and listen. The URL is Postgres's own:
     /// `postgres://user@host/database` or, over a socket, `postgres:///database?host=/folder&port=5432&user=name`.
     ///
     /// # Errors
     /// [`DatabaseError::Unavailable`] when no connection can be had.
     pub async fn connect(url: &str, connections_max: usize) -> Result<Self, DatabaseError> {
         let config = parse(url)?;
+        let log_connections = LOG_CONNECTIONS_MIN.max(connections_max / LOG_SHARE);
+        let others = log_connections + GROUPS_IN_FLIGHT_MAX + LEADERS_MAX + LISTENERS;
         let database = Self {
-            pool: pool(&config, connections_max)?,
-            append_pool: pool(&config, GROUPS_IN_FLIGHT_MAX)?,
-            leader_pool: pool(&config, LEADERS_MAX)?,
+            pool: pool(&config, connections_max.saturating_sub(others).max(1), ROLE)?,
+            append_pool: pool(&config, GROUPS_IN_FLIGHT_MAX, ROLE)?,
+            leader_pool: pool(&config, LEADERS_MAX, ROLE)?,
+            log_pool: pool(&config, log_connections, LOG_ROLE)?,
             config,
         };
         drop(database.get().await?);
@@ -126,8 +146,9 @@ impl Database {
 
     /// How each pool of this process is used, by name.
     #[must_use]
-    pub fn pools(&self) -> [(&'static str, PoolUse); 3] {
-        [("shared", &self.pool), ("append", &self.append_pool), ("leader", &self.leader_pool)]
+    pub fn pools(&self) -> [(&'static str, PoolUse); 4] {
+        let Self { pool, append_pool, leader_pool, log_pool, .. } = self;
+        [("shared", pool), ("append", append_pool), ("leader", leader_pool), ("log", log_pool)]
             .map(|(name, pool)| (name, PoolUse::of(pool)))
     }
 
@@ -136,6 +157,7 @@ impl Database {
         self.pool.close();
         self.append_pool.close();
         self.leader_pool.close();
+        self.log_pool.close();
     }
 
     /// The same database over the connections that only the append queue uses, so that readers cannot starve it.
@@ -146,6 +168,11 @@ impl Database {
     /// The same database over the connections that only leaders use: a busy pool must not cost them their row.
     pub(super) fn for_leaders(&self) -> Self {
         Self { pool: self.leader_pool.clone(), ..self.clone() }
+    }
+
+    /// The same database over the connections that read the log, in the order of its indexes.
+    pub(super) fn for_log(&self) -> Self {
+        Self { pool: self.log_pool.clone(), ..self.clone() }
     }
 
     /// How the pool connects, for connections outside of it (LISTEN).
@@ -178,17 +205,19 @@ impl PoolUse {
     }
 }
 
-/// Connections as the application's role.
-fn pool(config: &Config, connections_max: usize) -> Result<Pool, DatabaseError> {
+/// Connections that are set up by `setup`.
+fn pool(
+    config: &Config,
+    connections_max: usize,
+    setup: &'static str,
+) -> Result<Pool, DatabaseError> {
     let manager = Manager::from_config(
         config.clone(),
         NoTls,
         ManagerConfig { recycling_method: RecyclingMethod::Fast },
     );
-    let set_role = Hook::async_fn(|client, _| {
-        Box::pin(async move {
-            client.batch_execute("SET ROLE backtrail_app").await.map_err(HookError::Backend)
-        })
+    let set_up = Hook::async_fn(move |client, _| {
+        Box::pin(async move { client.batch_execute(setup).await.map_err(HookError::Backend) })
     });
     Pool::builder(manager)
         .max_size(connections_max)
@@ -198,7 +227,7 @@ fn pool(config: &Config, connections_max: usize) -> Result<Pool, DatabaseError> 
             create: Some(CONNECTION_WAIT),
             recycle: Some(CONNECTION_WAIT),
         })
-        .post_create(set_role)
+        .post_create(set_up)
         .build()
         .map_err(|error| DatabaseError::Unavailable(error.to_string()))
 }

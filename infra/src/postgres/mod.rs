@@ -4,7 +4,6 @@ pub mod accounts;
 pub mod candles;
 pub mod database;
 pub mod embedded;
-pub mod event_range;
 pub mod event_store;
 pub mod leaders;
 pub mod markets;

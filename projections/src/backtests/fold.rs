@@ -101,6 +101,10 @@ enum Step {
 }
 
 impl Changes for BacktestChanges {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn write<'a>(
         self: Box<Self>,
         transaction: &'a Transaction<'a>,
@@ -143,6 +147,7 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
 fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
     match recorded.aggregate_type.as_str() {
         "backtest" => Ok(Step::Lifecycle(recorded.decode()?)),
+        "ledger" if recorded.event_type == LedgerEvent::EQUITY_RECORDED => Ok(Step::LedgerGrew),
         "ledger" => Ok(match recorded.decode()? {
             LedgerEvent::TradeOpened { .. } => Step::TradeOpened,
             LedgerEvent::TradeClosed { .. } => Step::TradeClosed,

@@ -34,7 +34,7 @@ impl Fleet {
         let database = cluster.database().await;
         let backtrail = Backtrail::new(BACKTRAIL)
             .with("BACKTRAIL_DATABASE__URL", &database.url)
-            .with("BACKTRAIL_DATABASE__CONNECTIONS_MAX", "6")
+            .with("BACKTRAIL_DATABASE__CONNECTIONS_MAX", "10")
             .with("BACKTRAIL_EXECUTOR__CONCURRENCY", "1");
         Self { backtrail, database }
     }

@@ -3,6 +3,7 @@
 mod append;
 mod call;
 mod queue;
+mod range;
 mod reading;
 mod wakeups;
 
@@ -20,6 +21,7 @@ pub use append::{
     Append, CommandKey, NewEvent, Outcome, Priority, Reservation, ReservationAction, StreamAppend,
 };
 pub(super) use queue::GROUPS_IN_FLIGHT_MAX;
+pub use range::EventRange;
 pub use reading::{Direction, EventFilter};
 pub(super) use wakeups::RUNS_CHANNEL;
 
@@ -30,6 +32,7 @@ use super::database::{Database, DatabaseError};
 #[derive(Clone)]
 pub struct EventStore {
     database: Database,
+    log: Database,
     jobs: mpsc::Sender<Job>,
     wakeups: Wakeups,
     /// Aborted with the last clone.
@@ -58,7 +61,7 @@ impl EventStore {
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         tokio::spawn(queue::run(waiting, database.for_appends(), wakeups.clone()));
         let tasks = Arc::new(wakeups.start(&database));
-        Self { database, jobs, wakeups, _tasks: tasks }
+        Self { log: database.for_log(), database, jobs, wakeups, _tasks: tasks }
     }
 
     /// The pool underneath.

@@ -2,19 +2,22 @@
 
 use chrono::{DateTime, Utc};
 use domain::{event::RecordedEvent, ids::UserId};
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, ToSql, Type},
+};
 use uuid::Uuid;
 
 use super::EventStore;
-use crate::postgres::database::DatabaseError;
+use crate::postgres::database::{Database, DatabaseError};
 
 /// Position of the last event, from the primary key.
 pub(super) const HEAD: &str =
     "SELECT coalesce((SELECT position FROM events ORDER BY position DESC LIMIT 1), 0)";
 
 /// The columns that [`recorded`] takes.
-const SELECT: &str = "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, event_version, \
-                             payload::text, metadata::text, recorded_at FROM events WHERE";
+pub(super) const SELECT: &str = "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
+                                        event_version, payload, metadata, recorded_at FROM events WHERE";
 
 /// The streams of a user, by the events that begin them (index `events_owner`); a ledger has its backtest's id.
 const OWNED: &str = "SELECT o.aggregate_id FROM events o \
@@ -60,7 +63,7 @@ impl EventStore {
         limit: i64,
     ) -> Result<Vec<RecordedEvent>, DatabaseError> {
         let sql = format!("{SELECT} position > $1 ORDER BY position LIMIT $2");
-        self.read(&sql, &[&position, &limit]).await
+        read(&self.log, &sql, &[&position, &limit]).await
     }
 
     /// Events of one stream after `sequence`, in order.
@@ -77,7 +80,7 @@ impl EventStore {
         let sql = format!(
             "{SELECT} aggregate_type = $1 AND aggregate_id = $2 AND sequence > $3 ORDER BY sequence LIMIT $4"
         );
-        self.read(&sql, &[&aggregate_type, &aggregate_id, &after_sequence, &limit]).await
+        read(&self.log, &sql, &[&aggregate_type, &aggregate_id, &after_sequence, &limit]).await
     }
 
     /// Events that `filter` lets through, in its direction.
@@ -109,7 +112,7 @@ impl EventStore {
         );
         query.require(&format!("aggregate_id IN ({OWNED} = ?)"), &owner_id);
         let sql = format!("{} ORDER BY position {order} LIMIT $1", query.sql);
-        self.read(&sql, &query.parameters).await
+        read(&self.database, &sql, &query.parameters).await
     }
 
     /// Position of the last event; 0 when there is none.
@@ -117,21 +120,21 @@ impl EventStore {
     /// # Errors
     /// The database.
     pub async fn head(&self) -> Result<i64, DatabaseError> {
-        let client = self.database().get().await?;
+        let client = self.log.get().await?;
         let statement = client.prepare_cached(HEAD).await?;
         Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
     }
+}
 
-    async fn read(
-        &self,
-        sql: &str,
-        parameters: &[&(dyn ToSql + Sync)],
-    ) -> Result<Vec<RecordedEvent>, DatabaseError> {
-        let client = self.database().get().await?;
-        let statement = client.prepare_cached(sql).await?;
-        let rows = client.query(&statement, parameters).await?;
-        rows.iter().map(recorded).collect()
-    }
+async fn read(
+    database: &Database,
+    sql: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<RecordedEvent>, DatabaseError> {
+    let client = database.get().await?;
+    let statement = client.prepare_cached(sql).await?;
+    let rows = client.query(&statement, parameters).await?;
+    rows.iter().map(recorded).collect()
 }
 
 /// A statement that grows by conditions.
@@ -152,7 +155,7 @@ impl<'a> Query<'a> {
 }
 
 /// A row of the log.
-fn recorded(row: &Row) -> Result<RecordedEvent, DatabaseError> {
+pub(super) fn recorded(row: &Row) -> Result<RecordedEvent, DatabaseError> {
     Ok(RecordedEvent {
         position: row.try_get(0)?,
         event_id: row.try_get::<_, Uuid>(1)?.into(),
@@ -161,8 +164,21 @@ fn recorded(row: &Row) -> Result<RecordedEvent, DatabaseError> {
         sequence: row.try_get(4)?,
         event_type: row.try_get(5)?,
         event_version: row.try_get(6)?,
-        payload: row.try_get(7)?,
-        metadata: row.try_get(8)?,
+        payload: row.try_get::<_, JsonText>(7)?.0,
+        metadata: row.try_get::<_, JsonText>(8)?.0,
         recorded_at: row.try_get(9)?,
     })
+}
+
+/// A value of the type `json` as the text that was stored; a cast to `text` would cost the server a copy of each.
+struct JsonText(String);
+
+impl<'a> FromSql<'a> for JsonText {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self(str::from_utf8(raw)?.to_owned()))
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::JSON
+    }
 }
