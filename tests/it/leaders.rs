@@ -7,7 +7,7 @@ use tests::TestDatabase;
 use tokio::{sync::watch, task::JoinHandle};
 
 /// Long enough for a busy machine; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const ROLE: &str = "test";
 
 /// A candidate at work, whose last term is known.

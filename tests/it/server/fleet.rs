@@ -10,7 +10,7 @@ use super::files::testdata;
 use crate::BACKTRAIL;
 
 /// Long enough for a busy machine; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A database, and what is needed to start processes on it.
 pub(crate) struct Fleet {
