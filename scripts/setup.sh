@@ -1,26 +1,7 @@
 # Sourced by the other scripts: brings what they need, or says what to install.
 # shellcheck shell=bash
 
-say() { printf '%s\n' "$*" >&2; }
-
-# Runs a command as root; fails where that is not allowed without asking for a password.
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-        sudo -n "$@"
-    else
-        return 1
-    fi
-}
-
-apt_install() {
-    command -v apt-get >/dev/null || return 1
-    as_root true || return 1
-    say "installing $* …"
-    as_root apt-get -qq update || return 1
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >&2
-}
+. scripts/install.sh
 
 # The folders where the embedded server looks for its binaries.
 has_postgres() {
@@ -66,9 +47,10 @@ need_postgres() {
     fi
 }
 
-need_linker() {
-    if ! command -v cc >/dev/null && ! apt_install gcc libc6-dev; then
-        say "A C compiler is missing (Debian, Ubuntu: apt-get install gcc libc6-dev)."
+# librdkafka is built from source.
+need_compilers() {
+    if ! { command -v cc && command -v c++ && command -v make; } >/dev/null && ! apt_install g++ libc6-dev make; then
+        say "A C and C++ compiler and make are missing (Debian, Ubuntu: apt-get install g++ libc6-dev make)."
         exit 1
     fi
 }
@@ -83,6 +65,13 @@ need_cargo() {
     fi
 }
 
+# A foreign reader of the topics, for one test.
+want_kcat() {
+    if ! command -v kcat >/dev/null && ! apt_install kcat; then
+        say "kcat is missing: the test that reads the topics with it will be skipped (Debian, Ubuntu: apt-get install kcat)."
+    fi
+}
+
 need_cargo
-need_linker
+need_compilers
 need_postgres
