@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod backtest;
+pub mod catalogue;
 pub mod event;
 pub mod fields;
 pub mod ids;

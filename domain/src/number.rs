@@ -1,9 +1,10 @@
 //! A finite number that a user wrote: a strategy's parameter or a setting, never NaN or infinite.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A finite `f64`; whole numbers are written without a fraction (`50`, not `50.0`).
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, JsonSchema)]
 pub struct Number(f64);
 
 impl Number {

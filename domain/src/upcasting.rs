@@ -19,10 +19,13 @@ use crate::{
 /// The upcasters of one aggregate, in the order in which they are tried: older versions first.
 pub type Upcasters = Vec<Box<dyn EventUpcaster>>;
 
+/// The type of every aggregate that has events, as in [`RecordedEvent::aggregate_type`].
+pub const AGGREGATE_TYPES: [&str; 3] = [Strategy::TYPE, Backtest::TYPE, Ledger::TYPE];
+
 /// The upcasters of an aggregate type; none for one that is not known here.
 #[must_use]
 pub fn upcasters(aggregate_type: &str) -> &'static [Box<dyn EventUpcaster>] {
-    static ALL: LazyLock<[(&str, Upcasters); 3]> = LazyLock::new(|| {
+    static ALL: LazyLock<[(&str, Upcasters); AGGREGATE_TYPES.len()]> = LazyLock::new(|| {
         [
             (Strategy::TYPE, strategy::upcasters::upcasters()),
             (Backtest::TYPE, backtest::upcasters::upcasters()),

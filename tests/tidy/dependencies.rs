@@ -44,6 +44,7 @@ const DOMAIN: &[&str] = &[
     "cqrs-es",
     "libm",
     "rust_decimal",
+    "schemars",
     "serde",
     "serde_json",
     "serde_json_canonicalizer",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use cqrs_es::DomainEvent;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// Everything that pins a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
     pub owner_id: UserId,
     pub strategy_id: StrategyId,
@@ -40,7 +41,7 @@ pub struct Request {
 }
 
 /// What asked for a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     User,
@@ -50,7 +51,7 @@ pub enum Origin {
 }
 
 /// The candles that a run is pinned to, warm-up included.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dataset {
     pub revision: i64,
     pub rows: u64,
@@ -63,20 +64,16 @@ pub struct Dataset {
 }
 
 /// The facts of a backtest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum BacktestEvent {
-    BacktestRequested {
-        request: Box<Request>,
-    },
-    BacktestClaimed {
-        executor: String,
-        attempt: u32,
-    },
-    BacktestStarted {
-        dataset: Dataset,
-        engine_version: String,
-    },
+    /// Somebody asked for a run, and everything that it depends on is pinned.
+    BacktestRequested { request: Box<Request> },
+    /// An executor took the run; attempts count from 1.
+    BacktestClaimed { executor: String, attempt: u32 },
+    /// The candles are pinned, and the simulation begins.
+    BacktestStarted { dataset: Dataset, engine_version: String },
+    /// The run ended well; appended together with `LedgerClosed`.
     BacktestCompleted {
         metrics: Box<Metrics>,
         final_balance: Decimal,
@@ -89,12 +86,13 @@ pub enum BacktestEvent {
         result_hash: String,
         warnings: Vec<Warning>,
     },
-    BacktestFailed {
-        code: String,
-        message: String,
-    },
+    /// The run cannot be done; final.
+    BacktestFailed { code: String, message: String },
+    /// A run that was under way is to be stopped.
     BacktestCancellationRequested {},
+    /// The run was stopped before its end; final.
     BacktestCancelled {},
+    /// It is gone for its owner; a run under way is stopped.
     BacktestDeleted {},
 }
 

@@ -2,6 +2,7 @@
 
 use cqrs_es::DomainEvent;
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,22 +15,19 @@ use crate::{
 };
 
 /// The facts of a ledger.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum LedgerEvent {
+    /// The first entry of every run.
     LedgerOpened {
         backtest_id: BacktestId,
         symbol: Symbol,
         timeframe: Timeframe,
         initial_balance: Decimal,
     },
-    TradeOpened {
-        trade_id: TradeId,
-        number: u32,
-        direction: Direction,
-        fill: Fill,
-    },
-    /// `entry` is repeated, so that a reader needs no state.
+    /// An entry was filled.
+    TradeOpened { trade_id: TradeId, number: u32, direction: Direction, fill: Fill },
+    /// An exit was filled. `entry` is repeated, so that a reader needs no state.
     TradeClosed {
         trade_id: TradeId,
         number: u32,
@@ -40,14 +38,11 @@ pub enum LedgerEvent {
         pnl: Decimal,
         is_ambiguous: bool,
     },
-    /// Up to 250 points; after the last trade.
-    EquityRecorded {
-        points: Vec<EquityPoint>,
-    },
+    /// The equity at the end of days, up to 250 points; after the last trade.
+    EquityRecorded { points: Vec<EquityPoint> },
     /// The engine changed between attempts: what was before is void.
-    LedgerRestarted {
-        engine_version: String,
-    },
+    LedgerRestarted { engine_version: String },
+    /// The last entry of a run, with its sums.
     LedgerClosed {
         trades_count: u32,
         fills_count: u32,

@@ -1,6 +1,7 @@
 //! What a simulation results in.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{metrics::Metrics, trade::Trade};
@@ -26,7 +27,7 @@ pub struct Outcome {
 }
 
 /// Something that a reader of the result should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     pub code: String,
     pub message: String,
@@ -40,7 +41,7 @@ impl Warning {
 }
 
 /// An order that was not filled, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejection {
     /// Epoch milliseconds UTC of the candle on which it would have filled.
     pub time: i64,
@@ -48,7 +49,7 @@ pub struct Rejection {
 }
 
 /// The last equity of a UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EquityPoint {
     /// Epoch milliseconds UTC: the opening of the day's last candle.
     pub time: i64,

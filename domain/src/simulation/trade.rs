@@ -1,12 +1,13 @@
 //! Fills and trades: what a simulation does to cash, exact to the last digit.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::exact;
 
 /// Which way a fill goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     Buy,
@@ -14,7 +15,7 @@ pub enum Side {
 }
 
 /// Which way a trade goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     Long,
@@ -51,7 +52,7 @@ impl Direction {
 }
 
 /// One execution. Decimals have at most 8 places and no trailing zeros.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fill {
     /// Epoch milliseconds UTC: the opening of the candle on which it happens.
     pub time: i64,
@@ -69,7 +70,7 @@ pub struct Fill {
 }
 
 /// A round trip, or its open half.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trade {
     /// From 1, in order of entry.
     pub number: u32,

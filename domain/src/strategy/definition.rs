@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -17,7 +18,7 @@ use super::{
 use crate::{fields::FieldError, number::Number, simulation::rules::BoundStrategy};
 
 /// What a strategy does, in the wire's shape; made by [`StrategyDefinition::parse`] alone, so it is valid.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StrategyDefinition {
     /// The built-in's name in canonical spelling (`golden_cross`); none for rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,13 +1,14 @@
 //! What can happen to a strategy. Names and versions are permanent.
 
 use cqrs_es::DomainEvent;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::definition::StrategyDefinition;
 use crate::{ids::UserId, market::Symbol};
 
 /// What a user writes about a strategy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StrategyContent {
     pub name: String,
     #[serde(default)]
@@ -18,7 +19,7 @@ pub struct StrategyContent {
 }
 
 /// The facts of a strategy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum StrategyEvent {
     /// Version 1 of the content; active and private unless said otherwise.
@@ -30,14 +31,16 @@ pub enum StrategyEvent {
         is_public: bool,
     },
     /// New content under the next version; the slug stays.
-    StrategyRevised {
-        version: u32,
-        content: StrategyContent,
-    },
+    StrategyRevised { version: u32, content: StrategyContent },
+    /// Its owner marks it as in use.
     StrategyActivated {},
+    /// Its owner marks it as not in use.
     StrategyDeactivated {},
+    /// Everybody may read it and test it.
     StrategyPublished {},
+    /// Only its owner may read it and test it.
     StrategyUnpublished {},
+    /// It is gone for its owner; what was run with it stays.
     StrategyDeleted {},
 }
 

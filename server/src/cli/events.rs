@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::SecondsFormat;
-use domain::event::RecordedEvent;
+use domain::{catalogue::catalogue, event::RecordedEvent};
 use infra::postgres::EventStore;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Only those after this position.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: i64,
+    /// Print the JSON Schemas of all events instead, as one JSON array.
+    #[arg(long, conflicts_with_all = ["follow", "aggregate", "after", "format"])]
+    schemas: bool,
     /// One line of text or of JSON an event; text on a terminal, JSON otherwise.
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -47,6 +50,10 @@ enum Format {
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.schemas {
+        let schemas: Vec<_> = catalogue().into_iter().map(|entry| entry.schema).collect();
+        return Ok(output::line(&serde_json::to_string_pretty(&schemas)?)?);
+    }
     let mut stop = signals::watch_for_stop()?;
     let backend = Backend::open(config, Access::Share).await?;
     let store = EventStore::start(backend.database.clone());

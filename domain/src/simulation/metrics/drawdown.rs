@@ -1,5 +1,6 @@
 //! Drawdowns: how far equity falls from its running peak, how long, and how it comes back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Metrics, Run, real};
@@ -9,7 +10,7 @@ use crate::simulation::outcome::EquityPoint;
 pub const DRAWDOWN_PERIODS_MAX: usize = 100;
 
 /// From a peak of equity down and back.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrawdownPeriod {
     /// Epoch milliseconds UTC of the peak.
     pub start: i64,

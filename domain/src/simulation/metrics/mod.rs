@@ -16,6 +16,7 @@ pub use significance::luck_percentile;
 pub use summary::{PerformanceSummary, generate_performance_summary};
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{settings::Preset, trade::Trade};
@@ -24,7 +25,7 @@ use crate::market::Timeframe;
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// Every metric of a run. Fractions inside; undefined is none, never NaN or infinite.
-        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(default)]
         pub struct Metrics {
             /// Closed trades; backtesting.py `# Trades`.

@@ -1,12 +1,13 @@
 //! The few metrics that a list of backtests shows.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Metrics;
 
 /// The short form of [`Metrics`], in the wire's units: `…_percentage` are percent, `win_rate` a fraction.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PerformanceSummary {
     pub total_trades: u32,
     pub winning_trades: u32,
