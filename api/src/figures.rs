@@ -110,7 +110,7 @@ fn look_at_process(health: &Health) {
         gauge!(POOL_WAITING, "pool" => name).set(pool.waiting as f64);
     }
     for probe in &health.probes {
-        if let Probe::Reaper(candidate) = probe {
+        if let Some(candidate) = probe.candidate() {
             let leads = matches!(candidate.standing(), Standing::Leading { .. });
             gauge!(LEADER, "role" => probe.role()).set(f64::from(leads));
         }
@@ -131,5 +131,11 @@ async fn look_at_database(health: &Health) -> Result<(), DatabaseError> {
         gauge!(DEAD_LETTERS_OPEN, "read_model" => model.name).set(model.dead_letters_count as f64);
     }
     gauge!(LOG_POSITION).set(head as f64);
+    for probe in &health.probes {
+        if let Probe::Relay(relay) = probe {
+            let status = relay.1.status().await?;
+            gauge!(RELAY_LAG_EVENTS).set((status.head - status.position) as f64);
+        }
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use infra::{
+    kafka::{Relay, relay::RelayState},
     postgres::{
         Database, DatabaseError,
         leaders::{Candidate, Standing},
@@ -40,6 +41,8 @@ pub enum Probe {
     Projector,
     /// Well when it looked at the queue a moment ago.
     Executor(Pulse),
+    /// Well when it leads and follows the log, or knows who leads.
+    Relay(Box<(Candidate, Relay)>),
     /// Well when it leads or knows who does.
     Reaper(Box<Candidate>),
 }
@@ -53,7 +56,17 @@ impl Probe {
             Self::Api => "api",
             Self::Projector => "projector",
             Self::Executor(_) => "executor",
+            Self::Relay(_) => "relay",
             Self::Reaper(_) => "reaper",
+        }
+    }
+
+    /// Who leads the role, where one process does.
+    pub(crate) fn candidate(&self) -> Option<&Candidate> {
+        match self {
+            Self::Api | Self::Projector | Self::Executor(_) => None,
+            Self::Relay(relay) => Some(&relay.0),
+            Self::Reaper(candidate) => Some(candidate),
         }
     }
 
@@ -69,6 +82,17 @@ impl Probe {
             },
             Self::Executor(pulse) => {
                 pulse.check(SILENCE_MAX).map(|()| "looks at the queue".to_owned())
+            }
+            Self::Relay(relay) => {
+                let standing = standing(&relay.0)?;
+                match relay.1.state() {
+                    RelayState::Following => Ok(format!("{standing}, follows the log")),
+                    RelayState::Standby => Ok(standing),
+                    RelayState::Waiting { reason } => Err(format!("waits: {reason}")),
+                    RelayState::Stopped { position, reason } => {
+                        Err(format!("has stopped before position {position}: {reason}"))
+                    }
+                }
             }
             Self::Reaper(candidate) => standing(candidate),
         }

@@ -120,11 +120,12 @@ pub(crate) async fn is_discarded(
     Ok(transaction.query_opt(sql, &[&table, &position]).await?.is_some())
 }
 
-/// The letter, with the checkpoint of its table locked.
+/// The letter, with the checkpoint of its table locked before it; a message of a consumer's has no such table.
 async fn open(transaction: &Transaction<'_>, id: Uuid) -> Result<DeadLetter, DeadLetterError> {
-    let sql = "SELECT letter.* FROM read_models.dead_letters AS letter \
-               JOIN read_models.checkpoints AS checkpoint USING (table_name) \
-               WHERE letter.id = $1 AND letter.state = 'open' FOR UPDATE";
+    let lock = "SELECT FROM read_models.checkpoints WHERE table_name = \
+                (SELECT table_name FROM read_models.dead_letters WHERE id = $1) FOR UPDATE";
+    transaction.query_opt(lock, &[&id]).await?;
+    let sql = "SELECT * FROM read_models.dead_letters WHERE id = $1 AND state = 'open' FOR UPDATE";
     let row = transaction.query_opt(sql, &[&id]).await?.ok_or(DeadLetterError::NotFound)?;
     Ok(read(&row)?)
 }

@@ -6,12 +6,13 @@ use anyhow::Context;
 use api::health::{Health, Probe};
 use commands::{
     Commands,
-    executors::{self, ExecutorOptions},
+    executors::{self, ExecutorOptions, WorkSource},
 };
 use infra::{
+    kafka::Relay,
     postgres::{
-        EventStore, accounts::Accounts, candles::CandleStore, leaders::Candidate, markets::Markets,
-        reaper, run_queue::RunQueue,
+        Database, EventStore, accounts::Accounts, candles::CandleStore, leaders::Candidate,
+        markets::Markets, reaper, relays::Relays, run_queue::RunQueue,
     },
     process::{self, Pulse},
 };
@@ -87,9 +88,15 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
     upkeep.spawn(api::figures::record()?);
     let mut probes = Vec::new();
     if roles.has(Role::Projector) {
-        let projector = projections::runner::start(reads.clone(), store, stopped.clone());
+        let projector = projections::runner::start(reads.clone(), store.clone(), stopped.clone());
         tasks.spawn(async move { ("projector", projector.await.map_err(Into::into)) });
         probes.push(Probe::Projector);
+    }
+    if roles.has(Role::Relay)
+        && let Some(options) = config.kafka.options()
+    {
+        let relay = Relay::new(store.clone(), options, config.database.migrate_at_start);
+        probes.push(start_relay(relay, database, stopped.clone(), &mut tasks));
     }
     if roles.has(Role::Executor) {
         let options = executor_options(config);
@@ -115,6 +122,21 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
         tasks.spawn(serve_http(listener, api::health::endpoint(health), stopped));
     }
     Ok(App { address, context, backend, stop, tasks, _upkeep: upkeep })
+}
+
+fn start_relay(
+    relay: Relay,
+    database: &Database,
+    stopped: watch::Receiver<bool>,
+    tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>,
+) -> Probe {
+    let candidate = Candidate::new(database, Relays::ROLE, process::name().to_owned());
+    let probe = Probe::Relay(Box::new((candidate.clone(), relay.clone())));
+    tasks.spawn(async move {
+        relay.run(candidate, stopped).await;
+        ("relay", Ok(()))
+    });
+    probe
 }
 
 impl App {
@@ -195,6 +217,10 @@ fn executor_options(config: &Config) -> ExecutorOptions {
         lease: Duration::from_millis(config.executor.lease_ms),
         running_per_user_max: config.executor.running_per_user_max,
         pulse: Pulse::default(),
+        source: config.kafka.options().map_or(WorkSource::Log, |options| WorkSource::Kafka {
+            options,
+            creates_topics: config.database.migrate_at_start,
+        }),
     }
 }
 

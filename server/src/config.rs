@@ -15,6 +15,10 @@ use infra::postgres::Database;
 use projections::{ReadModels, runner::OnPoison};
 use serde::{Deserialize, Serialize};
 
+mod kafka;
+
+pub use kafka::KafkaConfig;
+
 /// The default, with a comment on every key.
 pub const DEFAULT: &str = include_str!("../config.default.toml");
 const ENV_PREFIX: &str = "BACKTRAIL_";
@@ -46,11 +50,6 @@ pub struct DatabaseConfig {
     pub migrate_url: String,
     pub migrate_at_start: bool,
     pub connections_max: usize,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KafkaConfig {
-    pub brokers: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +137,7 @@ impl Config {
         let mut shown = self.clone();
         shown.database.url = mask(&shown.database.url);
         shown.database.migrate_url = mask(&shown.database.migrate_url);
+        shown.kafka.mask();
         Ok(toml::to_string(&shown)?)
     }
 
@@ -155,6 +155,9 @@ impl Config {
         range("executor.concurrency", executor.concurrency as i128, 0, 1_024);
         range("executor.lease_ms", executor.lease_ms.into(), 200, 600_000);
         range("executor.running_per_user_max", executor.running_per_user_max.into(), 1, 10_000);
+        for (key, value, minimum, maximum) in self.kafka.ranges() {
+            range(key, value, minimum, maximum);
+        }
         range("api.write_wait_ms", api.write_wait_ms.into(), 0, 60_000);
         range("api.body_bytes_max", api.body_bytes_max as i128, 1_024, 1 << 30);
         let port = self.http.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
@@ -171,11 +174,7 @@ impl Config {
                     .push(format!("projector.go_on_after_poison: there is no read model `{name}`"));
             }
         }
-        if !self.kafka.brokers.is_empty() {
-            let reason =
-                "is not supported yet; leave it empty: executors follow the log in Postgres";
-            problems.push(format!("kafka.brokers {reason}"));
-        }
+        problems.extend(self.kafka.problems());
         if self.data_dir.as_os_str().is_empty() {
             problems.push("data_dir must not be empty".to_owned());
         }
@@ -322,12 +321,14 @@ mod tests {
         let error = load(&[
             ("BACKTRAIL_EXECUTOR__LEASE_MS", "1"),
             ("BACKTRAIL_HTTP__LISTEN", "8080"),
-            ("BACKTRAIL_KAFKA__BROKERS", "localhost:9092"),
+            ("BACKTRAIL_KAFKA__BROKERS", "localhost"),
+            ("BACKTRAIL_KAFKA__PARTITIONS", "0"),
         ]);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("executor.lease_ms must be 200 to 600000, not 1"), "{error}");
         assert!(error.contains("http.listen must be"), "{error}");
-        assert!(error.contains("kafka.brokers is not supported yet"), "{error}");
+        assert!(error.contains("kafka.brokers must be"), "{error}");
+        assert!(error.contains("kafka.partitions must be 1 to 10000, not 0"), "{error}");
     }
 
     #[test]
@@ -348,6 +349,11 @@ mod tests {
         }
         let config = load(&[("BACKTRAIL_DATABASE__URL", "postgresql://u:secret@h/d")]).unwrap();
         let shown = config.masked().unwrap();
+        let kafka = [
+            ("BACKTRAIL_KAFKA__SASL_PASSWORD", "secret"),
+            ("BACKTRAIL_KAFKA__SSL_KEY_PASSWORD", "secret"),
+        ];
+        assert!(!load(&kafka).unwrap().masked().unwrap().contains("secret"));
         assert!(!shown.contains("secret") && shown.contains("********"), "{shown}");
     }
 }

@@ -11,6 +11,8 @@ pub enum Role {
     Api,
     /// Feeds the read models.
     Projector,
+    /// Publishes events to Kafka, where that is configured.
+    Relay,
     /// Runs backtests.
     Executor,
     /// Removes what is left over: expired leases and sessions, old command ids, dead imports. One at a time leads.

@@ -21,6 +21,11 @@ pub struct TestApp {
 impl TestApp {
     /// With every role.
     pub async fn start() -> Self {
+        Self::launch(&Roles::all(), &[]).await
+    }
+
+    /// With some roles, and more in its environment.
+    pub async fn launch(roles: &Roles, more: &[(&str, String)]) -> Self {
         let database = TestDatabase::new().await;
         let environment = [
             ("BACKTRAIL_DATABASE__URL", database.url.as_str()),
@@ -28,9 +33,11 @@ impl TestApp {
             ("BACKTRAIL_DATABASE__CONNECTIONS_MAX", "12"),
             ("BACKTRAIL_EXECUTOR__CONCURRENCY", "1"),
         ];
+        let more = more.iter().map(|(name, value)| (*name, value.as_str()));
+        let environment = environment.into_iter().chain(more);
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::load(None, environment).expect("the configuration");
-        let app = app::start(&config, &Roles::all()).await.expect("the app");
+        let app = app::start(&config, roles).await.expect("the app");
         let remote = Remote::new(&format!("http://{}", app.address()));
         Self { app, remote, database }
     }
@@ -54,7 +61,8 @@ impl TestApp {
         &self.database
     }
 
-    async fn import_daily_btcusdt(&self) {
+    /// Imports the daily candles of BTCUSDT.
+    pub async fn import_daily_btcusdt(&self) {
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/testdata/candles/BTCUSDT_1d.csv");
         let text = std::fs::read(path).expect("the candles");
@@ -101,7 +109,7 @@ async fn undone(url: &str) -> Vec<String> {
                    SELECT FROM events WHERE aggregate_type = 'backtest' AND aggregate_id = backtest_id::text \
                    AND event_type IN ('BacktestCompleted', 'BacktestFailed', 'BacktestCancelled', 'BacktestDeleted')) \
                UNION ALL \
-               SELECT 'dead letter ' || id FROM read_models.dead_letters";
+               SELECT 'dead letter ' || id FROM read_models.dead_letters WHERE state = 'open'";
     let rows = client.query(sql, &[]).await.expect("what is left");
     rows.iter().map(|row| row.get(0)).collect()
 }

@@ -1,9 +1,10 @@
-//! Fixtures for everything that needs Postgres.
+//! Fixtures for everything that needs Postgres or Kafka.
 
 mod app;
 mod binary;
 mod cluster;
 mod database;
+pub mod kafka;
 mod remote;
 
 pub use app::TestApp;

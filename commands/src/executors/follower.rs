@@ -1,27 +1,26 @@
-//! Follows the log into the run queue and starts runs while there is room.
+//! Looks after the run queue and starts runs while there is room.
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use infra::postgres::DatabaseError;
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{Executor, run};
-
-/// The follower's name in the queue: every executor follows the log under the same one.
-const FOLLOWER: &str = "log";
+use super::{Executor, run, work::Work};
 
 /// How often the queue is looked at when nothing wakes: leases run out silently, and a wake-up is only a hint.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs until `stop` is true and the runs in hand have been released.
 pub(super) async fn follow(executor: Arc<Executor>, mut stop: watch::Receiver<bool>) {
+    let database = executor.commands.store.database();
+    let work = Work::start(&executor.options.source, database, &stop);
     let mut wakeups = executor.commands.store.wakeups();
     let mut freed = executor.commands.store.run_wakeups();
     let mut runs = JoinSet::new();
     while !*stop.borrow_and_update() {
         wakeups.mark_unchanged();
         freed.mark_unchanged();
-        match look(&executor, &stop, &mut runs).await {
+        match look(&executor, &work, &stop, &mut runs).await {
             Ok(ControlFlow::Continue(())) => {
                 executor.options.pulse.beat();
                 continue;
@@ -39,6 +38,7 @@ pub(super) async fn follow(executor: Arc<Executor>, mut stop: watch::Receiver<bo
                 }
             }
             Ok(()) = freed.changed() => {}
+            () = work.queued() => {}
             Some(ended) = runs.join_next() => report(ended),
             stopped = stop.changed() => {
                 if stopped.is_err() {
@@ -51,17 +51,19 @@ pub(super) async fn follow(executor: Arc<Executor>, mut stop: watch::Receiver<bo
     while let Some(ended) = runs.join_next().await {
         report(ended);
     }
+    work.end().await;
 }
 
 /// Queues what was requested and starts what there is room for; `Continue` when there is more to queue.
 async fn look(
     executor: &Arc<Executor>,
+    work: &Work,
     stop: &watch::Receiver<bool>,
     runs: &mut JoinSet<()>,
 ) -> Result<ControlFlow<()>, DatabaseError> {
     let options = &executor.options;
-    let followed = executor.queue.follow(FOLLOWER).await?;
-    let mut has_waiting = followed.has_waiting;
+    let found = work.look(&executor.queue).await?;
+    let mut has_waiting = found.has_waiting;
     while has_waiting && runs.len() < options.concurrency {
         let picked =
             executor.queue.pick(&options.name, options.lease, options.running_per_user_max).await?;
@@ -70,7 +72,7 @@ async fn look(
             runs.spawn(run::run(Arc::clone(executor), lease, stop.clone()));
         }
     }
-    Ok(if followed.is_behind { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    Ok(if found.is_behind { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

@@ -1,4 +1,4 @@
-//! Executors: follow the log into the run queue, claim runs, simulate, append ledgers.
+//! Executors: take requested runs into the run queue, claim them, simulate, append ledgers.
 
 mod control;
 mod follower;
@@ -7,6 +7,9 @@ mod prepare;
 mod run;
 mod simulate;
 mod standing;
+mod work;
+
+pub use work::WorkSource;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +29,7 @@ pub struct ExecutorOptions {
     pub running_per_user_max: i64,
     /// Where it tells how it is.
     pub pulse: Pulse,
+    pub source: WorkSource,
 }
 
 /// What the parts of an executor share.

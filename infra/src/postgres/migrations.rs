@@ -25,6 +25,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261127000100", "create_leaders"),
     migration!("20261127000200", "add_reaping"),
     migration!("20261127000250", "measure_append_lock"),
+    migration!("20261127000300", "create_relays"),
 ];
 
 /// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).

@@ -3,12 +3,14 @@
 pub mod accounts;
 pub mod candles;
 pub mod database;
+pub mod dead_letters;
 pub mod embedded;
 pub mod event_store;
 pub mod leaders;
 pub mod markets;
 mod migrations;
 pub mod reaper;
+pub mod relays;
 pub mod run_queue;
 
 pub use database::{Database, DatabaseError};

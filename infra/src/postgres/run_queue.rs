@@ -26,6 +26,15 @@ pub struct Lease {
     pub attempt: u32,
 }
 
+/// A run that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requested {
+    pub backtest_id: BacktestId,
+    pub owner_id: UserId,
+    /// Of its `BacktestRequested`.
+    pub position: i64,
+}
+
 /// What one look at the log did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Followed {
@@ -45,6 +54,9 @@ pub struct Depth {
     pub running: i64,
 }
 
+/// After one of them nothing is left to do.
+const FINAL_EVENTS: [&str; 4] =
+    ["BacktestCompleted", "BacktestFailed", "BacktestCancelled", "BacktestDeleted"];
 /// Positions that one look at the log takes in at most.
 const LOOK_POSITIONS: i64 = 100_000;
 
@@ -99,6 +111,43 @@ impl RunQueue {
             has_waiting: row.try_get("has_waiting")?,
             is_behind: row.try_get("is_behind")?,
         })
+    }
+
+    /// Queues runs that were requested, durably: whoever told of them need not do so again. Those that wait, run or have
+    /// ended are left alone.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn add(&self, requested: &[Requested]) -> Result<u64, DatabaseError> {
+        const ADD: &str = "
+            INSERT INTO run_queue (backtest_id, owner_id, position)
+            SELECT new.backtest_id, new.owner_id, new.position
+            FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS new(backtest_id, owner_id, position)
+            WHERE NOT EXISTS (
+                SELECT FROM events AS event
+                WHERE event.aggregate_type = 'backtest' AND event.aggregate_id = new.backtest_id::text
+                    AND event.event_type = ANY ($4))
+            ON CONFLICT (backtest_id) DO NOTHING";
+        let backtests: Vec<_> = requested.iter().map(|new| new.backtest_id.uuid()).collect();
+        let owners: Vec<_> = requested.iter().map(|new| new.owner_id.uuid()).collect();
+        let positions: Vec<_> = requested.iter().map(|new| new.position).collect();
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(ADD).await?;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&backtests, &owners, &positions, &&FINAL_EVENTS[..]];
+        Ok(client.execute(&statement, &parameters).await?)
+    }
+
+    /// Whether a run waits for an executor, or its lease has run out.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn has_waiting(&self) -> Result<bool, DatabaseError> {
+        const WAITING: &str = "SELECT EXISTS (
+            SELECT FROM run_queue WHERE lease_until IS NULL OR lease_until <= clock_timestamp())";
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(WAITING).await?;
+        Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
     }
 
     /// Takes the next run: fewest running of its owner, then oldest; none where nothing waits or all who wait

@@ -1,6 +1,6 @@
-//! `backtrail migrate`: brings the schema up to date.
+//! `backtrail migrate`: brings the schema up to date, and creates Kafka's topics.
 
-use infra::postgres::Database;
+use infra::{kafka, postgres::Database};
 
 use crate::{
     backend::{Access, Backend},
@@ -8,7 +8,7 @@ use crate::{
     output,
 };
 
-/// Bring the database's schema up to date. Safe to repeat, and beside a running server.
+/// Bring the database's schema up to date, and create the topics where Kafka is configured. Safe to repeat, and beside a running server.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  BACKTRAIL_DATABASE__URL=postgresql://owner@db/backtrail backtrail migrate"
@@ -24,5 +24,25 @@ pub(super) async fn run(config: &Config, _arguments: &Arguments) -> anyhow::Resu
         let own = database.migrate_url.as_str();
         Database::migrate(if own.is_empty() { &database.url } else { own }).await?;
     }
-    Ok(output::line("the schema is up to date")?)
+    output::line("the schema is up to date")?;
+    match config.kafka.options() {
+        Some(options) => create_topics(&options).await,
+        None => Ok(()),
+    }
+}
+
+async fn create_topics(options: &kafka::KafkaOptions) -> anyhow::Result<()> {
+    for topic in kafka::create_topics(options).await? {
+        let kafka::TopicReport { name, partitions, partitions_expected, is_new } = topic;
+        let what = if is_new { "created with" } else { "there with" };
+        let remark = if partitions == partitions_expected {
+            String::new()
+        } else {
+            format!(
+                ", where kafka.partitions says {partitions_expected}: they are fixed when a topic is created"
+            )
+        };
+        output::line(&format!("topic {name}: {what} {partitions} partitions{remark}"))?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@ mod events;
 mod import_candles;
 mod migrate;
 mod projections;
+mod relay;
 mod serve;
 mod simulate;
 mod user;
@@ -39,6 +40,8 @@ enum Command {
     Simulate(simulate::Arguments),
     #[command(subcommand)]
     Projections(projections::Command),
+    #[command(subcommand)]
+    Relay(relay::Command),
     Events(events::Arguments),
     Config(config::Arguments),
     #[command(subcommand)]
@@ -84,6 +87,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::ImportCandles(arguments) => import_candles::run(&config, &arguments).await,
             Command::Simulate(arguments) => simulate::run(&arguments),
             Command::Projections(command) => projections::run(&config, &command).await,
+            Command::Relay(command) => relay::run(&config, &command).await,
             Command::Events(arguments) => events::run(&config, &arguments).await,
             Command::Config(arguments) => config::run(&config, &arguments),
             Command::User(command) => user::run(&config, &command).await,

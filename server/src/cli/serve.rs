@@ -18,6 +18,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.roles.contains(&Role::Relay) && config.kafka.options().is_none() {
+        anyhow::bail!("the role relay needs kafka.brokers (BACKTRAIL_KAFKA__BROKERS)");
+    }
     let mut stop = signals::watch_for_stop()?;
     let mut app = app::start(config, &Roles::of(&arguments.roles)).await?;
     announce(&app)?;

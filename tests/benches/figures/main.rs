@@ -7,6 +7,7 @@ mod ledger_append;
 mod post_to_completed;
 mod projection;
 mod raw;
+mod relay;
 mod simulation;
 mod single_commands;
 
@@ -80,6 +81,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&projection::NAMES) {
         print(&projection::measure(&cluster).await, is_json)?;
+    }
+    if is_wanted(&relay::NAMES) {
+        print(&relay::measure(&cluster).await, is_json)?;
     }
     if is_wanted(&post_to_completed::NAMES) {
         print(&post_to_completed::measure(&cluster).await?, is_json)?;

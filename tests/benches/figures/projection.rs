@@ -22,7 +22,7 @@ pub(crate) const NAMES: [&str; 3] =
     ["projection_ledger", "projection_trades", "projection_backtests"];
 const READ_MODELS: [&str; 3] = ["ledger", "trades", "backtests"];
 /// Runs of this many round trips each, two events a trip.
-const RUNS: u32 = 20;
+pub(crate) const RUNS: u32 = 20;
 const TRIPS: u32 = 2_500;
 const CHUNK: u32 = 125;
 const ROUNDS: usize = 3;
@@ -51,7 +51,7 @@ pub(crate) async fn measure(cluster: &TestCluster) -> Vec<Figure> {
         .collect()
 }
 
-async fn append_ledger(store: &EventStore, id: Uuid) {
+pub(crate) async fn append_ledger(store: &EventStore, id: Uuid) {
     for first in (1..=TRIPS).step_by(usize::try_from(CHUNK).unwrap_or_default()) {
         let events = (first..first + CHUNK).flat_map(|number| round_trip(id, number));
         let append = Append {

@@ -105,6 +105,7 @@ impl Desk {
             lease: Duration::from_secs(1),
             running_per_user_max: 4,
             pulse: Pulse::default(),
+            source: executors::WorkSource::Log,
         };
         let (stop, stopped) = watch::channel(false);
         let task = executors::start(self.commands.clone(), options, stopped);

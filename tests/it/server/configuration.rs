@@ -38,10 +38,11 @@ fn the_effective_configuration_is_toml_without_passwords() {
 }
 
 #[test]
-fn kafka_is_refused_until_it_is_supported() {
-    let backtrail = Backtrail::new(BACKTRAIL).with("BACKTRAIL_KAFKA__BROKERS", "localhost:9092");
-    let complaint = backtrail.fail(&["serve"]);
-    assert!(complaint.contains("kafka.brokers is not supported yet"), "{complaint}");
+fn a_relay_without_brokers_says_what_it_lacks() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let complaint = backtrail.fail(&["serve", "--roles", "relay"]);
+    assert!(complaint.contains("the role relay needs kafka.brokers"), "{complaint}");
+    assert!(!backtrail.data_dir().exists());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The binary as a user runs it.
 
+mod compose;
 mod configuration;
 mod demo;
 mod embedded;

@@ -1,0 +1,109 @@
+//! The topics: one for each aggregate type and one for dead letters, created through the admin API.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use domain::upcasting::AGGREGATE_TYPES;
+use rdkafka::{
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    config::FromClientConfigAndContext,
+    error::RDKafkaErrorCode,
+};
+
+use super::{KafkaError, KafkaOptions, context::Quiet};
+
+const ANSWER_BOUND: Duration = Duration::from_secs(10);
+/// What a broker counts besides the message, in its own limit: the header of the batch.
+const BATCH_OVERHEAD_BYTES: usize = 512;
+/// What a dead letter has more than its message: where it was, and what is wrong with it.
+pub(super) const DEAD_LETTER_OVERHEAD_BYTES: usize = 8_192;
+
+/// A topic, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicReport {
+    pub name: String,
+    pub partitions: usize,
+    /// What the configuration asks for; partitions are fixed at creation, for they give each aggregate its place.
+    pub partitions_expected: usize,
+    pub is_new: bool,
+}
+
+/// Creates what is missing, and reports what is there. Safe to repeat, and beside others who do the same.
+///
+/// # Errors
+/// The brokers, or what they refuse.
+pub async fn create_topics(options: &KafkaOptions) -> Result<Vec<TopicReport>, KafkaError> {
+    let settings = |error: rdkafka::error::KafkaError| KafkaError::Settings(error.to_string());
+    let admin = AdminClient::from_config_and_context(&options.client(), Quiet).map_err(settings)?;
+    let admin = Arc::new(admin);
+    let names: Vec<String> = AGGREGATE_TYPES.iter().map(|name| options.topic(name)).collect();
+    let names = [names, vec![options.dead_letter_topic()]].concat();
+    let before = partitions(&admin).await?;
+    let missing: Vec<&String> = names.iter().filter(|name| !before.contains_key(*name)).collect();
+    if !missing.is_empty() {
+        create(&admin, options, &missing).await?;
+    }
+    // What others created meanwhile may have other partitions than ours would.
+    let now = if missing.is_empty() { before.clone() } else { partitions(&admin).await? };
+    let expected = usize::try_from(options.partitions).unwrap_or_default();
+    Ok(names
+        .into_iter()
+        .map(|name| TopicReport {
+            // A broker may tell of a topic a moment after it was created.
+            partitions: now.get(&name).copied().unwrap_or(expected),
+            partitions_expected: expected,
+            is_new: !before.contains_key(&name),
+            name,
+        })
+        .collect())
+}
+
+async fn create(
+    admin: &AdminClient<Quiet>,
+    options: &KafkaOptions,
+    names: &[&String],
+) -> Result<(), KafkaError> {
+    let bytes_max = options.message_bytes_max + BATCH_OVERHEAD_BYTES;
+    let dead_letter = options.dead_letter_topic();
+    let bytes_max = |name: &str| match name == dead_letter {
+        true => (bytes_max + DEAD_LETTER_OVERHEAD_BYTES).to_string(),
+        false => bytes_max.to_string(),
+    };
+    let limits: Vec<String> = names.iter().map(|name| bytes_max(name)).collect();
+    let retention = options.retention_ms.to_string();
+    let topics = names.iter().zip(&limits).map(|(name, bytes_max)| {
+        NewTopic::new(name, options.partitions, TopicReplication::Fixed(options.replication))
+            .set("retention.ms", &retention)
+            .set("cleanup.policy", &options.cleanup_policy)
+            .set("max.message.bytes", bytes_max)
+    });
+    let topics: Vec<NewTopic<'_>> = topics.collect();
+    let within = AdminOptions::new()
+        .request_timeout(Some(ANSWER_BOUND))
+        .operation_timeout(Some(ANSWER_BOUND));
+    let created = admin.create_topics(&topics, &within).await;
+    for result in created.map_err(|error| KafkaError::Unavailable(error.to_string()))? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((topic, code)) => {
+                return Err(KafkaError::Topic { topic, reason: code.to_string() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How many partitions each topic has that the brokers know.
+async fn partitions(
+    admin: &Arc<AdminClient<Quiet>>,
+) -> Result<BTreeMap<String, usize>, KafkaError> {
+    let unavailable = |reason: String| KafkaError::Unavailable(reason);
+    let admin = Arc::clone(admin);
+    // The call waits on a thread of its own.
+    let asked = tokio::task::spawn_blocking(move || {
+        let metadata = admin.inner().fetch_metadata(None, ANSWER_BOUND)?;
+        let known = metadata.topics().iter().filter(|topic| topic.error().is_none());
+        Ok(known.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
+    });
+    let asked = asked.await.map_err(|error| unavailable(error.to_string()))?;
+    asked.map_err(|error: rdkafka::error::KafkaError| unavailable(error.to_string()))
+}

@@ -1,0 +1,50 @@
+//! Messages that a consumer could not understand, beside the events that a read model could not take in.
+
+use serde_json::Value;
+
+use super::database::{Database, DatabaseError};
+
+/// A message that makes no sense, to be kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadMessage {
+    /// `backtrail.backtest`
+    pub topic: String,
+    pub partition: i32,
+    pub offset: i64,
+    /// Key, headers, and payload in base64.
+    pub content: Value,
+    /// As its headers say; empty where they do not.
+    pub aggregate_type: String,
+    pub aggregate_id: String,
+    pub event_type: String,
+    /// What is wrong with it.
+    pub error: String,
+}
+
+impl DeadMessage {
+    /// Keeps it; once, however often it is delivered.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn record(&self, database: &Database) -> Result<(), DatabaseError> {
+        const RECORD: &str = "
+            INSERT INTO read_models.dead_letters
+                (table_name, position, aggregate_type, aggregate_id, event_type, error, message)
+            VALUES ($1, $2, $3, $4, $5, $6, $7)
+            ON CONFLICT (table_name, position) DO NOTHING";
+        let place = format!("{}[{}]", self.topic, self.partition);
+        let client = database.get().await?;
+        let statement = client.prepare_cached(RECORD).await?;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+            &place,
+            &self.offset,
+            &self.aggregate_type,
+            &self.aggregate_id,
+            &self.event_type,
+            &self.error,
+            &self.content,
+        ];
+        client.execute(&statement, &parameters).await?;
+        Ok(())
+    }
+}

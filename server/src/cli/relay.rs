@@ -1,0 +1,77 @@
+//! `backtrail relay`: how far the relay to Kafka is, and the way on when it stands before an event that cannot be sent.
+
+use anyhow::Context;
+use infra::postgres::relays::{RelayStatus, Relays};
+
+use crate::{
+    backend::{Access, Backend},
+    config::Config,
+    output,
+};
+
+/// Look at the relay to Kafka, and let it leave out an event that cannot be sent.
+#[derive(Debug, clap::Subcommand)]
+#[command(
+    after_help = "Example:\n  backtrail relay status\n  backtrail relay skip 4711 --reason 'larger than any consumer takes'"
+)]
+pub(super) enum Command {
+    /// Show how far the relay is, who leads it, what it stands before, and what it left out.
+    #[command(after_help = "Example:\n  backtrail relay status")]
+    Status,
+    /// Leave out the event that the relay stands before. Who, when and why is kept for ever.
+    #[command(
+        after_help = "Example:\n  backtrail relay skip 4711 --reason 'larger than any consumer takes'"
+    )]
+    Skip {
+        /// Of the event, as `relay status` tells.
+        position: i64,
+        /// Why it may be missing from the topics.
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+        reason: String,
+        /// Who says so; the user of this shell unless given.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+}
+
+pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()> {
+    let backend = Backend::open(config, Access::Share).await?;
+    let relays = Relays::new(backend.database.clone(), config.kafka.topic_prefix.clone());
+    let done = act(&relays, command).await;
+    backend.finish(done).await
+}
+
+async fn act(relays: &Relays, command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Status => show(&relays.status().await?),
+        Command::Skip { position, reason, by } => {
+            let by = by.clone().or_else(user).context("say who you are: --by NAME")?;
+            relays.skip(*position, reason, &by).await?;
+            Ok(output::line(&format!("the relay goes on without position {position}"))?)
+        }
+    }
+}
+
+fn show(status: &RelayStatus) -> anyhow::Result<()> {
+    let RelayStatus { position, head, leader, stop, skips } = status;
+    output::line(&format!("position  {position} of {head}, {} behind", head - position))?;
+    output::line(&format!("leader    {}", leader.as_deref().unwrap_or("nobody")))?;
+    if let Some(stop) = stop {
+        let (at, reason) = (stop.at.format("%Y-%m-%d %H:%M:%S"), &stop.reason);
+        output::line(&format!("STOPPED   before {} since {at} UTC: {reason}", stop.position))?;
+    }
+    for skip in skips {
+        let at = skip.skipped_at.format("%Y-%m-%d %H:%M:%S");
+        output::line(&format!(
+            "left out  {} by {} at {at} UTC: {} ({})",
+            skip.position, skip.skipped_by, skip.reason, skip.refusal
+        ))?;
+    }
+    Ok(())
+}
+
+/// The user of this shell.
+fn user() -> Option<String> {
+    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty())
+}
