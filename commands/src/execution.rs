@@ -1,13 +1,13 @@
 //! A whole backtest in one call, without database, events or ids.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use domain::{
     fields::FieldError,
     ids::BacktestId,
     ledger::entries::{Ending, EntryError, LedgerWriter},
     simulation::{
-        self, Candles, Input, Observer, Outcome, SimulationError,
+        self, Candles, Input, Observer, Outcome, SimulationError, Step,
         hash::{CanonicalError, Digest, Pinned, dataset_sha256, result_hash},
     },
 };
@@ -60,34 +60,43 @@ pub fn execute_backtest(
         strategy: &strategy,
         candles: &candles,
         range_start: selection.warmup_rows,
+        fine: None,
         initial_balance: run.initial_balance,
         lot: run.metadata.lot.filter(|lot| *lot > Decimal::ZERO).ok_or(ExecutionError::NoLot)?,
         timeframe: run.timeframe,
         settings: run.metadata,
     };
-    let outcome = simulation::run(&input, observer)?;
-    let Ending { points, ledger_hash, .. } =
-        ending(run, &candles.open_time[selection.warmup_rows..], &outcome)?;
+    // Ids are no part of any hash.
+    let id = BacktestId::default();
+    let (writer, _) =
+        LedgerWriter::open(id, run.symbol.clone(), run.timeframe, run.initial_balance)?;
+    let mut recorder = Recorder { writer, observer, error: None };
+    let outcome = simulation::run(&input, &mut recorder);
+    let Recorder { writer, error, .. } = recorder;
+    if let Some(error) = error {
+        return Err(error.into());
+    }
+    let outcome = outcome?;
+    let open_time = &candles.open_time[selection.warmup_rows..];
+    let Ending { points, ledger_hash, .. } = writer.finish(open_time, &outcome)?;
     let dataset_sha256 = dataset_sha256(&candles);
     let result_hash = result_hash(dataset_sha256, run, ledger_hash, &outcome.metrics, &points)?;
     Ok(Execution { outcome, dataset_sha256, ledger_hash, result_hash })
 }
 
-/// The end of the ledger that the service would write.
-fn ending(
-    run: &Pinned<'_>,
-    open_time: &[i64],
-    outcome: &Outcome,
-) -> Result<Ending, ExecutionError> {
-    // Ids are no part of any hash.
-    let id = BacktestId::default();
-    let (mut writer, _) =
-        LedgerWriter::open(id, run.symbol.clone(), run.timeframe, run.initial_balance)?;
-    for trade in &outcome.trades {
-        writer.opened(trade)?;
-        if trade.exit.is_some() {
-            writer.closed(trade)?;
+/// Hashes the ledger that the service would write, as the run goes on.
+struct Recorder<'a> {
+    writer: LedgerWriter,
+    observer: &'a mut dyn Observer,
+    error: Option<EntryError>,
+}
+
+impl Observer for Recorder<'_> {
+    fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        if let Err(error) = self.writer.step(step) {
+            self.error = Some(error);
+            return ControlFlow::Break(());
         }
+        self.observer.observe(step)
     }
-    Ok(writer.finish(open_time, outcome)?)
 }

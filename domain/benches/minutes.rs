@@ -9,7 +9,7 @@ use domain::{
 };
 use flate2::read::GzDecoder;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::bare_loop::BareOutcome;
 
@@ -36,16 +36,26 @@ pub(crate) fn minutes(len: usize) -> Result<Candles, Box<dyn Error>> {
     Ok(rows.map(candle).collect())
 }
 
-/// The strategy of the bare loop, by the rule language.
+/// The strategy of the first bare loop, by the rule language.
 ///
 /// # Errors
 /// Rules that cannot be bound.
 pub(crate) fn golden_cross() -> Result<BoundStrategy, Box<dyn Error>> {
-    let rule = |comparator: &str| {
-        json!({"operator": "and", "conditions": [
-            {"indicator": "sma(50)", "comparator": comparator, "value": "sma(200)"}]})
-    };
-    let body = json!({"entry_rules": rule("crosses_above"), "exit_rules": rule("crosses_below")});
+    let rule = |comparator: &str| json!({"indicator": "sma(50)", "comparator": comparator, "value": "sma(200)"});
+    bind(&json!({"entry_rules": rule("crosses_above"), "exit_rules": rule("crosses_below")}))
+}
+
+/// The strategy of the second bare loop, by the rule language.
+///
+/// # Errors
+/// Rules that cannot be bound.
+pub(crate) fn rsi_stops() -> Result<BoundStrategy, Box<dyn Error>> {
+    let rule = |comparator: &str, value: f64| json!({"indicator": "rsi(14)", "comparator": comparator, "value": value});
+    bind(&json!({"entry_rules": rule("<", 30.0), "exit_rules": rule(">", 70.0),
+        "config": {"stop_loss": 2, "take_profit": 3}}))
+}
+
+fn bind(body: &Value) -> Result<BoundStrategy, Box<dyn Error>> {
     let fields = body.as_object().ok_or("the body is an object")?;
     let definition = StrategyDefinition::parse(fields).map_err(|errors| format!("{errors:?}"))?;
     Ok(definition.bind(&BTreeMap::new()).map_err(|errors| format!("{errors:?}"))?)
@@ -63,6 +73,7 @@ pub(crate) fn engine(
         strategy,
         candles,
         range_start: 0,
+        fine: None,
         initial_balance: Decimal::from(10_000),
         lot: Decimal::new(1, 8),
         timeframe: Timeframe::OneMinute,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// A finite `f64`; whole numbers are written without a fraction (`50`, not `50.0`).
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, JsonSchema)]
 pub struct Number(f64);
 
 impl Number {

@@ -121,6 +121,7 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
                 LedgerEvent::LedgerOpened { .. }
                 | LedgerEvent::TradeOpened { .. }
                 | LedgerEvent::TradeClosed { .. }
+                | LedgerEvent::TradeReduced { .. }
                 | LedgerEvent::LedgerClosed { .. },
             )
             | RunEvent::Lifecycle

@@ -27,7 +27,11 @@ use crate::{
 
 /// Its permanent name.
 pub const NAME: &str = "ledger";
-const TABLE: &str = "ledger_v1";
+const TABLE: &str = "ledger_v2";
+/// A fill's place in its ledger: rows are kept by the place of their event in its stream, which starts anew after
+/// a restart of the ledger.
+const PLACE: &str = "*, sequence - (SELECT min(first.sequence) FROM read_models.ledger_v2 AS first \
+    WHERE first.backtest_id = ledger_v2.backtest_id) + 1 AS place";
 
 pub(crate) const READ_MODEL: ReadModel =
     ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
@@ -48,6 +52,8 @@ pub struct LedgerRow {
     pub cash_after: Decimal,
     /// Net of both fees; none on entry.
     pub profit: Option<Decimal>,
+    /// Settled with the exit: received above 0, paid below; none where there was none.
+    pub funding: Option<Decimal>,
     pub timestamp: DateTime<Utc>,
     pub reason: String,
 }
@@ -63,14 +69,13 @@ impl ReadModels {
         page: &PageRequest,
     ) -> Result<Page<LedgerRow>, QueryError> {
         self.wait_to_read(NAME, backtest.position).await?;
-        let mut select = Select::new("*", TABLE);
+        let mut select = Select::new(PLACE, TABLE);
         select.compare("backtest_id =", backtest.id.uuid());
         let order =
             Order { expression: "sequence", kind: KeyKind::Integer, descending: false, tie: None };
         let read = |row: &Row| {
-            let entry = read(row)?;
-            let place = Place::integer(i64::from(entry.sequence));
-            Ok((entry, place))
+            let stored: i32 = row.try_get("sequence")?;
+            Ok((read(row)?, Place::integer(i64::from(stored))))
         };
         let total = Some(i64::from(backtest.ledger_entries_count));
         select.page(&self.database, &order, page, total, read).await
@@ -78,7 +83,7 @@ impl ReadModels {
 }
 
 fn read(row: &Row) -> Result<LedgerRow, DatabaseError> {
-    let sequence = row::count(row, "sequence")?;
+    let sequence = row::count(row, "place")?;
     let trade_id: Uuid = row.try_get("trade_id")?;
     Ok(LedgerRow {
         id: Uuid::new_v5(&trade_id, &sequence.to_be_bytes()),
@@ -91,6 +96,7 @@ fn read(row: &Row) -> Result<LedgerRow, DatabaseError> {
         fee: row.try_get("fee")?,
         cash_after: row.try_get("cash_after")?,
         profit: row.try_get("profit")?,
+        funding: row.try_get("funding")?,
         timestamp: row.try_get("time")?,
         reason: row.try_get("reason")?,
     })
@@ -107,6 +113,7 @@ struct NewEntry {
     fee: Decimal,
     cash_after: Decimal,
     profit: Option<Decimal>,
+    funding: Option<Decimal>,
     time: DateTime<Utc>,
     reason: String,
 }
@@ -122,6 +129,7 @@ impl RunRow for NewEntry {
         ("fee", Type::NUMERIC, |row| &row.fee),
         ("cash_after", Type::NUMERIC, |row| &row.cash_after),
         ("profit", Type::NUMERIC, |row| &row.profit),
+        ("funding", Type::NUMERIC, |row| &row.funding),
         ("time", Type::TIMESTAMPTZ, |row| &row.time),
         ("reason", Type::TEXT, |row| &row.reason),
     ];
@@ -151,7 +159,7 @@ fn create(table: &str) -> String {
          backtest_id uuid NOT NULL, sequence integer NOT NULL, trade_id uuid NOT NULL, \
          side text NOT NULL, price numeric NOT NULL, quantity numeric NOT NULL, \
          fee numeric NOT NULL, cash_after numeric NOT NULL, profit numeric, \
-         time timestamptz NOT NULL, reason text NOT NULL, \
+         funding numeric, time timestamptz NOT NULL, reason text NOT NULL, \
          PRIMARY KEY (backtest_id, sequence));"
     )
 }
@@ -161,14 +169,15 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
     for event in events {
         let backtest_id = aggregate_id(event)?;
         match RunEvent::decode(event)? {
-            RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, number, direction: _, fill }) => {
-                // One trade is open at a time, so trade n has the fills 2n - 1 and 2n.
-                let sequence = number.saturating_mul(2).saturating_sub(1);
-                changes.rows.push(entry(backtest_id, sequence, trade_id, fill, None)?);
+            RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, fill, .. }) => {
+                changes.rows.push(entry(event, trade_id, fill, None, None)?);
             }
-            RunEvent::Ledger(LedgerEvent::TradeClosed { trade_id, number, fill, pnl, .. }) => {
-                let sequence = number.saturating_mul(2);
-                changes.rows.push(entry(backtest_id, sequence, trade_id, fill, Some(pnl))?);
+            RunEvent::Ledger(
+                LedgerEvent::TradeClosed { trade_id, fill, pnl, funding, .. }
+                | LedgerEvent::TradeReduced { trade_id, fill, pnl, funding, .. },
+            ) => {
+                let funding = Some(funding).filter(|funding| !funding.is_zero());
+                changes.rows.push(entry(event, trade_id, fill, Some(pnl), funding)?);
             }
             RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
                 changes.clear(backtest_id);
@@ -186,14 +195,17 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
 }
 
 fn entry(
-    backtest_id: Uuid,
-    sequence: u32,
+    event: &RecordedEvent,
     trade_id: TradeId,
     fill: Fill,
     profit: Option<Decimal>,
+    funding: Option<Decimal>,
 ) -> Result<NewEntry, Poison> {
+    // The first event of a ledger is its opening.
+    let sequence = u32::try_from(event.sequence - 1)
+        .map_err(|_| Poison::Unfit(format!("a fill is event {} of its ledger", event.sequence)))?;
     Ok(NewEntry {
-        backtest_id,
+        backtest_id: aggregate_id(event)?,
         sequence: integer(sequence)?,
         trade_id: trade_id.uuid(),
         side: match fill.side {
@@ -205,6 +217,7 @@ fn entry(
         fee: fill.fee,
         cash_after: fill.cash_after,
         profit,
+        funding,
         time: run_rows::time(fill.time)?,
         reason: fill.reason,
     })

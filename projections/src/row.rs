@@ -18,6 +18,12 @@ pub(crate) fn word<T: for<'a> Deserialize<'a>>(
         .map_err(|error| DatabaseError::Corrupt(format!("{column} `{text}`: {error}")))
 }
 
+/// A count that there may not be.
+pub(crate) fn optional_count(row: &Row, column: &str) -> Result<Option<u32>, DatabaseError> {
+    let stored: Option<i32> = row.try_get(column)?;
+    stored.map(|_| count(row, column)).transpose()
+}
+
 /// A count, stored as an integer.
 pub(crate) fn count(row: &Row, column: &str) -> Result<u32, DatabaseError> {
     let stored: i32 = row.try_get(column)?;

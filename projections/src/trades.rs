@@ -30,7 +30,7 @@ use crate::{
 
 /// Its permanent name.
 pub const NAME: &str = "trades";
-const TABLE: &str = "trades_v2";
+const TABLE: &str = "trades_v3";
 
 pub(crate) const READ_MODEL: ReadModel =
     ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
@@ -40,7 +40,7 @@ pub(crate) const READ_MODEL: ReadModel =
 pub struct TradeRow {
     pub id: TradeId,
     pub backtest_id: BacktestId,
-    /// From 1, in order of entry.
+    /// From 1, in order of entry; a part that was closed on its own has the next number of when it was closed.
     pub number: u32,
     pub direction: Direction,
     pub entry_time: DateTime<Utc>,
@@ -57,6 +57,10 @@ pub struct TradeRow {
     pub entry_reason: String,
     pub exit_reason: Option<String>,
     pub is_ambiguous: bool,
+    /// Received above 0, paid below, and not in `pnl`; none where there was none.
+    pub funding: Option<Decimal>,
+    /// The number of the trade of which this is a part that was closed on its own.
+    pub part_of: Option<u32>,
     /// When its entry was recorded.
     pub created_at: DateTime<Utc>,
 }
@@ -160,14 +164,16 @@ fn read(row: &Row) -> Result<TradeRow, DatabaseError> {
         entry_reason: row.try_get("entry_reason")?,
         exit_reason: row.try_get("exit_reason")?,
         is_ambiguous: row.try_get("is_ambiguous")?,
+        funding: row.try_get("funding")?,
+        part_of: row::optional_count(row, "part_of")?,
         created_at: row.try_get("created_at")?,
     })
 }
 
-/// Trades opened in this batch, and the ends of those opened before it.
+/// Trades opened in this batch, and what became of those opened before it: one row each, the last of them.
 struct TradeChanges {
     opened: RunRows<NewTrade>,
-    closed: Vec<NewTrade>,
+    changed: Vec<NewTrade>,
 }
 
 /// A row to be written.
@@ -188,6 +194,8 @@ struct NewTrade {
     entry_reason: String,
     exit_reason: Option<String>,
     is_ambiguous: bool,
+    funding: Option<Decimal>,
+    part_of: Option<i32>,
     created_at: DateTime<Utc>,
 }
 
@@ -208,6 +216,8 @@ impl RunRow for NewTrade {
         ("entry_reason", Type::TEXT, |row| &row.entry_reason),
         ("exit_reason", Type::TEXT, |row| &row.exit_reason),
         ("is_ambiguous", Type::BOOL, |row| &row.is_ambiguous),
+        ("funding", Type::NUMERIC, |row| &row.funding),
+        ("part_of", Type::INT4, |row| &row.part_of),
         ("created_at", Type::TIMESTAMPTZ, |row| &row.created_at),
     ];
 
@@ -228,19 +238,20 @@ impl Changes for TradeChanges {
     ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         async move {
             self.opened.write(transaction, table).await?;
-            if self.closed.is_empty() {
+            if self.changed.is_empty() {
                 return Ok(());
             }
             let sql = format!(
-                "UPDATE read_models.{table} AS trade SET exit_time = closed.exit_time, \
-                 exit_price = closed.exit_price, pnl = closed.pnl, \
-                 pnl_percentage = closed.pnl_percentage, fees = closed.fees, \
-                 exit_reason = closed.exit_reason, is_ambiguous = closed.is_ambiguous \
-                 FROM json_populate_recordset(NULL::read_models.{table}, $1) AS closed \
-                 WHERE trade.backtest_id = closed.backtest_id AND trade.number = closed.number"
+                "UPDATE read_models.{table} AS trade SET exit_time = changed.exit_time, \
+                 exit_price = changed.exit_price, quantity = changed.quantity, pnl = changed.pnl, \
+                 pnl_percentage = changed.pnl_percentage, fees = changed.fees, \
+                 exit_reason = changed.exit_reason, is_ambiguous = changed.is_ambiguous, \
+                 funding = changed.funding \
+                 FROM json_populate_recordset(NULL::read_models.{table}, $1) AS changed \
+                 WHERE trade.backtest_id = changed.backtest_id AND trade.number = changed.number"
             );
             let statement = transaction.prepare_cached(&sql).await?;
-            transaction.execute(&statement, &[&Json(&self.closed)]).await?;
+            transaction.execute(&statement, &[&Json(&self.changed)]).await?;
             Ok(())
         }
         .boxed()
@@ -254,13 +265,14 @@ fn create(table: &str) -> String {
          direction text NOT NULL, entry_time timestamptz NOT NULL, entry_price numeric NOT NULL, \
          exit_time timestamptz, exit_price numeric, quantity numeric NOT NULL, pnl numeric, \
          pnl_percentage numeric, fees numeric NOT NULL, entry_reason text NOT NULL, \
-         exit_reason text, is_ambiguous boolean NOT NULL, created_at timestamptz NOT NULL, \
+         exit_reason text, is_ambiguous boolean NOT NULL, funding numeric, part_of integer, \
+         created_at timestamptz NOT NULL, \
          PRIMARY KEY (backtest_id, number));"
     )
 }
 
 fn fold(events: &[&RecordedEvent]) -> Folded {
-    let mut changes = TradeChanges { opened: RunRows::new(), closed: Vec::new() };
+    let mut changes = TradeChanges { opened: RunRows::new(), changed: Vec::new() };
     for event in events {
         let backtest_id = aggregate_id(event)?;
         match RunEvent::decode(event)? {
@@ -276,15 +288,38 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
                 entry,
                 fill,
                 pnl,
+                funding,
                 is_ambiguous,
             }) => {
                 let created_at = event.recorded_at;
                 let trade = opened(backtest_id, number, trade_id, direction, entry, created_at)?;
-                changes.close(closed(trade, fill, pnl, is_ambiguous)?);
+                changes.change(closed(trade, fill, pnl, funding, is_ambiguous)?);
+            }
+            RunEvent::Ledger(LedgerEvent::TradeReduced {
+                trade_id,
+                number,
+                of_number,
+                direction,
+                entry,
+                fill,
+                rest,
+                pnl,
+                funding,
+                is_ambiguous,
+            }) => {
+                let created_at = event.recorded_at;
+                let part = opened(backtest_id, number, trade_id, direction, entry, created_at)?;
+                let part = closed(part, fill, pnl, funding, is_ambiguous)?;
+                let part_of = Some(integer(of_number)?);
+                changes.opened.rows.push(NewTrade { part_of, ..part });
+                // Its id does not change.
+                let of_id = TradeId::of(BacktestId::new(backtest_id), of_number);
+                let rest = opened(backtest_id, of_number, of_id, direction, rest, created_at)?;
+                changes.change(rest);
             }
             RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
                 changes.opened.clear(backtest_id);
-                changes.closed.retain(|trade| trade.backtest_id != backtest_id);
+                changes.changed.retain(|trade| trade.backtest_id != backtest_id);
             }
             RunEvent::Ledger(
                 LedgerEvent::LedgerOpened { .. }
@@ -299,17 +334,18 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
 }
 
 impl TradeChanges {
-    /// Completes the trade where it was opened: in this batch (then near its end), or in the table.
-    fn close(&mut self, closed: NewTrade) {
-        let is_it = |open: &&mut NewTrade| {
-            open.number == closed.number && open.backtest_id == closed.backtest_id
+    /// Changes the trade where it was opened: in this batch (then near its end), or in the table.
+    fn change(&mut self, changed: NewTrade) {
+        let is_it = |trade: &&mut NewTrade| {
+            trade.number == changed.number && trade.backtest_id == changed.backtest_id
         };
-        match self.opened.rows.iter_mut().rev().find(is_it) {
-            Some(open) => {
-                let created_at = open.created_at;
-                *open = NewTrade { created_at, ..closed };
-            }
-            None => self.closed.push(closed),
+        if let Some(open) = self.opened.rows.iter_mut().rev().find(is_it) {
+            let created_at = open.created_at;
+            *open = NewTrade { created_at, ..changed };
+        } else if let Some(before) = self.changed.iter_mut().rev().find(is_it) {
+            *before = changed;
+        } else {
+            self.changed.push(changed);
         }
     }
 }
@@ -338,6 +374,8 @@ fn opened(
         entry_reason: entry.reason,
         exit_reason: None,
         is_ambiguous: false,
+        funding: None,
+        part_of: None,
         created_at,
     })
 }
@@ -346,6 +384,7 @@ fn closed(
     open: NewTrade,
     exit: Fill,
     pnl: Decimal,
+    funding: Decimal,
     is_ambiguous: bool,
 ) -> Result<NewTrade, Poison> {
     let fees = open.fees.checked_add(exit.fee);
@@ -358,6 +397,7 @@ fn closed(
         fees: fees.ok_or_else(overflow)?,
         exit_reason: Some(exit.reason),
         is_ambiguous,
+        funding: Some(funding).filter(|funding| !funding.is_zero()),
         ..open
     })
 }

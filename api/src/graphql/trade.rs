@@ -10,7 +10,7 @@ use super::scalars::{Decimal, Time};
 #[derive(Clone, SimpleObject)]
 pub(crate) struct Trade {
     id: ID,
-    /// From 1, in order of entry.
+    /// From 1, in order of entry; a part that was closed on its own took the next number when it was closed.
     number: u32,
     entry_time: Time,
     entry_price: Decimal,
@@ -26,6 +26,10 @@ pub(crate) struct Trade {
     exit_reason: Option<String>,
     /// One candle touched stop-loss and take-profit.
     is_ambiguous: bool,
+    /// Received above 0, paid below; not in `pnl`. Null where there was none.
+    funding: Option<Decimal>,
+    /// The number of the trade of which this is a part that was closed on its own.
+    part_of: Option<u32>,
     created_at: Time,
 }
 
@@ -56,6 +60,8 @@ impl From<TradeRow> for Trade {
             entry_reason: row.entry_reason,
             exit_reason: row.exit_reason,
             is_ambiguous: row.is_ambiguous,
+            funding: row.funding.map(Decimal),
+            part_of: row.part_of,
             created_at: Time(row.created_at),
         }
     }

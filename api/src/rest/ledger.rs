@@ -35,8 +35,11 @@ pub(crate) struct EntryResource {
     cash_after: DecimalText,
     /// Net of both fees; null on entry.
     profit: Option<DecimalText>,
+    /// Settled with the exit: received above 0, paid below. Null where there was none.
+    funding: Option<DecimalText>,
     timestamp: String,
-    /// The rule's text, `stop_loss`, `take_profit` or `end_of_data`.
+    /// The rule's text, `stop_loss`, `take_profit`, `trailing_stop`, `break_even`, `time_stop`, `liquidation` or
+    /// `end_of_data`.
     reason: String,
 }
 
@@ -63,6 +66,7 @@ impl From<LedgerRow> for EntryResource {
             fee: row.fee.into(),
             cash_after: row.cash_after.into(),
             profit: row.profit.map(DecimalText::from),
+            funding: row.funding.map(DecimalText::from),
             timestamp: time_text(row.timestamp),
             reason: row.reason,
         }

@@ -24,7 +24,7 @@ pub(crate) struct Trades;
 pub(crate) struct TradeResource {
     id: String,
     backtest_id: String,
-    /// From 1, in order of entry.
+    /// From 1, in order of entry; a part that was closed on its own took the next number when it was closed.
     number: u32,
     entry_time: String,
     entry_price: DecimalText,
@@ -41,6 +41,10 @@ pub(crate) struct TradeResource {
     exit_reason: Option<String>,
     /// One candle touched stop-loss and take-profit.
     is_ambiguous: bool,
+    /// Received above 0, paid below; not in `pnl`. Null where there was none.
+    funding: Option<DecimalText>,
+    /// The number of the trade of which this is a part that was closed on its own.
+    part_of: Option<u32>,
     created_at: String,
 }
 
@@ -66,6 +70,8 @@ impl From<TradeRow> for TradeResource {
             entry_reason: row.entry_reason,
             exit_reason: row.exit_reason,
             is_ambiguous: row.is_ambiguous,
+            funding: row.funding.map(DecimalText::from),
+            part_of: row.part_of,
             created_at: time_text(row.created_at),
         }
     }

@@ -92,6 +92,7 @@ fn compute(
         strategy: &prepared.strategy,
         candles: &prepared.candles,
         range_start: prepared.selection.warmup_rows,
+        fine: None,
         initial_balance: request.initial_balance,
         lot: prepared.lot,
         timeframe: request.timeframe,
@@ -170,16 +171,12 @@ impl Observer for Recorder<'_> {
         if self.signals.halt().is_some() {
             return ControlFlow::Break(());
         }
-        match step {
-            Step::Opened(trade) => {
-                let entry = self.writer.opened(trade);
-                self.push(entry)?;
-            }
-            Step::Closed(trade) => {
-                let entry = self.writer.closed(trade);
-                self.push(entry)?;
-            }
-            Step::Progress { done, total, .. } => self.signals.set_percent(percent(done, total)),
+        if let Step::Progress { done, total, .. } = step {
+            self.signals.set_percent(percent(done, total));
+        }
+        match self.writer.step(step).transpose() {
+            Some(entry) => self.push(entry)?,
+            None => {}
         }
         if !self.buffer.is_empty() && self.flushed.elapsed() >= FLUSH_EVERY {
             self.flush()?;

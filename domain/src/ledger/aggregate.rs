@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{cash, commands::LedgerCommand, error::LedgerError, events::LedgerEvent};
 use crate::{
     ids::{BacktestId, TradeId},
-    simulation::trade::{Direction, Fill, Side},
+    simulation::{
+        exact,
+        trade::{Direction, Fill, Side},
+    },
 };
 
 /// A ledger as its events left it.
@@ -23,8 +26,9 @@ pub struct Ledger {
     pub total_fees: Decimal,
     /// Of closed trades.
     pub total_pnl: Decimal,
-    /// The trade that is open.
-    pub open_trade: Option<OpenTrade>,
+    /// The trades that are open, in order of entry.
+    #[serde(default)]
+    pub open_trades: Vec<OpenTrade>,
     /// Epoch milliseconds of the last equity point; after one there are no more trades.
     pub last_equity_time: Option<i64>,
     /// The engine of the last restart.
@@ -36,7 +40,10 @@ pub struct Ledger {
 pub struct OpenTrade {
     pub number: u32,
     pub direction: Direction,
+    /// Without what its closed parts took of it.
     pub entry: Fill,
+    /// What the entry did to cash, without what its closed parts took of that.
+    pub entry_change: Decimal,
 }
 
 impl Ledger {
@@ -82,6 +89,7 @@ impl Ledger {
             }
             LedgerEvent::TradeOpened { .. }
             | LedgerEvent::TradeClosed { .. }
+            | LedgerEvent::TradeReduced { .. }
             | LedgerEvent::EquityRecorded { .. }
             | LedgerEvent::LedgerClosed { .. }
                 if !self.is_open =>
@@ -92,6 +100,7 @@ impl Ledger {
                 self.check_opened(*trade_id, *number, *direction, fill)
             }
             closed @ LedgerEvent::TradeClosed { .. } => self.check_closed(closed),
+            reduced @ LedgerEvent::TradeReduced { .. } => self.check_reduced(reduced),
             LedgerEvent::EquityRecorded { points } => {
                 let times = points.iter().map(|point| point.time);
                 let all: Vec<_> = self.last_equity_time.into_iter().chain(times).collect();
@@ -114,42 +123,78 @@ impl Ledger {
         fill: &Fill,
     ) -> Result<(), LedgerError> {
         self.check_trading(trade_id, number)?;
-        if let Some(open) = &self.open_trade {
-            return Err(out_of_order(format!("trade {} is still open", open.number)));
-        }
-        let expected = self.trades_count.saturating_add(1);
-        ensure(number == expected, || format!("trade {number} comes where {expected} is due"))?;
-        let side = match direction {
-            Direction::Long => Side::Buy,
-            Direction::Short => Side::Sell,
-        };
-        Self::check_fill(fill, side, cash::after_entry(self.cash, fill))
+        self.check_next(number)?;
+        Self::check_fill(fill, direction.entry_side(), cash::after_entry(self.cash, fill))
     }
 
     fn check_closed(&self, closed: &LedgerEvent) -> Result<(), LedgerError> {
-        let LedgerEvent::TradeClosed { trade_id, number, direction, entry, fill, pnl, .. } = closed
+        let LedgerEvent::TradeClosed {
+            trade_id, number, direction, entry, fill, pnl, funding, ..
+        } = closed
         else {
             return Ok(());
         };
         self.check_trading(*trade_id, *number)?;
-        let Some(open) = &self.open_trade else {
-            return Err(out_of_order(format!("trade {number} is not open")));
-        };
-        ensure((open.number, open.direction, &open.entry) == (*number, *direction, entry), || {
+        let open = self.open_trade(*number)?;
+        ensure((open.direction, &open.entry) == (*direction, entry), || {
             format!("trade {number} was opened otherwise")
         })?;
         ensure(fill.quantity == entry.quantity, || {
             format!("{} of {} are closed", fill.quantity, entry.quantity)
         })?;
-        let side = match direction {
-            Direction::Long => Side::Sell,
-            Direction::Short => Side::Buy,
+        let cash_after = cash::after_exit(self.cash, fill, *funding, self.open_trades.len() == 1);
+        Self::check_fill(fill, direction.exit_side(), cash_after)?;
+        check_pnl(*pnl, open.entry_change, fill)
+    }
+
+    fn check_reduced(&self, reduced: &LedgerEvent) -> Result<(), LedgerError> {
+        let LedgerEvent::TradeReduced {
+            trade_id,
+            number,
+            of_number,
+            direction,
+            entry,
+            fill,
+            rest,
+            pnl,
+            funding,
+            ..
+        } = reduced
+        else {
+            return Ok(());
         };
-        Self::check_fill(fill, side, cash::after_exit(self.cash, fill))?;
-        let expected = change(entry)?
-            .checked_add(change(fill)?)
-            .ok_or_else(|| out_of_order("the pnl leaves the exact range".to_owned()))?;
-        ensure(*pnl == expected, || format!("the pnl is {pnl} where {expected} follows"))
+        self.check_trading(*trade_id, *number)?;
+        self.check_next(*number)?;
+        let open = self.open_trade(*of_number)?;
+        ensure(fill.quantity == entry.quantity && fill.quantity < open.entry.quantity, || {
+            format!("{} of {} are no part", fill.quantity, open.entry.quantity)
+        })?;
+        let part = Fill {
+            quantity: fill.quantity,
+            fee: share(open.entry.fee, fill, open)?,
+            ..open.entry.clone()
+        };
+        let left = Fill {
+            quantity: open.entry.quantity - part.quantity,
+            fee: open.entry.fee - part.fee,
+            ..open.entry.clone()
+        };
+        ensure((open.direction, &part, &left) == (*direction, entry, rest), || {
+            format!("trade {of_number} does not split into these parts")
+        })?;
+        let cash_after = cash::after_exit(self.cash, fill, *funding, false);
+        Self::check_fill(fill, direction.exit_side(), cash_after)?;
+        check_pnl(*pnl, share(open.entry_change, fill, open)?, fill)
+    }
+
+    fn open_trade(&self, number: u32) -> Result<&OpenTrade, LedgerError> {
+        let found = self.open_trades.iter().find(|open| open.number == number);
+        found.ok_or_else(|| out_of_order(format!("trade {number} is not open")))
+    }
+
+    fn check_next(&self, number: u32) -> Result<(), LedgerError> {
+        let expected = self.trades_count.saturating_add(1);
+        ensure(number == expected, || format!("trade {number} comes where {expected} is due"))
     }
 
     fn check_trading(&self, trade_id: TradeId, number: u32) -> Result<(), LedgerError> {
@@ -167,7 +212,6 @@ impl Ledger {
         ensure(fill.price > Decimal::ZERO && fill.quantity > Decimal::ZERO, || {
             format!("{} units at {} are no fill", fill.quantity, fill.price)
         })?;
-        ensure(fill.fee >= Decimal::ZERO, || format!("the fee is {}", fill.fee))?;
         let follows =
             cash_after.ok_or_else(|| out_of_order("cash leaves the exact range".to_owned()))?;
         ensure(fill.cash_after == follows, || {
@@ -193,8 +237,8 @@ impl Ledger {
         ensure(*total_fees == self.total_fees, || {
             format!("the fees are {total_fees} where {} follow", self.total_fees)
         })?;
-        if self.open_trade.is_some() {
-            // An open trade is marked at the last close, which the ledger does not know.
+        if !self.open_trades.is_empty() {
+            // Open trades are marked at the last close, which the ledger does not know.
             return Ok(());
         }
         ensure(*total_pnl == self.total_pnl, || {
@@ -214,12 +258,27 @@ impl Ledger {
             }
             LedgerEvent::TradeOpened { number, direction, fill, .. } => {
                 self.trades_count = *number;
-                self.open_trade =
-                    Some(OpenTrade { number: *number, direction: *direction, entry: fill.clone() });
+                self.open_trades.push(OpenTrade {
+                    number: *number,
+                    direction: *direction,
+                    entry: fill.clone(),
+                    entry_change: cash::change(fill).unwrap_or_default(),
+                });
                 self.advance_cash(fill);
             }
-            LedgerEvent::TradeClosed { fill, pnl, .. } => {
-                self.open_trade = None;
+            LedgerEvent::TradeClosed { number, fill, pnl, .. } => {
+                self.open_trades.retain(|open| open.number != *number);
+                self.total_pnl = self.total_pnl.saturating_add(*pnl);
+                self.advance_cash(fill);
+            }
+            LedgerEvent::TradeReduced { number, of_number, fill, rest, pnl, .. } => {
+                self.trades_count = *number;
+                let is_it = |open: &&mut OpenTrade| open.number == *of_number;
+                if let Some(open) = self.open_trades.iter_mut().find(is_it) {
+                    let taken = share(open.entry_change, fill, open).unwrap_or_default();
+                    open.entry_change -= taken;
+                    open.entry = rest.clone();
+                }
                 self.total_pnl = self.total_pnl.saturating_add(*pnl);
                 self.advance_cash(fill);
             }
@@ -241,6 +300,20 @@ impl Ledger {
         self.total_fees = self.total_fees.saturating_add(fill.fee);
         self.cash = fill.cash_after;
     }
+}
+
+/// That a trade's pnl is what its share of the entry and its exit did to cash.
+fn check_pnl(pnl: Decimal, entry_change: Decimal, exit: &Fill) -> Result<(), LedgerError> {
+    let expected = entry_change
+        .checked_add(change(exit)?)
+        .ok_or_else(|| out_of_order("the pnl leaves the exact range".to_owned()))?;
+    ensure(pnl == expected, || format!("the pnl is {pnl} where {expected} follows"))
+}
+
+/// What `part` takes of an amount of the whole trade.
+fn share(amount: Decimal, part: &Fill, of: &OpenTrade) -> Result<Decimal, LedgerError> {
+    exact::share(amount, part.quantity, of.entry.quantity)
+        .ok_or_else(|| out_of_order("a part leaves the exact range".to_owned()))
 }
 
 fn change(fill: &Fill) -> Result<Decimal, LedgerError> {

@@ -7,7 +7,7 @@ use crate::{
     ids::{BacktestId, TradeId},
     market::{Symbol, Timeframe},
     simulation::{
-        Outcome,
+        Outcome, Step,
         equity::equity_points,
         hash::{CanonicalError, Digest},
         outcome::EquityPoint,
@@ -23,6 +23,8 @@ pub const POINTS_PER_EVENT: usize = 250;
 pub enum EntryError {
     #[error("trade {0} has no exit")]
     NotClosed(u32),
+    #[error("trade {0} is not a part of another")]
+    NotAPart(u32),
     #[error("the sum of the fees leaves the exact range")]
     Overflow,
     #[error(transparent)]
@@ -106,11 +108,51 @@ impl LedgerWriter {
             entry: normalized(&trade.entry),
             fill: normalized(exit),
             pnl: pnl.normalize(),
+            funding: trade.funding.normalize(),
             is_ambiguous: trade.is_ambiguous,
         };
         self.count(exit)?;
         self.hasher.add(&event)?;
         Ok(event)
+    }
+
+    /// The event of a part that was closed on its own; `rest` is what is left of its trade.
+    ///
+    /// # Errors
+    /// A trade that is none, a payload that canonical JSON cannot hold, fees beyond the exact range.
+    pub fn reduced(&mut self, part: &Trade, rest: &Trade) -> Result<LedgerEvent, EntryError> {
+        let (Some(exit), Some(pnl)) = (&part.exit, part.pnl) else {
+            return Err(EntryError::NotClosed(part.number));
+        };
+        let event = LedgerEvent::TradeReduced {
+            trade_id: TradeId::of(self.backtest_id, part.number),
+            number: part.number,
+            of_number: part.part_of.ok_or(EntryError::NotAPart(part.number))?,
+            direction: part.direction,
+            entry: normalized(&part.entry),
+            fill: normalized(exit),
+            rest: normalized(&rest.entry),
+            pnl: pnl.normalize(),
+            funding: part.funding.normalize(),
+            is_ambiguous: part.is_ambiguous,
+        };
+        self.trades_count += 1;
+        self.count(exit)?;
+        self.hasher.add(&event)?;
+        Ok(event)
+    }
+
+    /// The event of one of the engine's steps; progress makes none.
+    ///
+    /// # Errors
+    /// As [`Self::opened`], [`Self::closed`] and [`Self::reduced`].
+    pub fn step(&mut self, step: Step<'_>) -> Result<Option<LedgerEvent>, EntryError> {
+        match step {
+            Step::Opened(trade) => self.opened(trade).map(Some),
+            Step::Closed(trade) => self.closed(trade).map(Some),
+            Step::Reduced { part, rest } => self.reduced(part, rest).map(Some),
+            Step::Progress { .. } => Ok(None),
+        }
     }
 
     /// The rest of the ledger; `open_time` are those of the range's candles, as many as the outcome's equity.
@@ -190,6 +232,8 @@ mod tests {
             entry: fill(Side::Buy, "4285.080", "9.99", "0.50", "rsi(14) < 30"),
             exit: Some(fill(Side::Sell, "4108.37", "9.570", "9573.00210", "end_of_data")),
             pnl: Some(decimal("-431.29430")),
+            funding: Decimal::ZERO,
+            part_of: None,
             is_ambiguous: false,
         }
     }
@@ -201,7 +245,10 @@ mod tests {
             equity,
             metrics: Metrics { total_pnl, ..Metrics::default() },
             shortfall: Decimal::ZERO,
+            funding: Decimal::ZERO,
             final_balance: decimal("9573.00210"),
+            final_balance_stop_first: decimal("9573.00210"),
+            final_balance_target_first: decimal("9573.00210"),
             ambiguous_trades_count: 0,
             warnings: Vec::new(),
             rejections: Vec::new(),
@@ -276,6 +323,7 @@ mod tests {
                 LedgerEvent::LedgerOpened { .. }
                 | LedgerEvent::TradeOpened { .. }
                 | LedgerEvent::TradeClosed { .. }
+                | LedgerEvent::TradeReduced { .. }
                 | LedgerEvent::LedgerRestarted { .. }
                 | LedgerEvent::LedgerClosed { .. } => 0,
             })

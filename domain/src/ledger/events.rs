@@ -36,6 +36,30 @@ pub enum LedgerEvent {
         fill: Fill,
         /// Net of both fees.
         pnl: Decimal,
+        /// Received above 0, paid below, while it was open; not in `pnl`.
+        #[serde(default, skip_serializing_if = "Decimal::is_zero")]
+        funding: Decimal,
+        is_ambiguous: bool,
+    },
+    /// A part of an open trade is closed and becomes a trade of its own.
+    TradeReduced {
+        /// Of the part.
+        trade_id: TradeId,
+        /// Of the part.
+        number: u32,
+        /// Of the trade that stays open.
+        of_number: u32,
+        direction: Direction,
+        /// The part's share of the entry: quantity and fee.
+        entry: Fill,
+        fill: Fill,
+        /// What is left of the entry.
+        rest: Fill,
+        /// Net of the part's share of the entry and its own fee.
+        pnl: Decimal,
+        /// The part's share.
+        #[serde(default, skip_serializing_if = "Decimal::is_zero")]
+        funding: Decimal,
         is_ambiguous: bool,
     },
     /// The equity at the end of days, up to 250 points; after the last trade.
@@ -65,6 +89,7 @@ impl DomainEvent for LedgerEvent {
             Self::LedgerOpened { .. } => "LedgerOpened",
             Self::TradeOpened { .. } => "TradeOpened",
             Self::TradeClosed { .. } => "TradeClosed",
+            Self::TradeReduced { .. } => "TradeReduced",
             Self::EquityRecorded { .. } => Self::EQUITY_RECORDED,
             Self::LedgerRestarted { .. } => "LedgerRestarted",
             Self::LedgerClosed { .. } => "LedgerClosed",

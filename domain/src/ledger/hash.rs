@@ -29,6 +29,7 @@ impl LedgerHasher {
             LedgerEvent::LedgerOpened { .. }
             | LedgerEvent::TradeOpened { .. }
             | LedgerEvent::TradeClosed { .. }
+            | LedgerEvent::TradeReduced { .. }
             | LedgerEvent::EquityRecorded { .. } => {}
         }
         let mut payload = serde_json::to_value(event)?;

@@ -62,6 +62,7 @@ fn trade_closed(number: u32, entry: Fill, fill: Fill, pnl: &str) -> LedgerEvent 
         entry,
         fill,
         pnl: decimal(pnl),
+        funding: Decimal::ZERO,
         is_ambiguous: false,
     }
 }
@@ -129,7 +130,7 @@ fn a_whole_ledger_is_recorded_at_once_or_in_any_chunks() {
 fn one_wrong_entry_refuses_all() {
     let [first, _] = first_trade();
     let error = refusal(vec![], vec![opened(), first.clone(), first]);
-    assert_eq!(error, LedgerError::OutOfOrder("trade 1 is still open".to_owned()));
+    assert_eq!(error, LedgerError::OutOfOrder("trade 1 comes where 2 is due".to_owned()));
 }
 
 #[rstest]
@@ -157,11 +158,11 @@ fn the_order_of_a_ledger_is_kept(
 #[rstest]
 #[case::a_skipped_number(1, trade_opened(2, entry()), "trade 2 comes where 1 is due")]
 #[case::an_exit_without_entry(1, first_trade()[1].clone(), "trade 1 is not open")]
-#[case::a_second_entry(2, trade_opened(2, entry()), "trade 1 is still open")]
+#[case::an_entry_again(2, trade_opened(1, entry()), "trade 1 comes where 2 is due")]
 #[case::an_exit_of_another_trade(
     2,
     trade_closed(2, entry(), exit(), "351.48147948"),
-    "opened otherwise"
+    "trade 2 is not open"
 )]
 #[case::another_entry(2, trade_closed(1, exit(), exit(), "351.48147948"), "opened otherwise")]
 #[case::a_number_again(3, trade_opened(1, entry()), "trade 1 comes where 2 is due")]
@@ -176,10 +177,10 @@ fn the_order_of_a_ledger_is_kept(
 )]
 #[case::a_price_of_zero(1, trade_opened(1, fill(Side::Buy, "0", "1", "0", "10000")), "no fill")]
 #[case::no_quantity(1, trade_opened(1, fill(Side::Buy, "1", "0", "0", "10000")), "no fill")]
-#[case::a_negative_fee(
+#[case::a_rebate_that_cash_does_not_show(
     1,
-    trade_opened(1, fill(Side::Buy, "1", "1", "-1", "10000")),
-    "the fee is -1"
+    trade_opened(1, fill(Side::Buy, "1", "1", "-1", "9999")),
+    "cash is 9999 where 10000 follows"
 )]
 #[case::cash_that_is_a_digit_off(
     1,
@@ -260,6 +261,7 @@ fn a_short_sells_first_and_what_cash_cannot_pay_is_lost() {
         entry: sold.clone(),
         fill: bought,
         pnl: decimal("-15035"),
+        funding: Decimal::ZERO,
         is_ambiguous: false,
     };
     let entries = vec![opened(), short(1, sold), covered, closed(1, 2, "35", "-15035", "0")];
@@ -306,4 +308,87 @@ fn a_repeated_restart_makes_no_event() {
 #[case::another_engine_restarted_it(vec![opened(), restarted("3")], LedgerError::NotOpen)]
 fn a_restart_is_refused(#[case] given: Vec<LedgerEvent>, #[case] expected: LedgerError) {
     TestFramework::<Ledger>::with(()).given(given).when(restart("2")).then_expect_error(expected);
+}
+
+/// 3 units at 100 with a fee of 1; a third of that is 0.33333333.
+fn threefold() -> [LedgerEvent; 2] {
+    [opened(), trade_opened(1, fill(Side::Buy, "100", "3", "1", "9699"))]
+}
+
+fn reduced(entry: Fill, rest: Fill, exit: Fill, pnl: &str) -> LedgerEvent {
+    LedgerEvent::TradeReduced {
+        trade_id: TradeId::of(BacktestId::default(), 2),
+        number: 2,
+        of_number: 1,
+        direction: Direction::Long,
+        entry,
+        fill: exit,
+        rest,
+        pnl: decimal(pnl),
+        funding: Decimal::ZERO,
+        is_ambiguous: false,
+    }
+}
+
+#[test]
+fn a_part_takes_its_share_of_the_entry_and_the_rest_what_is_left_of_it() {
+    let part = fill(Side::Buy, "100", "1", "0.33333333", "9699");
+    let rest = fill(Side::Buy, "100", "2", "0.66666667", "9699");
+    // A share of the cash change: 301 / 3 = 100.33333333, and 200.66666667 stay.
+    let entries = [
+        reduced(part, rest.clone(), fill(Side::Sell, "110", "1", "0.5", "9808.5"), "9.16666667"),
+        trade_closed(1, rest, fill(Side::Sell, "120", "2", "0.5", "10048"), "38.83333333"),
+        closed(2, 3, "2", "48", "10048"),
+    ];
+    let given = TestFramework::<Ledger>::with(()).given(threefold().to_vec());
+    given.when(LedgerCommand::Record(entries.to_vec())).then_expect_events(entries.to_vec());
+}
+
+#[rstest]
+#[case::another_share("1", "0.3", "0.7", "109.5", "does not split")]
+#[case::all_of_it("3", "1", "0", "9998.5", "are no part")]
+#[case::other_cash("1", "0.33333333", "0.66666667", "9808", "cash is 9808")]
+fn a_part_that_does_not_follow_is_refused(
+    #[case] quantity: &str,
+    #[case] fee: &str,
+    #[case] rest_fee: &str,
+    #[case] cash: &str,
+    #[case] part: &str,
+) {
+    let left = (decimal("3") - decimal(quantity)).to_string();
+    let event = reduced(
+        fill(Side::Buy, "100", quantity, fee, "9699"),
+        fill(Side::Buy, "100", &left, rest_fee, "9699"),
+        fill(Side::Sell, "110", quantity, "0.5", cash),
+        "9.16666667",
+    );
+    let error = refusal(threefold().to_vec(), vec![event]);
+    let LedgerError::OutOfOrder(reason) = &error else { panic!("{error:?}") };
+    assert!(reason.contains(part), "{reason}");
+}
+
+#[test]
+fn trades_may_overlap_and_funding_is_settled_with_an_exit() {
+    let second = trade_opened(2, fill(Side::Buy, "100", "1", "0", "9599"));
+    let LedgerEvent::TradeClosed { trade_id, number, direction, entry, pnl, .. } = trade_closed(
+        1,
+        fill(Side::Buy, "100", "3", "1", "9699"),
+        fill(Side::Buy, "1", "1", "0", "0"),
+        "-1",
+    ) else {
+        unreachable!()
+    };
+    let with_funding = LedgerEvent::TradeClosed {
+        trade_id,
+        number,
+        direction,
+        entry,
+        fill: fill(Side::Sell, "100", "3", "0", "9896.5"),
+        pnl,
+        funding: decimal("-2.5"),
+        is_ambiguous: false,
+    };
+    let entries = vec![second, with_funding];
+    let given = TestFramework::<Ledger>::with(()).given(threefold().to_vec());
+    given.when(LedgerCommand::Record(entries.clone())).then_expect_events(entries);
 }

@@ -1,26 +1,27 @@
-//! Sizing as backtesting.py 0.6.6 does it, with its own cash in `f64`: a cent's millionth can move a quantity by a lot.
+//! The cash of backtesting.py 0.6.6 in `f64`, for its sizing: a cent's millionth can move a quantity by a lot.
 
 use rust_decimal::Decimal;
 
-use super::{
-    SimulationError,
-    costs::{Costs, overflow},
-    exact,
-    rules::Sizing,
-    sizing::Offer,
-    trade::Direction,
-};
+use super::{costs::Costs, exact, trade::Direction};
 
 /// Its default size, `1 - sys.float_info.epsilon`.
-const LARGEST_FRACTION: f64 = 1.0 - f64::EPSILON;
+pub(crate) const LARGEST_FRACTION: f64 = 1.0 - f64::EPSILON;
 
 /// What `_Broker` counts. It simulates in whole lots: prices are those of one lot.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Broker {
     cash: f64,
     lot: f64,
+    leverage: f64,
     commission: f64,
     commission_fixed: f64,
+    /// In order of entry.
+    trades: Vec<Trade>,
+}
+
+#[derive(Debug)]
+struct Trade {
+    number: u32,
     /// In lots, negative for a short.
     size: f64,
     entry_price: f64,
@@ -28,59 +29,79 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// With `cash` and no position.
-    pub(crate) fn new(cash: Decimal, lot: Decimal, costs: &Costs) -> Self {
+    pub(crate) fn new(cash: Decimal, lot: Decimal, leverage: Decimal, costs: &Costs) -> Self {
         Self {
             cash: exact::to_f64(cash),
             lot: exact::to_f64(lot),
+            leverage: exact::to_f64(leverage),
             commission: exact::to_f64(costs.commission),
             commission_fixed: exact::to_f64(costs.commission_fixed),
-            size: 0.0,
-            entry_price: 0.0,
+            trades: Vec::new(),
         }
     }
 
-    /// The quantity that `_process_orders` finds, its quirks included, or why there is none.
-    pub(crate) fn quantity(
+    /// Lots of a trade, negative for a short; 0 when it is not open.
+    pub(crate) fn size(&self, number: u32) -> f64 {
+        self.find(number).map_or(0.0, |trade| trade.size)
+    }
+
+    /// What one lot of an order of `size` lots (or that fraction) costs at `price`. The fee is that of the order's
+    /// size: with a fraction, a fixed one counts once a lot.
+    pub(crate) fn unit_cost(
         &self,
-        offer: &Offer,
-        sizing: Sizing,
         costs: &Costs,
-    ) -> Result<Result<Decimal, String>, SimulationError> {
-        let fraction = match sizing {
-            Sizing::AllIn => LARGEST_FRACTION,
-            Sizing::PercentOfEquity(fraction) => fraction.min(LARGEST_FRACTION),
-            Sizing::FixedQuantity(_) | Sizing::FixedAmount(_) | Sizing::RiskPercentage(_) => {
-                return offer.quantity(sizing, costs);
-            }
-        };
-        let price = offer.price * self.lot;
-        // The fee of a fractional size: a fixed one counts once a lot.
-        let fee = self.fee(fraction, price);
-        let unit_cost = costs.entry_price(price, offer.direction) + fee / fraction;
-        let lots = floor_divide(self.cash.max(0.0) * fraction, unit_cost);
-        let quantity = exact::round_f64(lots)
-            .and_then(|lots| exact::multiply(lots, offer.lot))
-            .ok_or_else(|| overflow("a quantity"))?;
-        Ok(if quantity > Decimal::ZERO { Ok(quantity) } else { Err(offer.too_little()) })
+        price: f64,
+        size: f64,
+        direction: Direction,
+    ) -> f64 {
+        let price = price * self.lot;
+        costs.entry_price(price, direction) + self.fee(size, price) / size
+    }
+
+    /// The free margin, levered, with what is held valued at `close`.
+    pub(crate) fn spendable(&self, close: f64) -> f64 {
+        let close = close * self.lot;
+        let profit = |trade: &Trade| trade.size * (close - trade.entry_price);
+        let equity = self.cash + self.trades.iter().map(profit).sum::<f64>();
+        let margin = |trade: &Trade| trade.size.abs() * close / self.leverage;
+        let used = self.trades.iter().map(margin).sum::<f64>();
+        (equity - used).max(0.0) * self.leverage
+    }
+
+    /// A quantity in whole lots.
+    pub(crate) fn lots(&self, quantity: Decimal) -> f64 {
+        (exact::to_f64(quantity) / self.lot).round()
     }
 
     /// As `_open_trade` with a spread-adjusted price.
-    pub(crate) fn open(&mut self, direction: Direction, quantity: Decimal, price: f64) {
-        let lots = (exact::to_f64(quantity) / self.lot).round();
-        self.size = match direction {
+    pub(crate) fn open(&mut self, number: u32, direction: Direction, lots: f64, price: f64) {
+        let size = match direction {
             Direction::Long => lots,
             Direction::Short => -lots,
         };
-        self.entry_price = price * self.lot;
-        self.cash -= self.fee(self.size, self.entry_price);
+        let entry_price = price * self.lot;
+        self.cash -= self.fee(size, entry_price);
+        self.trades.push(Trade { number, size, entry_price });
     }
 
-    /// As `_close_trade`.
-    pub(crate) fn close(&mut self, price: f64) {
+    /// As `_reduce_trade` and `_close_trade`, by so many lots.
+    pub(crate) fn reduce(&mut self, number: u32, lots: f64, price: f64) {
         let price = price * self.lot;
-        let profit = self.size * (price - self.entry_price);
-        self.cash += profit - self.fee(self.size, price);
-        self.size = 0.0;
+        let fee = self.fee(lots, price);
+        let Some(place) = self.trades.iter().position(|trade| trade.number == number) else {
+            return;
+        };
+        let trade = &mut self.trades[place];
+        let size = lots.copysign(trade.size);
+        self.cash += size * (price - trade.entry_price) - fee;
+        trade.size -= size;
+        if trade.size == 0.0 {
+            self.trades.remove(place);
+        }
+    }
+
+    fn find(&self, number: u32) -> Option<&Trade> {
+        self.trades.iter().find(|trade| trade.number == number)
     }
 
     fn fee(&self, size: f64, price: f64) -> f64 {
@@ -89,7 +110,7 @@ impl Broker {
 }
 
 /// Python's `//` on floats: `(a - fmod(a, b)) / b`, then to the nearest whole number at or below.
-fn floor_divide(a: f64, b: f64) -> f64 {
+pub(crate) fn floor_divide(a: f64, b: f64) -> f64 {
     let quotient = (a - a % b) / b;
     let floor = quotient.floor();
     if quotient - floor > 0.5 { floor + 1.0 } else { floor }

@@ -15,10 +15,21 @@ pub(crate) struct Costs {
     entry_rate: f64,
     /// Fraction of the price, against you on exits at market or by a stop.
     exit_rate: f64,
-    /// Fraction of notional a side.
+    /// Fraction of the candle's range, against you before the rates.
+    range_rate: f64,
+    /// Fraction of notional a side, of market and stop fills.
     pub(crate) commission: Decimal,
+    /// Fraction of notional a side, of limit and target fills.
+    maker_commission: Decimal,
     /// Quote money a fill.
     pub(crate) commission_fixed: Decimal,
+}
+
+/// Whether a fill takes what others offer (market and stop orders) or was itself on offer (limits and targets).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Liquidity {
+    Taker,
+    Maker,
 }
 
 impl Costs {
@@ -31,10 +42,13 @@ impl Costs {
             // Its spread is paid on entries alone.
             Preset::BacktestingPy => slippage,
         };
+        let maker = settings.commission_maker.unwrap_or(settings.commission);
         Ok(Self {
             entry_rate: (slippage + spread) / 1e4,
             exit_rate: exit_bps / 1e4,
+            range_rate: settings.slippage_range_percentage.get() / 100.0,
             commission: written(settings.commission.get())?,
+            maker_commission: written(maker.get())?,
             commission_fixed: written(settings.commission_fixed.get())?,
         })
     }
@@ -49,9 +63,33 @@ impl Costs {
         worse(price, self.exit_rate, direction.exit_side())
     }
 
+    /// `price` with the slippage that the candle's range asks for; never beyond its ends.
+    pub(crate) fn slipped(&self, price: f64, side: Side, low: f64, high: f64) -> f64 {
+        if self.range_rate == 0.0 {
+            return price;
+        }
+        let slip = self.range_rate * (high - low);
+        match side {
+            Side::Buy => (price + slip).min(high.max(price)),
+            Side::Sell => (price - slip).max(low.min(price)),
+        }
+    }
+
+    /// Fraction of notional a side.
+    pub(crate) fn rate(&self, liquidity: Liquidity) -> Decimal {
+        match liquidity {
+            Liquidity::Taker => self.commission,
+            Liquidity::Maker => self.maker_commission,
+        }
+    }
+
     /// Quote money for a fill of that notional.
-    pub(crate) fn fee(&self, notional: Decimal) -> Result<Decimal, SimulationError> {
-        exact::multiply_add(notional, self.commission, self.commission_fixed)
+    pub(crate) fn fee(
+        &self,
+        notional: Decimal,
+        liquidity: Liquidity,
+    ) -> Result<Decimal, SimulationError> {
+        exact::multiply_add(notional, self.rate(liquidity), self.commission_fixed)
             .ok_or_else(|| overflow("a fee"))
     }
 }

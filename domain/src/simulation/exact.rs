@@ -59,6 +59,12 @@ pub(crate) fn multiply_add(a: Decimal, b: Decimal, c: Decimal) -> Option<Decimal
     round(lift(product, product_scale)?.checked_add(lift(c.mantissa(), c.scale())?)?, scale)
 }
 
+/// `amount × part ÷ whole`, rounded; none on overflow. `whole` is not 0.
+pub(crate) fn share(amount: Decimal, part: Decimal, whole: Decimal) -> Option<Decimal> {
+    let share = amount.checked_mul(part.checked_div(whole)?)?;
+    Some(share.round_dp(SCALE).normalize())
+}
+
 fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
     let (mantissa, scale) = if scale <= SCALE {
         (mantissa, scale)

@@ -33,7 +33,12 @@ use std::ops::ControlFlow;
 
 use rust_decimal::Decimal;
 
-use self::{engine::Engine, rule_set::RuleSet};
+use self::{
+    engine::{Engine, Tie},
+    rule_set::RuleSet,
+    rules::{EntryOrder, PositionMode},
+    settings::{Intrabar, Preset},
+};
 use crate::market::Timeframe;
 
 /// The engine's version: part of every result hash, raised only when a golden hash changes.
@@ -48,6 +53,8 @@ pub struct Input<'a> {
     pub candles: &'a Candles,
     /// Index of the first candle that belongs to the range; those before serve indicators only.
     pub range_start: usize,
+    /// Finer candles of the same symbol, for `intrabar: lower_timeframe`; they may have gaps.
+    pub fine: Option<&'a Candles>,
     /// Quote money at the start, above 0.
     pub initial_balance: Decimal,
     /// Quantities are floored to multiples of it.
@@ -65,6 +72,8 @@ pub enum Step<'a> {
     Opened(&'a Trade),
     /// A trade was closed.
     Closed(&'a Trade),
+    /// A part of a trade was closed as a trade of its own; `rest` is what is left of it.
+    Reduced { part: &'a Trade, rest: &'a Trade },
     /// Candles done and in all, and the equity now; at least every few thousand candles.
     Progress { done: usize, total: usize, equity: f64 },
 }
@@ -109,9 +118,60 @@ pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, Si
             ControlFlow::Break(()) => Err(SimulationError::Stopped),
         }
     })?;
-    let mut engine = Engine::try_new(*input, rules, observer)?;
+    let tie = Tie::of(input.settings.intrabar);
+    let mut engine = Engine::try_new(*input, &rules, observer, tie)?;
     engine.walk(first_evaluated)?;
-    engine.outcome(first_evaluated, first_defined)
+    let mut outcome = engine.outcome(first_evaluated, first_defined)?;
+    if outcome.ambiguous_trades_count > 0 {
+        let mut watch = Watch { observer, total };
+        let mut engine = Engine::try_new(*input, &rules, &mut watch, tie.other())?;
+        engine.walk(first_evaluated)?;
+        let other = match tie {
+            Tie::StopFirst => &mut outcome.final_balance_target_first,
+            Tie::TargetFirst => &mut outcome.final_balance_stop_first,
+        };
+        *other = engine.final_balance()?;
+    }
+    Ok(outcome)
+}
+
+impl Input<'_> {
+    /// Whether one trade at a time, entered at market and left by rule or at fixed levels, is all there is.
+    fn is_plain(&self) -> bool {
+        let config = &self.strategy.config;
+        let settings = self.settings;
+        settings.preset == Preset::Backtrail
+            && settings.leverage.get() == 1.0
+            && settings.maintenance() == 0.0
+            && settings.funding_rate.get() == 0.0
+            && (settings.intrabar != Intrabar::LowerTimeframe || self.fine.is_none())
+            && self.strategy.partial_exit.is_none()
+            && config.entry_order == EntryOrder::Market
+            && config.trailing_stop.is_none()
+            && config.break_even.is_none()
+            && config.max_candles.is_none()
+            && config.partial_take_profits.is_empty()
+            && config.max_entries == 1
+            && config.position_mode == PositionMode::Single
+    }
+}
+
+/// Passes on that a second walk goes on, and whether to stop it; its trades are not those of the run.
+struct Watch<'a> {
+    observer: &'a mut dyn Observer,
+    total: usize,
+}
+
+impl Observer for Watch<'_> {
+    fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        match step {
+            Step::Opened(_) | Step::Closed(_) | Step::Reduced { .. } => ControlFlow::Continue(()),
+            Step::Progress { equity, .. } => {
+                let total = self.total;
+                self.observer.observe(Step::Progress { done: total, total, equity })
+            }
+        }
+    }
 }
 
 /// Why a simulation has no outcome.

@@ -9,15 +9,22 @@ use super::{metrics::Metrics, trade::Trade};
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// In order of entry; only the last may be open (`leave_open`).
+    /// By number; some may be open (`leave_open`).
     pub trades: Vec<Trade>,
     /// Equity at the close of each candle of the range.
     pub equity: Vec<f64>,
     pub metrics: Metrics,
-    /// Cash, an open trade marked at the last close.
+    /// Cash, open trades marked at the last close.
     pub final_balance: Decimal,
-    /// What a liquidation or an exit lost beyond all cash: initial balance + Σ pnl + shortfall = final balance.
+    /// The final balance if the stop-loss always came first where that is not known; the same when it always is.
+    pub final_balance_stop_first: Decimal,
+    /// The final balance if the target always came first where that is not known.
+    pub final_balance_target_first: Decimal,
+    /// What a liquidation or an exit lost beyond all cash:
+    /// initial balance + Σ pnl + shortfall + funding = final balance.
     pub shortfall: Decimal,
+    /// Funding, that of open trades included: received above 0, paid below.
+    pub funding: Decimal,
     /// Trades whose result depended on which of stop-loss and take-profit came first in a candle.
     pub ambiguous_trades_count: u32,
     pub warnings: Vec<Warning>,

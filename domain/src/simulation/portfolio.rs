@@ -1,36 +1,43 @@
-//! Cash and the position: every fill changes them by exactly what it says.
+//! Cash and positions: every fill changes them by exactly what it says.
 
 use rust_decimal::Decimal;
 
 use super::{
     SimulationError,
-    costs::{Costs, overflow},
+    costs::{Costs, Liquidity, overflow},
     exact,
     trade::{Direction, Fill, Side, Trade},
 };
 
-/// Cash, the open position and all trades so far.
+/// Cash, the open positions and all trades so far.
 #[derive(Debug)]
 pub(crate) struct Portfolio {
     pub(crate) cash: Decimal,
-    /// In order of entry; the last is open while there is a position.
+    /// `cash` as the nearest real number.
+    cash_real: f64,
+    /// In order of entry; a part that is closed on its own takes the next place when it is closed.
     pub(crate) trades: Vec<Trade>,
-    pub(crate) position: Option<Position>,
-    /// What closing lost beyond all cash: cash is never below 0 after an exit.
+    /// What is held, in order of entry.
+    pub(crate) open: Vec<Position>,
+    /// What closing lost beyond all cash: without a position, cash is never below 0.
     pub(crate) shortfall: Decimal,
+    /// Funding that was settled so far.
+    settled_funding: Decimal,
 }
 
-/// What is held. Prices and quantity as `f64`, for marking and comparing.
+/// The open part of a trade. The quantity also as `f64`, for marking and comparing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Position {
+    /// Number of its trade.
+    pub(crate) number: u32,
     pub(crate) direction: Direction,
     pub(crate) quantity: Decimal,
     /// The quantity, negative for a short.
     pub(crate) signed_quantity: f64,
-    pub(crate) cash: f64,
-    pub(crate) stop_loss: Option<f64>,
-    pub(crate) take_profit: Option<f64>,
+    /// What its entry did to cash, less what its closed parts took of that.
     entry_change: Decimal,
+    /// Accrued and not yet settled.
+    funding: Decimal,
 }
 
 /// A fill about to happen; its price holds slippage and spread.
@@ -39,86 +46,227 @@ pub(crate) struct Execution {
     /// Epoch milliseconds UTC of the candle.
     pub(crate) time: i64,
     pub(crate) price: Decimal,
+    pub(crate) liquidity: Liquidity,
     pub(crate) reason: String,
 }
 
-/// Where a position is left at a loss and with a profit.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Exits {
-    pub(crate) stop_loss: Option<f64>,
-    pub(crate) take_profit: Option<f64>,
+/// What there is to spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Funds {
+    /// Cash and the worth of what is held.
+    pub(crate) equity: Decimal,
+    /// Equity without the margin of what is held.
+    pub(crate) free: Decimal,
 }
 
 impl Portfolio {
     /// `cash` and nothing else.
     pub(crate) fn new(cash: Decimal) -> Self {
-        Self { cash, trades: Vec::new(), position: None, shortfall: Decimal::ZERO }
+        Self {
+            cash,
+            cash_real: exact::to_f64(cash),
+            trades: Vec::new(),
+            open: Vec::new(),
+            shortfall: Decimal::ZERO,
+            settled_funding: Decimal::ZERO,
+        }
     }
 
-    /// Enters a position; there is none yet.
+    /// Enters a position.
     pub(crate) fn open(
         &mut self,
         execution: Execution,
         direction: Direction,
         quantity: Decimal,
-        exits: Exits,
         costs: &Costs,
     ) -> Result<&Trade, SimulationError> {
         let side = direction.entry_side();
         let (fill, change) = self.fill(execution, side, quantity, costs)?;
-        let size = exact::to_f64(quantity);
-        self.position = Some(Position {
+        let number = self.next_number()?;
+        self.open.push(Position {
+            number,
             direction,
             quantity,
-            signed_quantity: match direction {
-                Direction::Long => size,
-                Direction::Short => -size,
-            },
-            cash: exact::to_f64(self.cash),
-            stop_loss: exits.stop_loss,
-            take_profit: exits.take_profit,
+            signed_quantity: signed(quantity, direction),
             entry_change: change,
+            funding: Decimal::ZERO,
         });
-        let number = u32::try_from(self.trades.len() + 1).map_err(|_| overflow("the ledger"))?;
-        let trade =
-            Trade { number, direction, entry: fill, exit: None, pnl: None, is_ambiguous: false };
-        Ok(self.trades.push_mut(trade))
+        Ok(self.trades.push_mut(Trade::opened(number, direction, fill)))
     }
 
-    /// Leaves the position; what cash cannot pay becomes the shortfall.
+    /// Leaves a position; what cash cannot pay when nothing is held any more becomes the shortfall.
     pub(crate) fn close(
         &mut self,
+        number: u32,
         execution: Execution,
         is_ambiguous: bool,
         costs: &Costs,
     ) -> Result<Option<&Trade>, SimulationError> {
-        let Some(position) = self.position.take() else { return Ok(None) };
+        let Some(index) = self.index(number) else { return Ok(None) };
+        let position = self.open.remove(index);
         let side = position.direction.exit_side();
         let (mut fill, change) = self.fill(execution, side, position.quantity, costs)?;
-        if self.cash.is_sign_negative() && !self.cash.is_zero() {
-            self.shortfall = -self.cash;
-            self.cash = Decimal::ZERO;
-            fill.cash_after = Decimal::ZERO;
-        }
+        self.settle(position.funding, &mut fill)?;
         let pnl = position.entry_change.checked_add(change).ok_or_else(|| overflow("a pnl"))?;
-        let Some(trade) = self.trades.last_mut() else { return Ok(None) };
+        let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
         trade.exit = Some(fill);
         trade.pnl = Some(pnl.normalize());
-        trade.is_ambiguous = is_ambiguous;
+        trade.funding = position.funding;
+        trade.is_ambiguous |= is_ambiguous;
         Ok(Some(trade))
     }
 
-    /// Cash and what the position is worth at `close`, exactly.
-    pub(crate) fn balance(&self, close: f64) -> Result<Decimal, SimulationError> {
-        let Some(position) = &self.position else { return Ok(self.cash) };
-        let worth = exact::round_f64(close)
-            .and_then(|close| exact::multiply(close, position.quantity))
-            .ok_or_else(|| overflow("the position's worth"))?;
-        let balance = match position.direction {
-            Direction::Long => self.cash.checked_add(worth),
-            Direction::Short => self.cash.checked_sub(worth),
+    /// Closes a part of a position, above 0 and below all of it: a trade of its own. Indices of the part and of
+    /// the rest among the trades.
+    pub(crate) fn reduce(
+        &mut self,
+        number: u32,
+        quantity: Decimal,
+        execution: Execution,
+        is_ambiguous: bool,
+        costs: &Costs,
+    ) -> Result<Option<(usize, usize)>, SimulationError> {
+        let Some(index) = self.index(number) else { return Ok(None) };
+        let position = self.open[index];
+        let (whole, direction) = (position.quantity, position.direction);
+        let share = |amount| {
+            exact::share(amount, quantity, whole).ok_or_else(|| overflow("a part of a trade"))
         };
+        let (entry_change, funding) = (share(position.entry_change)?, share(position.funding)?);
+        let (mut fill, change) = self.fill(execution, direction.exit_side(), quantity, costs)?;
+        self.settle(funding, &mut fill)?;
+        let pnl = entry_change.checked_add(change).ok_or_else(|| overflow("a pnl"))?;
+        let rest = (whole - quantity).normalize();
+        self.open[index] = Position {
+            quantity: rest,
+            signed_quantity: signed(rest, direction),
+            entry_change: position.entry_change - entry_change,
+            funding: position.funding - funding,
+            ..position
+        };
+        let part_number = self.next_number()?;
+        let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
+        let fee = share(trade.entry.fee)?;
+        let entry = Fill { quantity, fee, ..trade.entry.clone() };
+        trade.entry.quantity = rest;
+        trade.entry.fee = (trade.entry.fee - fee).normalize();
+        self.trades.push(Trade {
+            exit: Some(fill),
+            pnl: Some(pnl.normalize()),
+            part_of: Some(number),
+            funding,
+            is_ambiguous,
+            ..Trade::opened(part_number, direction, entry)
+        });
+        Ok(Some((self.trades.len() - 1, number as usize - 1)))
+    }
+
+    /// Accrues funding on all that is held at `price`: longs pay `rate` of their worth, shorts receive it.
+    pub(crate) fn accrue(&mut self, price: f64, rate: Decimal) -> Result<(), SimulationError> {
+        let error = || overflow("funding");
+        let price = exact::round_f64(price).ok_or_else(error)?;
+        for position in &mut self.open {
+            let worth = exact::multiply(price, position.quantity).ok_or_else(error)?;
+            let paid = exact::multiply(worth, rate).ok_or_else(error)?;
+            let change = match position.direction {
+                Direction::Long => -paid,
+                Direction::Short => paid,
+            };
+            position.funding = position.funding.checked_add(change).ok_or_else(error)?;
+        }
+        self.refresh();
+        Ok(())
+    }
+
+    /// Cash, accrued funding and worth at `close`.
+    pub(crate) fn equity(&self, close: f64) -> f64 {
+        self.open.iter().fold(self.cash_real, |equity, held| equity + held.signed_quantity * close)
+    }
+
+    /// Cash and accrued funding as a real number: equity without the worth of what is held.
+    pub(crate) fn cash_real(&self) -> f64 {
+        self.cash_real
+    }
+
+    /// What is held at `close`, longs and shorts added.
+    pub(crate) fn exposure(&self, close: f64) -> f64 {
+        self.open.iter().map(|held| held.signed_quantity.abs() * close).sum()
+    }
+
+    /// Cash and what is held at `close`, exactly.
+    pub(crate) fn balance(&self, close: f64) -> Result<Decimal, SimulationError> {
+        if self.open.is_empty() {
+            return Ok(self.cash);
+        }
+        let (worth, _) = self.worth(close)?;
+        let balance = self.cash.checked_add(worth);
         balance.map(|balance| balance.normalize()).ok_or_else(|| overflow("the balance"))
+    }
+
+    /// All funding so far, settled or not: received above 0, paid below.
+    pub(crate) fn funding(&self) -> Decimal {
+        let accrued: Decimal = self.open.iter().map(|held| held.funding).sum();
+        (self.settled_funding + accrued).normalize()
+    }
+
+    /// What can be spent when all that is held is worth `price` a unit and binds `1 / leverage` of that.
+    pub(crate) fn funds(&self, price: f64, leverage: Decimal) -> Result<Funds, SimulationError> {
+        if self.open.is_empty() {
+            return Ok(Funds { equity: self.cash, free: self.cash });
+        }
+        let (worth, exposure) = self.worth(price)?;
+        let funds = self.cash.checked_add(worth).and_then(|equity| {
+            let free = equity.checked_sub(exposure.checked_div(leverage)?)?;
+            Some(Funds { equity, free: free.max(Decimal::ZERO) })
+        });
+        funds.ok_or_else(|| overflow("the free margin"))
+    }
+
+    /// Of all that is held at `price`: signed worth with the accrued funding, and size regardless of direction.
+    fn worth(&self, price: f64) -> Result<(Decimal, Decimal), SimulationError> {
+        let error = || overflow("the position's worth");
+        let price = exact::round_f64(price).ok_or_else(error)?;
+        let mut totals = (Decimal::ZERO, Decimal::ZERO);
+        for held in &self.open {
+            let size = exact::multiply(price, held.quantity).ok_or_else(error)?;
+            let worth = match held.direction {
+                Direction::Long => size,
+                Direction::Short => -size,
+            };
+            let with_funding = worth.checked_add(held.funding).ok_or_else(error)?;
+            totals.0 = totals.0.checked_add(with_funding).ok_or_else(error)?;
+            totals.1 = totals.1.checked_add(size).ok_or_else(error)?;
+        }
+        Ok(totals)
+    }
+
+    /// The position of that trade.
+    pub(crate) fn position(&self, number: u32) -> Option<&Position> {
+        self.open.get(self.index(number)?)
+    }
+
+    fn index(&self, number: u32) -> Option<usize> {
+        self.open.iter().position(|held| held.number == number)
+    }
+
+    fn next_number(&self) -> Result<u32, SimulationError> {
+        u32::try_from(self.trades.len() + 1).map_err(|_| overflow("the ledger"))
+    }
+
+    /// Pays what a position accrued, and what is missing when nothing is held any more.
+    fn settle(&mut self, funding: Decimal, fill: &mut Fill) -> Result<(), SimulationError> {
+        if !funding.is_zero() {
+            let cash = self.cash.checked_add(funding).ok_or_else(|| overflow("cash"))?;
+            self.settled_funding += funding;
+            self.cash = cash.normalize();
+        }
+        if self.open.is_empty() && self.cash.is_sign_negative() && !self.cash.is_zero() {
+            self.shortfall -= self.cash;
+            self.cash = Decimal::ZERO;
+        }
+        fill.cash_after = self.cash;
+        self.refresh();
+        Ok(())
     }
 
     fn fill(
@@ -128,10 +276,10 @@ impl Portfolio {
         quantity: Decimal,
         costs: &Costs,
     ) -> Result<(Fill, Decimal), SimulationError> {
-        let Execution { time, price, reason } = execution;
+        let Execution { time, price, liquidity, reason } = execution;
         let notional =
             exact::multiply(price, quantity).ok_or_else(|| overflow("a fill's notional"))?;
-        let fee = costs.fee(notional)?;
+        let fee = costs.fee(notional, liquidity)?;
         let change = match side {
             Side::Buy => (-notional).checked_sub(fee),
             Side::Sell => notional.checked_sub(fee),
@@ -139,13 +287,26 @@ impl Portfolio {
         let change = change.ok_or_else(|| overflow("a fill"))?;
         let cash = self.cash.checked_add(change).ok_or_else(|| overflow("cash"))?;
         self.cash = cash.normalize();
+        self.refresh();
         Ok((Fill { time, side, price, quantity, fee, cash_after: self.cash, reason }, change))
+    }
+
+    /// Cash changed: so did its real number.
+    fn refresh(&mut self) {
+        let accrued: Decimal = self.open.iter().map(|held| held.funding).sum();
+        self.cash_real = exact::to_f64(self.cash + accrued);
     }
 }
 
-impl Position {
-    /// Cash and worth at `close`.
-    pub(crate) fn equity(&self, close: f64) -> f64 {
-        self.cash + self.signed_quantity * close
+/// Trades are numbered from 1 in their order.
+fn trade_mut(trades: &mut [Trade], number: u32) -> Option<&mut Trade> {
+    trades.get_mut((number as usize).checked_sub(1)?)
+}
+
+fn signed(quantity: Decimal, direction: Direction) -> f64 {
+    let size = exact::to_f64(quantity);
+    match direction {
+        Direction::Long => size,
+        Direction::Short => -size,
     }
 }

@@ -1,9 +1,9 @@
-//! The rules of a run: where each direction is entered and left.
+//! The rules of a run: where each direction is entered and left, and the prices at which its orders wait.
 
 use super::{
     candles::Candles,
-    rules::{BoundStrategy, Directions},
-    series::Indicators,
+    rules::{BoundStrategy, Condition, Directions, Operand},
+    series::{Indicators, Series},
     signals::Signal,
     trade::Direction,
 };
@@ -14,6 +14,10 @@ pub(crate) struct RuleSet<'a> {
     signals: Vec<Signal<'a>>,
     long: Sides,
     short: Sides,
+    partial_exit: Option<usize>,
+    long_prices: Prices,
+    short_prices: Prices,
+    range: Option<Series<'static>>,
 }
 
 /// Indices of signals; none is never.
@@ -23,33 +27,77 @@ struct Sides {
     exit: Option<usize>,
 }
 
+/// Where resting entries of one direction wait; none goes by an offset.
+#[derive(Debug, Default)]
+struct Prices {
+    price: Option<Series<'static>>,
+    limit: Option<Series<'static>>,
+}
+
+/// What is computed of a strategy, one signal or column after the other.
+struct Evaluation<'a, 'c, P> {
+    candles: &'c Candles,
+    indicators: Indicators<'a>,
+    signals: Vec<Signal<'a>>,
+    pause: P,
+}
+
+impl<'a, P> Evaluation<'a, '_, P> {
+    fn signal<E>(&mut self, condition: &'a Condition) -> Result<usize, E>
+    where
+        P: FnMut() -> Result<(), E>,
+    {
+        self.indicators.compute(condition, self.candles, &mut self.pause)?;
+        self.signals.push(Signal::evaluate(condition, &self.indicators, self.candles));
+        (self.pause)().map(|()| self.signals.len() - 1)
+    }
+
+    fn column<E>(&mut self, operand: &'a Operand) -> Result<Series<'static>, E>
+    where
+        P: FnMut() -> Result<(), E>,
+    {
+        self.indicators.compute_operand(operand, self.candles, &mut self.pause)?;
+        let series = self.indicators.series(operand, self.candles).into_owned();
+        (self.pause)().map(|()| series)
+    }
+}
+
 impl<'a> RuleSet<'a> {
     /// Evaluates the strategy's rules over all candles; `pause` is asked in between whether to go on.
     pub(crate) fn evaluate<E>(
         strategy: &'a BoundStrategy,
         candles: &Candles,
-        mut pause: impl FnMut() -> Result<(), E>,
+        pause: impl FnMut() -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut indicators = Indicators::default();
-        let mut signals = Vec::new();
-        let mut evaluate = |condition| {
-            indicators.compute(condition, candles, &mut pause)?;
-            signals.push(Signal::evaluate(condition, &indicators, candles));
-            pause().map(|()| signals.len() - 1)
-        };
-        let entry = Some(evaluate(&strategy.entry)?);
-        let exit = strategy.exit.as_ref().map(&mut evaluate).transpose()?;
+        let indicators = Indicators::default();
+        let mut all = Evaluation { candles, indicators, signals: Vec::new(), pause };
+        let mut signal =
+            |rule: Option<&'a Condition>| rule.map(|rule| all.signal(rule)).transpose();
+        let entry = signal(Some(&strategy.entry))?;
+        let exit = signal(strategy.exit.as_ref())?;
         let (long, short) = match strategy.config.direction {
             Directions::Long => (Sides { entry, exit }, Sides::default()),
             Directions::Short => (Sides::default(), Sides { entry, exit }),
             Directions::Both => {
-                let short_entry = strategy.short_entry.as_ref().map(&mut evaluate).transpose()?;
-                let short_exit = strategy.short_exit.as_ref().map(&mut evaluate).transpose()?;
+                let short_entry = signal(strategy.short_entry.as_ref())?;
+                let short_exit = signal(strategy.short_exit.as_ref())?;
                 let short = Sides { entry: short_entry.or(exit), exit: short_exit.or(entry) };
                 (Sides { entry, exit }, short)
             }
         };
-        Ok(Self { signals, long, short })
+        let partial_exit = signal(strategy.partial_exit.as_ref())?;
+        let mut column =
+            |operand: Option<&'a Operand>| operand.map(|operand| all.column(operand)).transpose();
+        let prices = &strategy.entry_prices;
+        let long_prices =
+            Prices { price: column(prices.price.as_ref())?, limit: column(prices.limit.as_ref())? };
+        let short_prices = Prices {
+            price: column(prices.short_price.as_ref().or(prices.price.as_ref()))?,
+            limit: column(prices.short_limit.as_ref().or(prices.limit.as_ref()))?,
+        };
+        let range = column(strategy.trailing_range.as_ref())?;
+        let signals = all.signals;
+        Ok(Self { signals, long, short, partial_exit, long_prices, short_prices, range })
     }
 
     /// The first candle at or after `from` at which an entry is placed; the long one is asked first.
@@ -71,6 +119,16 @@ impl<'a> RuleSet<'a> {
         self.entry(direction).is_some_and(|signal| signal.bits.get(index))
     }
 
+    /// Whether the exit of `direction` holds at `index`.
+    pub(crate) fn is_exit(&self, direction: Direction, index: usize) -> bool {
+        self.exit(direction).is_some_and(|signal| signal.bits.get(index))
+    }
+
+    /// Whether a part is to be closed at `index`.
+    pub(crate) fn is_partial_exit(&self, index: usize) -> bool {
+        self.partial_signal().is_some_and(|signal| signal.bits.get(index))
+    }
+
     /// What made the entry of `direction` hold at `index`.
     pub(crate) fn entry_reason(&self, direction: Direction, index: usize) -> String {
         self.entry(direction).map_or_else(String::new, |signal| signal.reason(index))
@@ -79,6 +137,34 @@ impl<'a> RuleSet<'a> {
     /// What made the exit of `direction` hold at `index`.
     pub(crate) fn exit_reason(&self, direction: Direction, index: usize) -> String {
         self.exit(direction).map_or_else(String::new, |signal| signal.reason(index))
+    }
+
+    /// What made the partial exit hold at `index`.
+    pub(crate) fn partial_exit_reason(&self, index: usize) -> String {
+        self.partial_signal().map_or_else(String::new, |signal| signal.reason(index))
+    }
+
+    /// The price that the strategy's expression names for an entry at `index`: none without an expression, none
+    /// inside where it has no value there.
+    pub(crate) fn entry_price(&self, direction: Direction, index: usize) -> Option<Option<f64>> {
+        self.prices(direction).price.as_ref().map(|series| series.at(index))
+    }
+
+    /// As [`Self::entry_price`], the limit of a stop-limit order.
+    pub(crate) fn entry_limit(&self, direction: Direction, index: usize) -> Option<Option<f64>> {
+        self.prices(direction).limit.as_ref().map(|series| series.at(index))
+    }
+
+    /// The average true range by which stops trail, at `index`.
+    pub(crate) fn range(&self, index: usize) -> Option<f64> {
+        self.range.as_ref()?.at(index)
+    }
+
+    fn prices(&self, direction: Direction) -> &Prices {
+        match direction {
+            Direction::Long => &self.long_prices,
+            Direction::Short => &self.short_prices,
+        }
     }
 
     fn sides(&self, direction: Direction) -> Sides {
@@ -94,5 +180,9 @@ impl<'a> RuleSet<'a> {
 
     fn exit(&self, direction: Direction) -> Option<&Signal<'a>> {
         self.signals.get(self.sides(direction).exit?)
+    }
+
+    fn partial_signal(&self) -> Option<&Signal<'a>> {
+        self.signals.get(self.partial_exit?)
     }
 }

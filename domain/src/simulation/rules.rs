@@ -13,7 +13,32 @@ pub struct BoundStrategy {
     pub short_entry: Option<Condition>,
     /// Leaves a short when the direction is `both`; none takes `entry`.
     pub short_exit: Option<Condition>,
+    /// Closes a part of what is held while it holds; `config.partial_exit_portion` says how much.
+    pub partial_exit: Option<Condition>,
+    /// Where resting entries wait, by direction and by part of a stop-limit order.
+    pub entry_prices: EntryPrices,
+    /// `atr(period)`, where the stop trails by it.
+    pub trailing_range: Option<Operand>,
     pub config: StrategyConfig,
+}
+
+/// Prices of resting entries as expressions; none goes by the offsets of the config.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EntryPrices {
+    /// The limit of a limit order, the stop of a stop or stop-limit order.
+    pub price: Option<Operand>,
+    /// The limit of a stop-limit order.
+    pub limit: Option<Operand>,
+    /// As `price`, of a short when the direction is `both`; none takes `price`.
+    pub short_price: Option<Operand>,
+    /// As `limit`, of a short when the direction is `both`; none takes `limit`.
+    pub short_limit: Option<Operand>,
+}
+
+impl EntryPrices {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Operand> {
+        [&self.price, &self.limit, &self.short_price, &self.short_limit].into_iter().flatten()
+    }
 }
 
 impl BoundStrategy {
@@ -23,13 +48,16 @@ impl BoundStrategy {
     pub fn first_defined(&self) -> usize {
         let rules = [Some(&self.entry), self.exit.as_ref()];
         let short_rules = [self.short_entry.as_ref(), self.short_exit.as_ref()];
-        let all = rules.into_iter().chain(short_rules).flatten();
-        all.map(Condition::first_defined).max().unwrap_or(0)
+        let all =
+            rules.into_iter().chain(short_rules).chain([self.partial_exit.as_ref()]).flatten();
+        let rules = all.map(Condition::first_defined);
+        let levels = self.entry_prices.all().chain(&self.trailing_range);
+        rules.chain(levels.map(Operand::first_defined)).max().unwrap_or(0)
     }
 }
 
-/// How positions are sized and protected. Fractions, not percent.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How positions are entered, sized and protected. Fractions, not percent.
+#[derive(Debug, Clone, PartialEq)]
 pub struct StrategyConfig {
     pub sizing: Sizing,
     /// Distance as a fraction of the price.
@@ -37,6 +65,92 @@ pub struct StrategyConfig {
     /// Distance as a fraction of the price.
     pub take_profit: Option<f64>,
     pub direction: Directions,
+    pub entry_order: EntryOrder,
+    /// How many candles a resting entry is examined against, 1 or more.
+    pub entry_valid_candles: usize,
+    pub trailing_stop: Option<Trailing>,
+    /// Gain, as a fraction of the entry price, after which the stop is not below (above, of a short) it.
+    pub break_even: Option<f64>,
+    /// Candles after which a trade is left at market, 1 or more.
+    pub max_candles: Option<usize>,
+    /// Nearest first; their portions sum to 1 at most.
+    pub partial_take_profits: Vec<PartialTarget>,
+    /// Of what is held, closed on each candle where the partial exit holds; above 0, below 1.
+    pub partial_exit_portion: f64,
+    /// Trades of one direction that may be open at the same time, 1 or more.
+    pub max_entries: usize,
+    pub position_mode: PositionMode,
+}
+
+impl StrategyConfig {
+    /// All in at market, long, without stops.
+    pub const DEFAULT: Self = Self {
+        sizing: Sizing::AllIn,
+        stop_loss: None,
+        take_profit: None,
+        direction: Directions::Long,
+        entry_order: EntryOrder::Market,
+        entry_valid_candles: 1,
+        trailing_stop: None,
+        break_even: None,
+        max_candles: None,
+        partial_take_profits: Vec::new(),
+        partial_exit_portion: 0.5,
+        max_entries: 1,
+        position_mode: PositionMode::Single,
+    };
+}
+
+/// What kind of order enters. Offsets are fractions of the signal candle's close; without them the price is an
+/// expression of [`EntryPrices`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum EntryOrder {
+    Market,
+    /// Waits for a better price: below the close for a long, above it for a short.
+    Limit {
+        offset: Option<f64>,
+    },
+    /// Waits for a break-out: above the close for a long, below it for a short.
+    Stop {
+        offset: Option<f64>,
+    },
+    /// A stop that becomes a limit order; `limit_offset` is a fraction of the stop, above 0 where the limit gives
+    /// way (above the stop of a long).
+    StopLimit {
+        offset: Option<f64>,
+        limit_offset: Option<f64>,
+    },
+}
+
+/// How far behind the closes a stop trails.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trailing {
+    /// A fraction of the close.
+    Fraction(f64),
+    /// That many times the average true range of [`BoundStrategy::trailing_range`].
+    Ranges(f64),
+}
+
+/// A target that closes a part.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartialTarget {
+    /// Distance as a fraction of the price.
+    pub distance: f64,
+    /// Of the quantity that was entered.
+    pub portion: f64,
+}
+
+/// What an entry does to a position of the other direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PositionMode {
+    /// Nothing: in a position only its exit acts, and an opposite entry of the same candle fills after it.
+    Single,
+    /// Closes it, and enters.
+    Exclusive,
+    /// Closes as much of it as the entry is large, oldest trade first; the rest enters.
+    Netting,
+    /// Nothing: both directions are held side by side.
+    Hedging,
 }
 
 /// How much is bought.

@@ -36,6 +36,27 @@ impl<'a> Indicators<'a> {
     ) -> Result<(), E> {
         let mut calls = Vec::new();
         calls_of_condition(condition, &mut calls);
+        self.compute_calls(calls, candles, pause)
+    }
+
+    /// As [`Self::compute`], of an operand that stands alone.
+    pub(crate) fn compute_operand<E>(
+        &mut self,
+        operand: &'a Operand,
+        candles: &Candles,
+        pause: &mut impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut calls = Vec::new();
+        calls_of_operand(operand, &mut calls);
+        self.compute_calls(calls, candles, pause)
+    }
+
+    fn compute_calls<E>(
+        &mut self,
+        calls: Vec<&'a IndicatorCall>,
+        candles: &Candles,
+        pause: &mut impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
         for call in calls {
             if self.find(call).is_none() {
                 self.computed.push((call, (call.spec.compute)(candles, &call.arguments)));
@@ -106,6 +127,27 @@ impl<'a> Indicators<'a> {
 }
 
 impl<'a> Series<'a> {
+    /// The finite value at `index`, if there is one.
+    pub(crate) fn at(&self, index: usize) -> Option<f64> {
+        let value = match self {
+            Self::Constant(value) => *value,
+            Self::Column { first_defined, values } => {
+                (index >= *first_defined).then(|| values.get(index).copied())??
+            }
+        };
+        value.is_finite().then_some(value)
+    }
+
+    /// Its values without what they were borrowed from.
+    pub(crate) fn into_owned(self) -> Series<'static> {
+        match self {
+            Self::Constant(value) => Series::Constant(value),
+            Self::Column { first_defined, values } => {
+                Series::Column { first_defined, values: Cow::Owned(values.into_owned()) }
+            }
+        }
+    }
+
     fn map(self, change: impl Fn(f64) -> f64) -> Self {
         match self {
             Self::Constant(value) => Self::Constant(change(value)),

@@ -16,14 +16,30 @@ use crate::number::Number;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// 1 is none.
+    /// Position worth a unit of margin: 1 is none.
     pub leverage: Number,
+    /// Fraction of what is held below which equity may not fall; none is half of the initial margin, and nothing
+    /// without leverage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_margin: Option<Number>,
+    /// Fraction of what is held that longs pay to shorts in each funding interval; below 0 shorts pay.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub funding_rate: Number,
+    /// Hours between fundings, counted from midnight UTC of 1970-01-01.
+    #[serde(default = "eight", skip_serializing_if = "is_eight")]
+    pub funding_interval_hours: u32,
     /// Fraction of notional a side (0.001 is 0.1 %).
     pub commission: Number,
+    /// The same, of limit orders and targets; none is `commission`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commission_maker: Option<Number>,
     /// Quote money per fill.
     pub commission_fixed: Number,
     /// Basis points against you on market and stop fills.
     pub slippage_bps: Number,
+    /// Percent of the fill candle's range against you on market and stop fills, never beyond its ends.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slippage_range_percentage: Number,
     /// Basis points against you on market and stop fills.
     pub spread_bps: Number,
     pub fill: FillMode,
@@ -54,9 +70,14 @@ impl Settings {
         };
         Self {
             leverage: Number::ONE,
+            maintenance_margin: None,
+            funding_rate: Number::ZERO,
+            funding_interval_hours: 8,
             commission,
+            commission_maker: None,
             commission_fixed: Number::ZERO,
             slippage_bps: Number::ZERO,
+            slippage_range_percentage: Number::ZERO,
             spread_bps: Number::ZERO,
             fill: FillMode::NextOpen,
             intrabar: Intrabar::StopFirst,
@@ -66,6 +87,14 @@ impl Settings {
             seed: 0,
             preset,
         }
+    }
+
+    /// The fraction of what is held that equity must exceed; half of the initial margin where none is given.
+    #[must_use]
+    pub fn maintenance(&self) -> f64 {
+        let leverage = self.leverage.get();
+        let half = if leverage > 1.0 && self.preset.is_backtrail() { 0.5 / leverage } else { 0.0 };
+        self.maintenance_margin.map_or(half, Number::get)
     }
 
     /// Values that are allowed and look like another unit, here and in `config`.
@@ -103,6 +132,20 @@ impl Settings {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(number: &Number) -> bool {
+    *number == Number::ZERO
+}
+
+const fn eight() -> u32 {
+    8
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_eight(hours: &u32) -> bool {
+    *hours == 8
+}
+
 /// When a market order fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -119,6 +162,8 @@ pub enum FillMode {
 pub enum Intrabar {
     StopFirst,
     TargetFirst,
+    /// What finer candles show; the stop-loss where they do not tell.
+    LowerTimeframe,
 }
 
 /// What happens to a trade that is open at the end.

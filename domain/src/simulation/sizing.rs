@@ -4,71 +4,91 @@ use rust_decimal::Decimal;
 
 use super::{
     SimulationError,
-    costs::{Costs, overflow},
+    costs::{Costs, Liquidity, overflow},
     exact,
+    portfolio::Funds,
     rules::Sizing,
-    trade::Direction,
 };
 
 /// What sizing goes by: the price after slippage and spread, and what is there to spend.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offer {
-    pub(crate) direction: Direction,
-    /// Before slippage and spread.
-    pub(crate) price: f64,
-    /// After them, as it is booked.
+    /// After slippage and spread, as it is booked.
     pub(crate) booked_price: Decimal,
     /// Where the stop-loss will be, if there is one.
     pub(crate) stop_loss: Option<f64>,
-    /// Cash while flat.
-    pub(crate) cash: Decimal,
+    pub(crate) funds: Funds,
+    /// 1 is none.
+    pub(crate) leverage: Decimal,
     /// Quantities are floored to multiples of it.
     pub(crate) lot: Decimal,
+    pub(crate) liquidity: Liquidity,
 }
 
 impl Offer {
-    /// A quantity above 0 that can be paid for by our own rules, or why there is none.
+    /// A quantity above 0 that can be paid for, or why there is none.
     pub(crate) fn quantity(
         &self,
         sizing: Sizing,
         costs: &Costs,
     ) -> Result<Result<Decimal, String>, SimulationError> {
-        let wanted = self.wanted(sizing, costs).ok_or_else(|| overflow("a quantity"))?;
-        let Some(quantity) = self.floor(wanted) else { return Err(overflow("a quantity")) };
+        let quantity = self.wanted_lots(sizing, costs)?;
         let cost = self.cost(quantity, costs)?;
         let is_all_spent = match sizing {
             Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_) => true,
             Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => false,
         };
-        if cost > self.cash && is_all_spent && quantity > self.lot {
+        if cost > self.funds.free && is_all_spent && quantity > self.lot {
             // Roundings of notional and fee can cost more than what the quotient left over.
             let less = quantity - self.lot;
             let cost = self.cost(less, costs)?;
-            if cost <= self.cash {
+            if cost <= self.funds.free {
                 return Ok(self.checked(less, cost));
             }
         }
         Ok(self.checked(quantity, cost))
     }
 
+    /// What the strategy asks for in whole lots, whether it can be paid for or not.
+    pub(crate) fn wanted_lots(
+        &self,
+        sizing: Sizing,
+        costs: &Costs,
+    ) -> Result<Decimal, SimulationError> {
+        let wanted = self.wanted(sizing, costs).ok_or_else(|| overflow("a quantity"))?;
+        self.floor(wanted).ok_or_else(|| overflow("a quantity"))
+    }
+
+    /// That quantity, or why it cannot be paid for.
+    pub(crate) fn payable(
+        &self,
+        quantity: Decimal,
+        costs: &Costs,
+    ) -> Result<Result<Decimal, String>, SimulationError> {
+        let cost = self.cost(quantity, costs)?;
+        Ok(self.checked(quantity, cost))
+    }
+
     fn wanted(&self, sizing: Sizing, costs: &Costs) -> Option<Decimal> {
+        let Funds { equity, free } = self.funds;
         let budget = match sizing {
-            Sizing::AllIn => self.cash,
-            Sizing::PercentOfEquity(fraction) => {
-                self.cash.checked_mul(exact::decimal(fraction)?)?
-            }
+            Sizing::AllIn => free,
+            Sizing::PercentOfEquity(fraction) => equity.checked_mul(exact::decimal(fraction)?)?,
             Sizing::FixedAmount(amount) => exact::decimal(amount)?,
             Sizing::FixedQuantity(quantity) => return exact::decimal(quantity),
             Sizing::RiskPercentage(fraction) => {
                 let stop = exact::round_f64(self.stop_loss?)?;
-                let risked = self.cash.checked_mul(exact::decimal(fraction)?)?;
+                let risked = equity.checked_mul(exact::decimal(fraction)?)?;
                 let distance = (self.booked_price - stop).abs();
                 // A distance that rounds to nothing asks for more than there is of anything.
                 return if distance.is_zero() { None } else { risked.checked_div(distance) };
             }
         };
-        let unit_cost = self.booked_price.checked_mul(Decimal::ONE + costs.commission)?;
-        budget.checked_sub(costs.commission_fixed)?.checked_div(unit_cost)
+        // Margin and fee come out of the budget: q p / L + q p c + f.
+        let levered = costs.rate(self.liquidity).checked_mul(self.leverage)?;
+        let unit_cost = self.booked_price.checked_mul(Decimal::ONE + levered)?;
+        let budget = budget.checked_sub(costs.commission_fixed)?.checked_mul(self.leverage)?;
+        budget.checked_div(unit_cost)
     }
 
     fn floor(&self, quantity: Decimal) -> Option<Decimal> {
@@ -76,22 +96,27 @@ impl Offer {
         lots.max(Decimal::ZERO).checked_mul(self.lot).map(|quantity| quantity.normalize())
     }
 
+    /// Margin and fee.
     fn cost(&self, quantity: Decimal, costs: &Costs) -> Result<Decimal, SimulationError> {
         let notional = exact::multiply(self.booked_price, quantity);
         let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
-        notional.checked_add(costs.fee(notional)?).ok_or_else(|| overflow("a fill's cost"))
+        let fee = costs.fee(notional, self.liquidity)?;
+        let margin = notional.checked_div(self.leverage);
+        let cost = margin.and_then(|margin| margin.checked_add(fee));
+        cost.ok_or_else(|| overflow("a fill's cost"))
     }
 
     fn checked(&self, quantity: Decimal, cost: Decimal) -> Result<Decimal, String> {
         if quantity <= Decimal::ZERO {
             return Err(self.too_little());
         }
-        if cost > self.cash {
+        if cost > self.funds.free {
+            let bound = if self.leverage == Decimal::ONE { "costs" } else { "binds" };
             return Err(format!(
-                "{quantity} at {} costs {} with its fee, and there is {}",
+                "{quantity} at {} {bound} {} with its fee, and there is {}",
                 self.booked_price,
                 cost.normalize(),
-                self.cash
+                self.funds.free
             ));
         }
         Ok(quantity.normalize())
@@ -99,6 +124,7 @@ impl Offer {
 
     /// That there is not enough for one lot.
     pub(crate) fn too_little(&self) -> String {
-        format!("{} does not pay for one lot of {} at {}", self.cash, self.lot, self.booked_price)
+        let Self { funds, lot, booked_price, .. } = self;
+        format!("{} does not pay for one lot of {lot} at {booked_price}", funds.free)
     }
 }

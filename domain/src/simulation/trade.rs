@@ -72,7 +72,7 @@ pub struct Fill {
 /// A round trip, or its open half.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trade {
-    /// From 1, in order of entry.
+    /// From 1, in order of entry; a part that is closed on its own takes the next number when it is closed.
     pub number: u32,
     pub direction: Direction,
     pub entry: Fill,
@@ -80,6 +80,12 @@ pub struct Trade {
     pub exit: Option<Fill>,
     /// Net of both fees; none while it is open.
     pub pnl: Option<Decimal>,
+    /// Funding received (above 0) or paid (below) while it was open, settled with its exit and not in `pnl`.
+    #[serde(default, skip_serializing_if = "Decimal::is_zero")]
+    pub funding: Decimal,
+    /// The number of the trade of which this is a part that was closed on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<u32>,
     /// One candle touched stop-loss and take-profit, so the result depended on the convention.
     pub is_ambiguous: bool,
 }
@@ -93,6 +99,21 @@ impl Fill {
 }
 
 impl Trade {
+    /// A trade that has just been entered.
+    #[must_use]
+    pub fn opened(number: u32, direction: Direction, entry: Fill) -> Self {
+        Self {
+            number,
+            direction,
+            entry,
+            exit: None,
+            pnl: None,
+            funding: Decimal::ZERO,
+            part_of: None,
+            is_ambiguous: false,
+        }
+    }
+
     /// Fees of both sides so far, in quote money.
     #[must_use]
     pub fn fees(&self) -> Decimal {

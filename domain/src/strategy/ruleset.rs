@@ -9,14 +9,14 @@ use super::{
     definition::StrategyDefinition,
     language::{
         bind::Binder,
-        config,
-        rules::{self, Rule, RuleTest},
+        config::{self, Reading},
+        rules::{self, Rule, RuleTest, Term},
     },
 };
 use crate::{
     fields::FieldError,
     number::Number,
-    simulation::rules::{BoundStrategy, Directions, StrategyConfig},
+    simulation::rules::{BoundStrategy, Directions, EntryPrices},
 };
 
 /// What [`StrategyDefinition`] says, typed.
@@ -26,7 +26,7 @@ pub struct RuleSet {
     pub exit: Option<Rule>,
     pub short_entry: Option<Rule>,
     pub short_exit: Option<Rule>,
-    pub config: StrategyConfig,
+    pub config: Reading,
 }
 
 impl RuleSet {
@@ -40,7 +40,7 @@ impl RuleSet {
         let config = definition
             .config
             .as_ref()
-            .map_or(config::DEFAULT, |config| config::read(config, errors, warnings));
+            .map_or_else(Reading::default, |config| config::read(config, errors, warnings));
         let mut rule = |field: &str, value: Option<&Value>| {
             value.and_then(|value| rules::read(field, value, errors))
         };
@@ -62,7 +62,7 @@ impl RuleSet {
             ("short_exit_rules", &definition.short_exit_rules),
         ];
         for (field, given) in short_rules {
-            if given.is_some() && config.direction != Directions::Both {
+            if given.is_some() && config.config.direction != Directions::Both {
                 let message = "only direction `both` has rules of its own for shorts";
                 errors.push(FieldError::new(field, "invalid", message));
             }
@@ -84,10 +84,29 @@ impl RuleSet {
         let exit = bind(&self.exit);
         let short_entry = bind(&self.short_entry);
         let short_exit = bind(&self.short_exit);
+        let partial_exit = bind(&self.config.partial_exit);
+        let mut operand = |term: &Option<Term>| term.as_ref().and_then(|term| binder.operand(term));
+        let prices = &self.config.prices;
+        let entry_prices = EntryPrices {
+            price: operand(&prices.price),
+            limit: operand(&prices.limit),
+            short_price: operand(&prices.short_price),
+            short_limit: operand(&prices.short_limit),
+        };
+        let trailing_range = operand(&self.config.trailing_range);
         if errors.len() > before {
             return None;
         }
-        Some(BoundStrategy { entry: entry?, exit, short_entry, short_exit, config: self.config })
+        Some(BoundStrategy {
+            entry: entry?,
+            exit,
+            short_entry,
+            short_exit,
+            partial_exit,
+            entry_prices,
+            trailing_range,
+            config: self.config.config.clone(),
+        })
     }
 
     /// The names of all parameters that the rules use.
@@ -95,8 +114,13 @@ impl RuleSet {
     pub fn used_parameters(&self) -> BTreeSet<&str> {
         let mut names = BTreeSet::new();
         let rules = [&self.entry, &self.exit, &self.short_entry, &self.short_exit];
-        for rule in rules.into_iter().flatten() {
+        for rule in rules.into_iter().chain([&self.config.partial_exit]).flatten() {
             collect(rule, &mut names);
+        }
+        for term in self.config.prices.all() {
+            term.expression.visit_parameters(&mut |name| {
+                names.insert(name);
+            });
         }
         names
     }

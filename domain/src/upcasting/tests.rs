@@ -84,7 +84,7 @@ fn every_ledger_event_has_samples_that_are_read() {
 fn serde_names_every_event() {
     assert_eq!(event_types::<StrategyEvent>().len(), 7);
     assert_eq!(event_types::<BacktestEvent>().len(), 8);
-    assert_eq!(event_types::<LedgerEvent>().len(), 6);
+    assert_eq!(event_types::<LedgerEvent>().len(), 7);
 }
 
 /// Two steps: 0.8 called the executor a worker, 0.9 counted attempts from 0.

@@ -151,6 +151,8 @@ fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
         "ledger" => Ok(match recorded.decode()? {
             LedgerEvent::TradeOpened { .. } => Step::TradeOpened,
             LedgerEvent::TradeClosed { .. } => Step::TradeClosed,
+            // One more trade, and its one fill.
+            LedgerEvent::TradeReduced { .. } => Step::TradeOpened,
             LedgerEvent::LedgerRestarted { .. } => Step::LedgerRestarted,
             LedgerEvent::LedgerOpened { .. }
             | LedgerEvent::EquityRecorded { .. }

@@ -93,6 +93,7 @@ fn round_trip(id: Uuid, number: u32) -> [LedgerEvent; 2] {
             entry,
             fill: fill(Side::Sell),
             pnl,
+            funding: Decimal::ZERO,
             is_ambiguous: false,
         },
     ]

@@ -7,24 +7,40 @@ mod minutes;
 
 use std::{error::Error, hint::black_box, time::Instant};
 
+use bare_loop::BareOutcome;
+use domain::simulation::{Candles, rules::BoundStrategy};
+
 use crate::{Figure, median};
 
-pub(crate) const NAMES: [&str; 1] = ["backtest_1m_candles"];
+pub(crate) const NAMES: [&str; 2] = ["backtest_1m_candles", "backtest_1m_rsi_stops"];
 const CANDLES: usize = 1_000_000;
 const ROUNDS: usize = 11;
 
 /// Candles a second with trades, equity and metrics, medians of alternating rounds.
 pub(crate) fn measure() -> Result<Vec<Figure>, Box<dyn Error>> {
     let candles = minutes::minutes(CANDLES)?;
-    let strategy = minutes::golden_cross()?;
-    let bare = bare_loop::run(&candles.open, &candles.close);
-    minutes::agree(&candles, &bare, &minutes::engine(&strategy, &candles)?)?;
+    let crosses = || bare_loop::run(&candles.open, &candles.close);
+    let stops = || bare_loop::run_rsi(&candles.open, &candles.high, &candles.low, &candles.close);
+    Ok(vec![
+        beside(NAMES[0], &candles, &minutes::golden_cross()?, crosses, "ratio >= 0.5")?,
+        beside(NAMES[1], &candles, &minutes::rsi_stops()?, stops, "ratio >= 0.5")?,
+    ])
+}
+
+fn beside(
+    name: &'static str,
+    candles: &Candles,
+    strategy: &BoundStrategy,
+    bare: impl Fn() -> BareOutcome,
+    aim: &'static str,
+) -> Result<Figure, Box<dyn Error>> {
+    minutes::agree(candles, &bare(), &minutes::engine(strategy, candles)?)?;
     let (mut bares, mut engines) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        bares.push(rate(|| bare_loop::run(&candles.open, &candles.close)));
-        engines.push(rate(|| minutes::engine(&strategy, &candles)));
+        bares.push(rate(&bare));
+        engines.push(rate(|| minutes::engine(strategy, candles)));
     }
-    Ok(vec![Figure::beside(NAMES[0], median(engines), "candles/s", median(bares), "ratio >= 0.3")])
+    Ok(Figure::beside(name, median(engines), "candles/s", median(bares), aim))
 }
 
 fn rate<T>(work: impl FnOnce() -> T) -> f64 {

@@ -123,6 +123,10 @@ fn trades(entries: &[LedgerEvent]) -> BTreeMap<u32, (usize, usize)> {
         match entry {
             LedgerEvent::TradeOpened { number, .. } => trades.entry(*number).or_default().0 += 1,
             LedgerEvent::TradeClosed { number, .. } => trades.entry(*number).or_default().1 += 1,
+            LedgerEvent::TradeReduced { number, .. } => {
+                let part = trades.entry(*number).or_default();
+                (part.0, part.1) = (part.0 + 1, part.1 + 1);
+            }
             LedgerEvent::LedgerOpened { .. }
             | LedgerEvent::EquityRecorded { .. }
             | LedgerEvent::LedgerRestarted { .. }

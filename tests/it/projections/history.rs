@@ -178,6 +178,7 @@ pub(super) fn trade_closed(id: Uuid, number: u32) -> LedgerEvent {
         entry: entry(number),
         fill: fill(i64::from(number) * 2, Side::Sell, "sma(50) crosses_below sma(200)"),
         pnl: Decimal::from(sign * i64::from(number)),
+        funding: Decimal::ZERO,
         is_ambiguous: number.is_multiple_of(5),
     }
 }

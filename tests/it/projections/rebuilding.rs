@@ -63,10 +63,10 @@ async fn a_rebuilt_read_model_goes_on_from_its_checkpoint() {
     bench.reads.wait_for(&[trades::NAME], position, bound).await.unwrap();
     stop.send(true).unwrap();
     runner.await.unwrap();
-    let live = bench.rows("trades_v2").await;
+    let live = bench.rows("trades_v3").await;
     assert_eq!(live.len(), 3 * 6 + 1 + 11 * 20);
     bench.reads.rebuild(&bench.store, trades::NAME, |_| {}).await.unwrap();
-    assert_eq!(bench.rows("trades_v2").await, live);
+    assert_eq!(bench.rows("trades_v3").await, live);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn one_rebuild_of_a_read_model_runs_at_a_time() {
     let refused =
         |result: &Result<u64, RebuildError>| matches!(result, Err(RebuildError::AlreadyRunning(_)));
     assert!(refused(&first) != refused(&second), "{first:?} {second:?}");
-    assert_eq!(bench.rows("trades_v2").await.len(), 3 * 6 + 1);
+    assert_eq!(bench.rows("trades_v3").await.len(), 3 * 6 + 1);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn pruning_drops_older_versions_and_what_rebuilds_left() {
     let bench = Bench::new().await;
     let admin = bench.database.superuser().await;
     follow_a_varied_history(&bench).await;
-    for table in ["trades_v0", "trades_v3", "trades_v2_rebuild"] {
+    for table in ["trades_v0", "trades_v3", "trades_v3_rebuild"] {
         let sql = format!(
             "CREATE TABLE read_models.{table} (); \
              ALTER TABLE read_models.{table} OWNER TO backtrail_app; \
@@ -98,7 +98,7 @@ async fn pruning_drops_older_versions_and_what_rebuilds_left() {
     }
     let mut dropped = bench.reads.prune().await.unwrap();
     dropped.sort();
-    assert_eq!(dropped, ["trades_v0", "trades_v2_rebuild"]);
+    assert_eq!(dropped, ["trades_v0", "trades_v3_rebuild"]);
     assert_eq!(bench.reads.prune().await.unwrap(), Vec::<String>::new());
     assert_eq!(bench.rows("trades").await.len(), 3 * 6 + 1);
 }

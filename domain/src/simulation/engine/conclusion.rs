@@ -1,5 +1,7 @@
 //! What a finished walk amounts to: balance, metrics, warnings.
 
+use rust_decimal::Decimal;
+
 use super::Engine;
 use crate::simulation::{
     Input, SimulationError,
@@ -10,6 +12,12 @@ use crate::simulation::{
 };
 
 impl Engine<'_> {
+    /// Cash and what is held at the last close.
+    pub(crate) fn final_balance(&self) -> Result<Decimal, SimulationError> {
+        let close = self.input.candles.close.last().copied().unwrap_or_default();
+        self.portfolio.balance(close)
+    }
+
     /// What came of it.
     pub(crate) fn outcome(
         self,
@@ -17,8 +25,7 @@ impl Engine<'_> {
         first_defined: usize,
     ) -> Result<Outcome, SimulationError> {
         let Input { candles, range_start, settings, .. } = self.input;
-        let last_close = candles.close.last().copied().unwrap_or_default();
-        let final_balance = self.portfolio.balance(last_close)?;
+        let final_balance = self.final_balance()?;
         let run = metrics::Run {
             open_time: &candles.open_time[range_start..],
             close: &candles.close[range_start..],
@@ -26,6 +33,7 @@ impl Engine<'_> {
             trades: &self.portfolio.trades,
             initial_balance: self.input.initial_balance,
             final_balance,
+            funding: self.portfolio.funding(),
             timeframe: self.input.timeframe,
             hold_from: first_defined.saturating_sub(range_start),
             preset: settings.preset,
@@ -44,13 +52,17 @@ impl Engine<'_> {
             first_defined,
             rejection: self.rejections.first(),
             rejections_count: self.rejections_count,
-            liquidation_shortfall: self.is_liquidated.then_some(self.portfolio.shortfall),
+            liquidations_count: self.liquidations_count,
+            ruin_shortfall: self.is_ruined.then_some(self.portfolio.shortfall),
         });
         let ambiguous = self.portfolio.trades.iter().filter(|trade| trade.is_ambiguous).count();
         Ok(Outcome {
             metrics,
             final_balance,
+            final_balance_stop_first: final_balance,
+            final_balance_target_first: final_balance,
             shortfall: self.portfolio.shortfall,
+            funding: self.portfolio.funding(),
             ambiguous_trades_count: u32::try_from(ambiguous).unwrap_or(u32::MAX),
             trades: self.portfolio.trades,
             equity: self.equity,

@@ -189,12 +189,14 @@ pub struct Run<'a> {
     pub close: &'a [f64],
     /// Equity at each close, as many.
     pub equity: &'a [f64],
-    /// In order of entry; only the last may be open.
+    /// By number; some may be open.
     pub trades: &'a [Trade],
     /// Quote money, above 0.
     pub initial_balance: Decimal,
     /// Quote money, an open trade marked at the last close.
     pub final_balance: Decimal,
+    /// Quote money, received above 0: it is not pnl.
+    pub funding: Decimal,
     pub timeframe: Timeframe,
     /// Index in the range of the first candle where every indicator has a value.
     pub hold_from: usize,

@@ -69,6 +69,8 @@ fn trade(row: &TradeRow) -> Trade {
         entry: fill(row.entry_time_ms, enter, row.entry_price, row.size, row.commission),
         exit: Some(fill(row.exit_time_ms, leave, row.exit_price, row.size, 0.0)),
         pnl: Some(decimal(row.pnl)),
+        funding: Decimal::ZERO,
+        part_of: None,
         is_ambiguous: false,
     }
 }
@@ -96,6 +98,7 @@ impl Reference {
     fn run(&self) -> Run<'_> {
         let first_next = self.json["first_next_bar"].as_u64().unwrap();
         Run {
+            funding: Decimal::ZERO,
             open_time: &self.open_time,
             close: &self.close,
             equity: &self.equity,
@@ -308,6 +311,7 @@ fn luck_needs_ten_returns_that_differ() {
     let days = |equity: &[f64]| -> Option<f64> {
         let open_time: Vec<i64> = (0..).map(|day| day * DAY).take(equity.len()).collect();
         let run = Run {
+            funding: Decimal::ZERO,
             open_time: &open_time,
             close: equity,
             equity,
@@ -332,6 +336,7 @@ const DAY: i64 = 86_400_000;
 fn hourly(equity: &[f64], close: &[f64], trades: &[Trade]) -> Metrics {
     let hours = 0..i64::try_from(equity.len()).unwrap();
     calculate(&Run {
+        funding: Decimal::ZERO,
         open_time: &hours.map(|hour| hour * 3_600_000).collect::<Vec<_>>(),
         close,
         equity,
@@ -409,6 +414,8 @@ fn money_profit_factor_fees_turnover_and_an_open_trade_add_up() {
         entry: fill(from * 3_600_000, Side::Buy, 10.0, 2.0, 0.5),
         exit: Some(fill(to * 3_600_000, Side::Sell, 10.0, 3.0, 0.25)),
         pnl: Some(decimal(pnl)),
+        funding: Decimal::ZERO,
+        part_of: None,
         is_ambiguous: false,
     };
     let mut open = closed(0.0, 8, 9);

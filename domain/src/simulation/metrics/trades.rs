@@ -41,8 +41,8 @@ pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
         closed_pnl = closed_pnl.saturating_add(pnl);
         sums.add(real(pnl), entry_notional, exit.time - trade.entry.time);
     }
-    let is_open = run.trades.last().is_some_and(|trade| trade.exit.is_none());
-    let change = run.final_balance.saturating_sub(run.initial_balance);
+    let is_open = run.trades.iter().any(|trade| trade.exit.is_none());
+    let change = run.final_balance.saturating_sub(run.initial_balance).saturating_sub(run.funding);
     metrics.total_pnl = if is_open { change } else { closed_pnl }.normalize();
     metrics.total_fees = metrics.total_fees.normalize();
     metrics.total_pnl_percentage = ratio(real(metrics.total_pnl), real(run.initial_balance));
@@ -125,12 +125,18 @@ fn quality(trades: &[Trade], mean: f64, n: f64) -> Option<f64> {
 /// Candles with a position, those of its entry and exit included, each counted once.
 fn exposure(run: &Run<'_>) -> Option<f64> {
     let len = run.open_time.len();
-    let (mut exposed, mut from) = (0, 0);
     let counts_open = run.preset.is_backtrail();
-    for trade in run.trades.iter().filter(|trade| counts_open || trade.exit.is_some()) {
-        let first = index_of(run, trade.entry.time).max(from);
-        let end = trade.exit.as_ref().map_or(len, |exit| len.min(index_of(run, exit.time) + 1));
-        exposed += end.saturating_sub(first);
+    let spans =
+        run.trades.iter().filter(|trade| counts_open || trade.exit.is_some()).map(|trade| {
+            let end = trade.exit.as_ref().map_or(len, |exit| len.min(index_of(run, exit.time) + 1));
+            (index_of(run, trade.entry.time), end)
+        });
+    // Trades that overlap come in any order.
+    let mut spans: Vec<_> = spans.collect();
+    spans.sort_unstable();
+    let (mut exposed, mut from) = (0, 0);
+    for (first, end) in spans {
+        exposed += end.saturating_sub(first.max(from));
         from = from.max(end);
     }
     (len > 0).then(|| count(exposed) / count(len))

@@ -9,9 +9,14 @@ use crate::{fields::FieldError, number::Number, strategy::language::suggest::nea
 
 const KNOWN: &[&str] = &[
     "leverage",
+    "maintenance_margin",
+    "funding_rate",
+    "funding_interval_hours",
     "commission",
+    "commission_maker",
     "commission_fixed",
     "slippage_bps",
+    "slippage_range_percentage",
     "spread_bps",
     "fill",
     "intrabar",
@@ -23,12 +28,18 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Meant by the design, not honoured yet.
-const LATER: &[&str] = &[
-    "funding_rate",
+const LATER: &[&str] = &["alternative_entry", "alternative_exit"];
+
+/// Part of a strategy's `config`.
+const OF_CONFIG: &[&str] = &["trailing_stop", "stop_loss", "take_profit", "position_mode"];
+
+/// What backtesting.py has no counterpart of.
+const NOT_IN_PRESET: &[&str] = &[
     "maintenance_margin",
-    "trailing_stop",
-    "alternative_entry",
-    "alternative_exit",
+    "funding_rate",
+    "funding_interval_hours",
+    "commission_maker",
+    "slippage_range_percentage",
 ];
 
 impl Settings {
@@ -53,13 +64,26 @@ impl Settings {
         reader.check_names();
         let preset = reader.choice("preset", &["backtrail", "backtesting_py"]);
         let default = preset.map_or(default, Self::of_preset);
+        reader.check_preset(default.preset);
+        let leverage = reader.leverage().unwrap_or(default.leverage);
         let settings = Self {
-            leverage: reader.leverage().unwrap_or(default.leverage),
+            leverage,
+            maintenance_margin: reader.maintenance_margin(leverage).or(default.maintenance_margin),
+            funding_rate: reader.funding_rate().unwrap_or(default.funding_rate),
+            funding_interval_hours: reader
+                .funding_interval()
+                .unwrap_or(default.funding_interval_hours),
             commission: reader.commission(default.preset).unwrap_or(default.commission),
+            commission_maker: reader.maker().or(default.commission_maker),
             commission_fixed: reader
                 .number("commission_fixed", "0 or more", |fixed| fixed >= 0.0)
                 .unwrap_or(default.commission_fixed),
             slippage_bps: reader.basis_points("slippage_bps").unwrap_or(default.slippage_bps),
+            slippage_range_percentage: reader
+                .number("slippage_range_percentage", "from 0 to 100", |percent| {
+                    (0.0..=100.0).contains(&percent)
+                })
+                .unwrap_or(default.slippage_range_percentage),
             spread_bps: reader.basis_points("spread_bps").unwrap_or(default.spread_bps),
             fill: reader.fill().unwrap_or(default.fill),
             intrabar: reader.intrabar().unwrap_or(default.intrabar),
@@ -87,6 +111,9 @@ impl Reader<'_> {
             let shown: String = name.chars().take(60).collect();
             let hint = match nearest(name, KNOWN.iter().copied()) {
                 _ if LATER.contains(&name.as_str()) => "it is not supported yet".to_owned(),
+                _ if OF_CONFIG.contains(&name.as_str()) => {
+                    "it belongs to the strategy's `config`".to_owned()
+                }
                 Some(known) => format!("did you mean `{known}`?"),
                 None => format!("there are {}", KNOWN.join(", ")),
             };
@@ -95,14 +122,48 @@ impl Reader<'_> {
         }
     }
 
-    fn leverage(&mut self) -> Option<Number> {
-        let leverage = self.number("leverage", "1 or more", |leverage| leverage >= 1.0)?;
-        if leverage > Number::ONE {
-            let message = "`leverage` above 1 is not supported yet".to_owned();
-            self.unsupported("leverage", message);
-            return None;
+    fn check_preset(&mut self, preset: Preset) {
+        if preset.is_backtrail() {
+            return;
         }
-        Some(leverage)
+        for name in NOT_IN_PRESET {
+            if self.given(name).is_some() {
+                let message = format!("the preset backtesting_py has no `{name}`");
+                self.unsupported(name, message);
+            }
+        }
+        if self.metadata.get("intrabar").and_then(Value::as_str) == Some("lower_timeframe") {
+            let message = "the preset backtesting_py looks at no finer candles".to_owned();
+            self.unsupported("intrabar", message);
+        }
+    }
+
+    fn maintenance_margin(&mut self, leverage: Number) -> Option<Number> {
+        let initial = 1.0 / leverage.get();
+        let expected = format!("a fraction of what is held, from 0 to below {initial}");
+        self.number("maintenance_margin", &expected, |margin| (0.0..initial).contains(&margin))
+    }
+
+    fn funding_rate(&mut self) -> Option<Number> {
+        let expected = "a fraction of what is held, between -0.1 and 0.1";
+        self.number("funding_rate", expected, |rate| rate.abs() < 0.1)
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+    fn funding_interval(&mut self) -> Option<u32> {
+        let is_allowed = |hours: f64| hours.fract() == 0.0 && (1.0..=168.0).contains(&hours);
+        let hours =
+            self.number("funding_interval_hours", "a whole number from 1 to 168", is_allowed)?;
+        Some(hours.get() as u32)
+    }
+
+    fn maker(&mut self) -> Option<Number> {
+        let expected = "a fraction of notional a side, above -0.1 and below 1";
+        self.number("commission_maker", expected, |rate| rate > -0.1 && rate < 1.0)
+    }
+
+    fn leverage(&mut self) -> Option<Number> {
+        self.number("leverage", "from 1 to 1000", |leverage| (1.0..=1_000.0).contains(&leverage))
     }
 
     fn commission(&mut self, preset: Preset) -> Option<Number> {
@@ -132,12 +193,7 @@ impl Reader<'_> {
     }
 
     fn intrabar(&mut self) -> Option<Intrabar> {
-        if self.metadata.get("intrabar").and_then(Value::as_str) == Some("lower_timeframe") {
-            let message = "`intrabar` by `lower_timeframe` is not supported yet".to_owned();
-            self.unsupported("intrabar", message);
-            return None;
-        }
-        self.choice("intrabar", &["stop_first", "target_first"])
+        self.choice("intrabar", &["stop_first", "target_first", "lower_timeframe"])
     }
 
     fn finalize(&mut self) -> Option<Finalize> {
@@ -271,14 +327,51 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_is_refused_by_name() {
-        let later = json!({"leverage": 2, "intrabar": "lower_timeframe", "trailing_stop": 5, "funding_rate": 0});
-        let errors = codes(later);
-        let mut fields: Vec<&str> = errors.iter().map(|(field, _)| field.as_str()).collect();
-        fields.sort_unstable();
-        let expected = ["funding_rate", "intrabar", "leverage", "trailing_stop"];
-        assert_eq!(fields, expected.map(|name| format!("metadata.{name}")));
-        assert!(errors.iter().all(|(_, code)| code == "unsupported_setting"));
+    fn what_comes_later_or_belongs_elsewhere_is_refused_by_name() {
+        let errors = parse(json!({"alternative_exit": 1, "trailing_stop": 5})).unwrap_err();
+        let said: Vec<_> =
+            errors.iter().map(|error| (error.field.as_str(), error.code.as_str())).collect();
+        let expected = [
+            ("metadata.alternative_exit", "unsupported_setting"),
+            ("metadata.trailing_stop", "unsupported_setting"),
+        ];
+        assert_eq!(said, expected);
+        assert!(errors[1].message.contains("belongs to the strategy's `config`"));
+    }
+
+    #[test]
+    fn margin_funding_and_maker_commission_are_read() {
+        let given = json!({"leverage": 5, "maintenance_margin": "0.05", "funding_rate": -0.0001,
+            "funding_interval_hours": 4, "commission_maker": -0.0002, "slippage_range_percentage": 10,
+            "intrabar": "lower_timeframe"});
+        let settings = parse(given).unwrap();
+        assert_eq!((settings.maintenance(), settings.funding_interval_hours), (0.05, 4));
+        assert_eq!(settings.funding_rate.get(), -0.000_1);
+        assert_eq!(settings.commission_maker.unwrap().get(), -0.000_2);
+        assert_eq!(settings.slippage_range_percentage.get(), 10.0);
+        assert_eq!(settings.intrabar, Intrabar::LowerTimeframe);
+        let half = parse(json!({"leverage": 5})).unwrap();
+        assert_eq!((half.maintenance(), Settings::default().maintenance()), (0.1, 0.0));
+    }
+
+    #[test]
+    fn absurd_settings_say_what_they_may_be() {
+        let absurd = json!({"leverage": 1e9, "maintenance_margin": 1, "funding_rate": 1,
+            "funding_interval_hours": 0.5, "commission_maker": 1, "slippage_range_percentage": 101});
+        let errors = codes(absurd);
+        assert!(errors.iter().all(|(_, code)| code == "out_of_range"), "{errors:?}");
+        assert_eq!(errors.len(), 6);
+        let tight = codes(json!({"leverage": 10, "maintenance_margin": 0.1}));
+        assert_eq!(tight[0].0, "metadata.maintenance_margin");
+    }
+
+    #[test]
+    fn what_backtesting_py_does_not_have_is_refused_with_its_preset() {
+        let given = json!({"preset": "backtesting_py", "funding_rate": 0, "commission_maker": 0,
+            "intrabar": "lower_timeframe", "leverage": 2});
+        let errors = codes(given);
+        assert!(errors.iter().all(|(_, code)| code == "unsupported_setting"), "{errors:?}");
+        assert_eq!(errors.len(), 3);
     }
 
     #[test]

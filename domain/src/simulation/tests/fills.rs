@@ -5,17 +5,17 @@ use rstest::rstest;
 use super::*;
 
 /// Enters where the volume is 1 (3 for a short of its own), leaves where it is 2.
-fn body(config: Value) -> Value {
+pub(super) fn body(config: Value) -> Value {
     json!({"entry_rules": when("volume", "==", 1), "exit_rules": when("volume", "==", 2), "config": config})
 }
 
-fn free(mut metadata: Value) -> Settings {
+pub(super) fn free(mut metadata: Value) -> Settings {
     metadata["commission"] = json!(0);
     settings(metadata)
 }
 
 /// Day, side, price and reason of every fill.
-fn fills(outcome: &Outcome) -> Vec<(i64, Side, String, &str)> {
+pub(super) fn fills(outcome: &Outcome) -> Vec<(i64, Side, String, &str)> {
     let fills = outcome.trades.iter().flat_map(|trade| [Some(&trade.entry), trade.exit.as_ref()]);
     let shown = |fill: &'_ Fill| (fill.time / DAY_MS, fill.side, fill.price.to_string());
     fills
@@ -27,15 +27,20 @@ fn fills(outcome: &Outcome) -> Vec<(i64, Side, String, &str)> {
         .collect()
 }
 
-fn fill<'a>(day: i64, side: Side, price: &str, reason: &'a str) -> (i64, Side, String, &'a str) {
+pub(super) fn fill<'a>(
+    day: i64,
+    side: Side,
+    price: &str,
+    reason: &'a str,
+) -> (i64, Side, String, &'a str) {
     (day, side, price.to_owned(), reason)
 }
 
-const IN: &str = "volume == 1";
-const OUT: &str = "volume == 2";
+pub(super) const IN: &str = "volume == 1";
+pub(super) const OUT: &str = "volume == 2";
 
 /// In by the signal of day 1, so at day 2's open of 100; then the given candle and a quiet one.
-fn day_after_entry(candle: [f64; 4]) -> Candles {
+pub(super) fn day_after_entry(candle: [f64; 4]) -> Candles {
     let [open, high, low, close] = candle;
     candles([
         [100.0, 101.0, 99.0, 100.0, 0.0],
@@ -306,6 +311,7 @@ impl Observer for Watch {
         match step {
             Step::Opened(trade) => self.opened += usize::from(trade.exit.is_none()),
             Step::Closed(trade) => self.closed += usize::from(trade.exit.is_some()),
+            Step::Reduced { part, .. } => assert!(part.exit.is_some()),
             Step::Progress { done, total, equity } => {
                 assert!(done <= total && equity > 0.0);
                 self.done.push(done);

@@ -5,29 +5,7 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 
 use super::*;
-use crate::{
-    ids::BacktestId,
-    ledger::{LedgerEvent, entries::LedgerWriter},
-    market::Timeframe,
-    simulation::hash::{Pinned, dataset_sha256, result_hash},
-};
-
-/// Writes the ledger as the run goes on.
-struct Recorder {
-    writer: LedgerWriter,
-    events: Vec<LedgerEvent>,
-}
-
-impl Observer for Recorder {
-    fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
-        match step {
-            Step::Opened(trade) => self.events.push(self.writer.opened(trade).unwrap()),
-            Step::Closed(trade) => self.events.push(self.writer.closed(trade).unwrap()),
-            Step::Progress { .. } => {}
-        }
-        ControlFlow::Continue(())
-    }
-}
+use crate::simulation::hash::{Pinned, dataset_sha256, result_hash};
 
 /// Ledger hash and result hash of a built-in with its defaults over all days.
 fn hashes(code_ref: &str) -> (String, String) {
@@ -43,18 +21,14 @@ fn hashes(code_ref: &str) -> (String, String) {
         strategy: &strategy,
         candles: &candles,
         range_start: 0,
+        fine: None,
         initial_balance,
         lot: Decimal::new(1, 8),
         timeframe,
         settings: &metadata,
     };
     let symbol: crate::market::Symbol = "BTCUSDT".parse().unwrap();
-    let (writer, opened) =
-        LedgerWriter::open(BacktestId::default(), symbol.clone(), timeframe, initial_balance)
-            .unwrap();
-    let mut recorder = Recorder { writer, events: vec![opened] };
-    let outcome = run(&input, &mut recorder).unwrap();
-    let ending = recorder.writer.finish(&candles.open_time, &outcome).unwrap();
+    let (outcome, _, ending) = recorded::record(&input).unwrap();
     let pinned = Pinned {
         definition: &definition,
         parameters: &parameters,

@@ -11,7 +11,7 @@ fn fills_before(outcome: &Outcome, end: i64) -> Vec<&Fill> {
     fills.flatten().filter(is_before).collect()
 }
 
-fn first_candles(candles: &Candles, count: usize) -> Candles {
+pub(super) fn first_candles(candles: &Candles, count: usize) -> Candles {
     (0..count).filter_map(|index| candles.get(index)).collect()
 }
 

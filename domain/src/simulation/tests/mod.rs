@@ -3,11 +3,14 @@
 mod absurd;
 mod catalogue;
 mod determinism;
+mod every_order;
 mod fills;
 mod golden;
 mod hashes;
 mod lookahead;
+mod margin;
 mod micro;
+mod orders;
 mod properties;
 mod recorded;
 mod sizes;
@@ -15,7 +18,7 @@ mod warnings;
 
 use std::{fs::File, path::PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{outcome::Outcome, rules::BoundStrategy, *};
 use crate::{market::Candle, strategy::StrategyDefinition};
@@ -93,6 +96,7 @@ fn input<'a>(
         strategy,
         candles,
         range_start: 0,
+        fine: None,
         initial_balance: Decimal::from(10_000),
         lot: Decimal::new(1, 8),
         timeframe: Timeframe::OneDay,

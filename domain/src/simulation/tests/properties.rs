@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use super::*;
 use crate::simulation::{
+    engine::{Engine, Tie},
     exact::{round_f64, to_f64},
+    rule_set::RuleSet,
     settings::Preset,
 };
 
 /// Candles whose prices may jump by a factor of twenty from one to the next.
-fn any_candles() -> impl Strategy<Value = Candles> {
+pub(super) fn any_candles() -> impl Strategy<Value = Candles> {
     let step = (-1.0..1.0_f64, -1.0..1.0_f64, 0.0..0.5_f64, 0.0..0.5_f64, 0.0..4.0_f64);
     let wild = prop_oneof![8 => Just(0.03), 3 => Just(0.3), 1 => Just(3.0)];
     (0.01..50_000.0_f64, prop::collection::vec((step, wild), 3..80)).prop_map(|(start, steps)| {
@@ -30,7 +32,7 @@ fn any_candles() -> impl Strategy<Value = Candles> {
     })
 }
 
-fn any_rule() -> impl Strategy<Value = Value> {
+pub(super) fn any_rule() -> impl Strategy<Value = Value> {
     let column = prop::sample::select(vec![
         "close",
         "open",
@@ -75,7 +77,7 @@ fn any_config() -> impl Strategy<Value = Value> {
     })
 }
 
-fn any_body() -> impl Strategy<Value = Value> {
+pub(super) fn any_body() -> impl Strategy<Value = Value> {
     let optional = || prop::option::weighted(0.7, any_rule());
     (any_rule(), optional(), optional(), optional(), any_config()).prop_map(
         |(entry, exit, short_entry, short_exit, config)| {
@@ -114,8 +116,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         })
 }
 
-fn the_ledger_adds_up(outcome: &Outcome, last_close: f64) {
-    let mut sum = Decimal::from(10_000) + outcome.shortfall;
+pub(super) fn the_ledger_adds_up(outcome: &Outcome, last_close: f64) {
+    let mut sum = Decimal::from(10_000) + outcome.shortfall + outcome.funding;
     for trade in &outcome.trades {
         sum += match (&trade.pnl, trade.direction) {
             (Some(pnl), _) => *pnl,
@@ -131,7 +133,11 @@ fn the_ledger_adds_up(outcome: &Outcome, last_close: f64) {
             }
         };
     }
-    assert_eq!(sum, outcome.final_balance);
+    // An open trade's share of its entry may lie a last digit beside what is left of the entry.
+    let parts = outcome.trades.iter().filter(|trade| trade.part_of.is_some()).count();
+    let is_open = outcome.trades.iter().any(|trade| trade.exit.is_none());
+    let digits = if is_open { 2 * i64::try_from(parts).unwrap() } else { 0 };
+    assert!((sum - outcome.final_balance).abs() <= Decimal::new(digits, 8), "{sum}");
     let last_equity = *outcome.equity.last().unwrap();
     let final_balance = to_f64(outcome.final_balance);
     assert!((last_equity - final_balance).abs() <= 1e-6 * final_balance.abs().max(1.0));
@@ -159,21 +165,50 @@ fn fills_are_sound(outcome: &Outcome, candles: &Candles, settings: &Settings) {
     }
 }
 
-fn nothing_follows_a_liquidation(outcome: &Outcome, candles: &Candles) {
+pub(super) fn nothing_follows_a_ruin(outcome: &Outcome, candles: &Candles) {
     let Some(index) = outcome.equity.iter().position(|equity| *equity <= 0.0) else { return };
     assert!(outcome.equity[index..].iter().all(|equity| *equity == 0.0), "at {index}");
     let time = candles.open_time[index];
     assert!(outcome.trades.iter().all(|trade| trade.entry.time <= time));
 }
 
+/// The same walked candle by candle by the general walk, where the run itself leaps.
+fn slowly(input: &Input<'_>) -> Outcome {
+    let first_defined = input.strategy.first_defined();
+    let go_on = || Ok::<(), SimulationError>(());
+    let rules = RuleSet::evaluate(input.strategy, input.candles, go_on).unwrap();
+    let walk = |tie: Tie| {
+        let mut observer = ();
+        let mut engine = Engine::try_new(*input, &rules, &mut observer, tie).unwrap();
+        engine.walk_slowly(first_defined + 1).unwrap();
+        engine.outcome(first_defined + 1, first_defined).unwrap()
+    };
+    let mut outcome = walk(Tie::of(input.settings.intrabar));
+    outcome.final_balance_stop_first = walk(Tie::StopFirst).final_balance;
+    outcome.final_balance_target_first = walk(Tie::TargetFirst).final_balance;
+    outcome
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_general_walk_gives_the_same_bytes_as_the_leaping_one(
+        candles in any_candles(), body in any_body(), settings in any_settings(),
+    ) {
+        let strategy = strategy(&body);
+        let input = input(&strategy, &candles, &settings);
+        let Ok(outcome) = run(&input, &mut ()) else { return Ok(()) };
+        prop_assert_eq!(slowly(&input), outcome);
+    }
 
     #[test]
     fn the_ledger_adds_up_and_cash_is_never_negative(
         candles in any_candles(), body in any_body(), settings in any_settings(),
     ) {
-        let outcome = match simulate(&body, &candles, &settings) {
+        let strategy = strategy(&body);
+        let input = input(&strategy, &candles, &settings);
+        let outcome = match recorded::accepted(&input) {
             Ok(outcome) => outcome,
             Err(SimulationError::NothingToEvaluate { .. }) => return Ok(()),
             Err(error) => panic!("{error}"),
@@ -183,8 +218,7 @@ proptest! {
         assert!(outcome.metrics.values().into_iter().flatten().all(f64::is_finite));
         the_ledger_adds_up(&outcome, *candles.close.last().unwrap());
         fills_are_sound(&outcome, &candles, &settings);
-        recorded::the_ledger_accepts_it(&outcome, &candles);
-        nothing_follows_a_liquidation(&outcome, &candles);
+        nothing_follows_a_ruin(&outcome, &candles);
         let again = simulate(&body, &candles, &settings).unwrap();
         assert_eq!(again, outcome);
     }

@@ -3,25 +3,47 @@
 use super::*;
 use crate::{
     ids::BacktestId,
-    ledger::{Ledger, LedgerCommand, entries::LedgerWriter},
+    ledger::{
+        Ledger, LedgerCommand, LedgerEvent,
+        entries::{Ending, LedgerWriter},
+    },
 };
 
-/// Panics when the ledger of this outcome does not follow from its fills.
-pub(super) fn the_ledger_accepts_it(outcome: &Outcome, candles: &Candles) {
-    let balance = Decimal::from(10_000);
-    let symbol = "BTCUSDT".parse().unwrap();
-    let (mut writer, opened) =
-        LedgerWriter::open(BacktestId::default(), symbol, Timeframe::OneDay, balance).unwrap();
-    let mut events = vec![opened];
-    for trade in &outcome.trades {
-        events.push(writer.opened(trade).unwrap());
-        if trade.exit.is_some() {
-            events.push(writer.closed(trade).unwrap());
-        }
+/// Writes the ledger as the run goes on.
+struct Recorder {
+    writer: LedgerWriter,
+    events: Vec<LedgerEvent>,
+}
+
+impl Observer for Recorder {
+    fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        self.events.extend(self.writer.step(step).unwrap());
+        ControlFlow::Continue(())
     }
-    events.extend(writer.finish(&candles.open_time, outcome).unwrap().events);
+}
+
+/// A run with the ledger that it writes, but for its ending, and that.
+pub(super) fn record(
+    input: &Input<'_>,
+) -> Result<(Outcome, Vec<LedgerEvent>, Ending), SimulationError> {
+    let symbol = "BTCUSDT".parse().unwrap();
+    let (writer, opened) =
+        LedgerWriter::open(BacktestId::default(), symbol, Timeframe::OneDay, input.initial_balance)
+            .unwrap();
+    let mut recorder = Recorder { writer, events: vec![opened] };
+    let outcome = run(input, &mut recorder)?;
+    let open_time = &input.candles.open_time[input.range_start..];
+    let ending = recorder.writer.finish(open_time, &outcome).unwrap();
+    Ok((outcome, recorder.events, ending))
+}
+
+/// The run's outcome; panics when its ledger does not follow from its fills.
+pub(super) fn accepted(input: &Input<'_>) -> Result<Outcome, SimulationError> {
+    let (outcome, mut events, ending) = record(input)?;
+    events.extend(ending.events);
     let recorded = Ledger::default().decide(LedgerCommand::Record(events.clone())).unwrap();
     assert_eq!(recorded, events);
+    Ok(outcome)
 }
 
 #[test]
@@ -30,9 +52,9 @@ fn eight_years_of_every_built_in_are_accepted() {
     for builtin in crate::strategy::builtins::ALL {
         for direction in ["long", "short", "both"] {
             let body = json!({"code_ref": builtin.name, "config": {"direction": direction}});
-            let outcome = simulate(&body, &candles, &Settings::default()).unwrap();
+            let (strategy, settings) = (strategy(&body), Settings::default());
+            let outcome = accepted(&input(&strategy, &candles, &settings)).unwrap();
             assert!(!outcome.trades.is_empty(), "{} {direction}", builtin.name);
-            the_ledger_accepts_it(&outcome, &candles);
         }
     }
 }

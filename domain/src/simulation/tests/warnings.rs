@@ -57,14 +57,9 @@ fn trade(number: u32, pnl: &str, fee: &str) -> Trade {
         cash_after: Decimal::ZERO,
         reason: "close > 1".to_owned(),
     };
-    Trade {
-        number,
-        direction: Direction::Long,
-        entry: fill(Side::Buy, fee),
-        exit: Some(fill(Side::Sell, "0")),
-        pnl: Some(pnl.parse().unwrap()),
-        is_ambiguous: false,
-    }
+    let exit = Some(fill(Side::Sell, "0"));
+    let pnl = Some(pnl.parse().unwrap());
+    Trade { exit, pnl, ..Trade::opened(number, Direction::Long, fill(Side::Buy, fee)) }
 }
 
 impl Case {
@@ -92,7 +87,8 @@ impl Case {
             first_defined: 6,
             rejection: None,
             rejections_count: 0,
-            liquidation_shortfall: None,
+            liquidations_count: 0,
+            ruin_shortfall: None,
         })
     }
 

@@ -4,7 +4,7 @@ use super::Review;
 use crate::simulation::{
     Warning,
     indicators::IndicatorCall,
-    rules::{BoundStrategy, Condition, Operand, Test},
+    rules::{BoundStrategy, Condition, EntryOrder, Operand, StrategyConfig, Test},
 };
 
 /// Events for each variable: P. Peduzzi and others, "A simulation study of the number of events per variable in logistic
@@ -26,13 +26,30 @@ pub(super) fn few_trades_per_parameter(review: &Review<'_>) -> Option<Warning> {
 }
 
 pub(super) fn free_numbers(strategy: &BoundStrategy) -> usize {
-    let BoundStrategy { entry, exit, short_entry, short_exit, config } = strategy;
+    let BoundStrategy { entry, exit, short_entry, short_exit, partial_exit, config, .. } = strategy;
     let rules = [Some(entry), exit.as_ref(), short_entry.as_ref(), short_exit.as_ref()];
     let mut numbers = Numbers::default();
-    rules.into_iter().flatten().for_each(|rule| numbers.add_condition(rule));
+    let rules = rules.into_iter().chain([partial_exit.as_ref()]).flatten();
+    rules.for_each(|rule| numbers.add_condition(rule));
+    let levels = strategy.entry_prices.all().chain(&strategy.trailing_range);
+    levels.for_each(|operand| numbers.add_operand(operand));
     let arguments: usize = numbers.calls.iter().map(|call| call.arguments.numbers.len()).sum();
-    let stops = [config.stop_loss, config.take_profit].into_iter().flatten().count();
-    arguments + numbers.constants.len() + numbers.lags.len() + stops
+    let trailing = config.trailing_stop.map(|_| 0.0);
+    let distances = [config.stop_loss, config.take_profit, config.break_even, trailing];
+    let stops = distances.into_iter().flatten().count() + config.max_candles.iter().count();
+    let parts = config.partial_take_profits.len();
+    arguments + numbers.constants.len() + numbers.lags.len() + stops + parts + offsets(config)
+}
+
+/// Offsets at which entries wait, where no expression says it.
+fn offsets(config: &StrategyConfig) -> usize {
+    match config.entry_order {
+        EntryOrder::Market => 0,
+        EntryOrder::Limit { offset } | EntryOrder::Stop { offset } => offset.iter().count(),
+        EntryOrder::StopLimit { offset, limit_offset } => {
+            offset.iter().chain(&limit_offset).count()
+        }
+    }
 }
 
 /// What is different of each kind.

@@ -48,8 +48,10 @@ pub(crate) struct Review<'a> {
     /// The first entry that was not filled.
     pub(crate) rejection: Option<&'a Rejection>,
     pub(crate) rejections_count: usize,
+    /// How often equity fell to the maintenance margin.
+    pub(crate) liquidations_count: usize,
     /// What could not be paid, where equity fell to nothing.
-    pub(crate) liquidation_shortfall: Option<Decimal>,
+    pub(crate) ruin_shortfall: Option<Decimal>,
 }
 
 /// The warnings of a run, in the order of [`CODES`].

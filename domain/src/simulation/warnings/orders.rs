@@ -11,10 +11,16 @@ pub(super) fn rejected(review: &Review<'_>) -> Option<Warning> {
     Some(Warning::new("rejected_orders", message))
 }
 
-/// `liquidated`: equity was not above 0 at a close.
+/// `liquidated`: equity was not above 0, or not above the maintenance margin, at a close.
 pub(super) fn liquidated(review: &Review<'_>) -> Option<Warning> {
-    let shortfall = review.liquidation_shortfall?;
-    let message =
-        format!("equity fell to nothing and trading ended; {shortfall} could not be paid");
+    let message = match (review.ruin_shortfall, review.liquidations_count) {
+        (Some(shortfall), _) => {
+            format!("equity fell to nothing and trading ended; {shortfall} could not be paid")
+        }
+        (None, 0) => return None,
+        (None, count) => format!(
+            "equity fell to the maintenance margin {count} times, and all that was held was sold"
+        ),
+    };
     Some(Warning::new("liquidated", message))
 }

@@ -105,7 +105,8 @@ fn the_warm_up_is_one_more_than_the_first_defined_index(
 #[case::a_number_as_code_ref(json!({"code_ref": 3}), "code_ref", "invalid")]
 #[case::rules_that_are_a_list(json!({"entry_rules": []}), "entry_rules", "invalid")]
 #[case::config_that_is_a_text(json!({"code_ref": "golden_cross", "config": "x"}), "config", "invalid")]
-#[case::a_trailing_stop(json!({"code_ref": "golden_cross", "config": {"trailing_stop": 8}}), "config.trailing_stop", "unsupported_setting")]
+#[case::a_wrong_trailing_stop(json!({"code_ref": "golden_cross", "config": {"trailing_stop": -8}}), "config.trailing_stop", "out_of_range")]
+#[case::an_unknown_setting(json!({"code_ref": "golden_cross", "config": {"martingale": 2}}), "config.martingale", "unsupported_setting")]
 #[case::shorts_without_direction_both(
     json!({"entry_rules": {"indicator": "close", "comparator": ">", "value": 1}, "short_entry_rules": {"indicator": "close", "comparator": "<", "value": 1}}),
     "short_entry_rules",
@@ -130,7 +131,7 @@ fn all_parts_of_a_body_are_reported_at_once() {
     let errors = parse(json!({
         "entry_rules": {"indicator": "smaa", "comparator": ">", "value": 1},
         "exit_rules": {"indicator": "sma(0)", "comparator": "=>", "value": "$x"},
-        "config": {"direction": "up", "trailing_stop": 3},
+        "config": {"direction": "up", "martingale": 3},
         "default_parameters": {"y": true},
     }))
     .unwrap_err();
@@ -138,7 +139,7 @@ fn all_parts_of_a_body_are_reported_at_once() {
     found.sort_unstable();
     let expected = [
         ("config.direction", "invalid"),
-        ("config.trailing_stop", "unsupported_setting"),
+        ("config.martingale", "unsupported_setting"),
         ("default_parameters.y", "invalid"),
         ("entry_rules.indicator", "unknown_indicator"),
         ("exit_rules.comparator", "unknown_comparator"),

@@ -74,6 +74,11 @@ impl<'a> Binder<'a> {
         bound.into_iter().collect()
     }
 
+    /// The expression with numbers in place; none when something is wrong, which the errors say.
+    pub fn operand(&mut self, term: &Term) -> Option<Operand> {
+        self.term(term).map(|bound| bound.operand)
+    }
+
     fn term(&mut self, term: &Term) -> Option<BoundTerm> {
         let expression = self.expression(term, &term.expression)?;
         let text = expression.to_string();

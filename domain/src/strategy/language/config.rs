@@ -1,23 +1,52 @@
-//! The config of a strategy: sizing, stops, direction; percent on the wire, fractions inside.
+//! The config of a strategy: sizing, orders, stops, direction; percent on the wire, fractions inside.
+
+mod entries;
+mod exits;
 
 use serde_json::{Map, Value};
 
 use super::{
-    rules::kind,
+    rules::{Rule, Term, kind},
     suggest::{did_you_mean, shown},
 };
 use crate::{
     fields::FieldError,
-    simulation::rules::{Directions, Sizing, StrategyConfig},
+    simulation::rules::{Directions, PositionMode, Sizing, StrategyConfig},
 };
 
-/// The config without a `config`: all in, long, no stops.
-pub const DEFAULT: StrategyConfig = StrategyConfig {
-    sizing: Sizing::AllIn,
-    stop_loss: None,
-    take_profit: None,
-    direction: Directions::Long,
-};
+/// A config that was read; what is written in the rule language still has its `$parameters`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    pub config: StrategyConfig,
+    pub prices: PriceTerms,
+    pub partial_exit: Option<Rule>,
+    /// `atr(period)`, where the stop trails by it.
+    pub trailing_range: Option<Term>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        let config = StrategyConfig::DEFAULT;
+        let prices = PriceTerms::default();
+        Self { config, prices, partial_exit: None, trailing_range: None }
+    }
+}
+
+/// Prices of resting entries as expressions.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PriceTerms {
+    pub price: Option<Term>,
+    pub limit: Option<Term>,
+    pub short_price: Option<Term>,
+    pub short_limit: Option<Term>,
+}
+
+impl PriceTerms {
+    /// Those that there are.
+    pub fn all(&self) -> impl Iterator<Item = &Term> {
+        [&self.price, &self.limit, &self.short_price, &self.short_limit].into_iter().flatten()
+    }
+}
 
 /// A stop nearer than this many percent is probably a fraction.
 const STOP_SUSPICIOUS: f64 = 0.01;
@@ -25,19 +54,43 @@ const STOP_SUSPICIOUS: f64 = 0.01;
 /// Unknown settings that are reported.
 const UNKNOWN_SHOWN_MAX: usize = 10;
 
-const KNOWN: [&str; 6] =
-    ["position_sizing", "size", "risk_percentage", "stop_loss", "take_profit", "direction"];
+const KNOWN: [&str; 24] = [
+    "position_sizing",
+    "size",
+    "risk_percentage",
+    "stop_loss",
+    "take_profit",
+    "direction",
+    "entry_order",
+    "entry_price",
+    "entry_offset",
+    "entry_limit_price",
+    "entry_limit_offset",
+    "short_entry_price",
+    "short_entry_limit_price",
+    "entry_valid_candles",
+    "trailing_stop",
+    "trailing_stop_atr",
+    "trailing_stop_atr_period",
+    "break_even",
+    "max_candles",
+    "partial_take_profits",
+    "partial_exit_rules",
+    "partial_exit_size",
+    "max_entries",
+    "position_mode",
+];
 
 /// Reads the object at `config`; every error and warning by field path.
 pub fn read(
     config: &Value,
     errors: &mut Vec<FieldError>,
     warnings: &mut Vec<FieldError>,
-) -> StrategyConfig {
+) -> Reading {
     let Value::Object(members) = config else {
         let message = format!("this is {}, not an object", kind(config));
         errors.push(FieldError::new("config", "invalid", message));
-        return DEFAULT;
+        return Reading::default();
     };
     let mut reader = Reader { members, errors, warnings };
     reader.check_members();
@@ -46,12 +99,25 @@ pub fn read(
     let take_profit = reader.percent("take_profit");
     reader.check_stops(direction, stop_loss, take_profit);
     let sizing = reader.sizing(stop_loss.is_some());
-    StrategyConfig {
+    let (entry_order, prices) = reader.entry_order(direction);
+    let (trailing_stop, trailing_range) = reader.trailing_stop(direction);
+    let (partial_exit, partial_exit_portion) = reader.partial_exit();
+    let config = StrategyConfig {
         sizing,
         stop_loss: stop_loss.map(|percent| percent / 100.0),
         take_profit: take_profit.map(|percent| percent / 100.0),
         direction,
-    }
+        entry_order,
+        entry_valid_candles: reader.entry_valid_candles(entry_order),
+        trailing_stop,
+        break_even: reader.break_even(direction),
+        max_candles: reader.count("max_candles", 10_000_000),
+        partial_take_profits: reader.partial_take_profits(direction),
+        partial_exit_portion,
+        max_entries: reader.count("max_entries", 100).unwrap_or(1),
+        position_mode: reader.position_mode(direction),
+    };
+    Reading { config, prices, partial_exit, trailing_range }
 }
 
 struct Reader<'a> {
@@ -81,6 +147,21 @@ impl Reader<'_> {
             Some("both") => Directions::Both,
             Some(_) | None => Directions::Long,
         }
+    }
+
+    fn position_mode(&mut self, direction: Directions) -> PositionMode {
+        let modes = ["single", "exclusive", "netting", "hedging"];
+        let mode = match self.word("position_mode", &modes) {
+            Some("exclusive") => PositionMode::Exclusive,
+            Some("netting") => PositionMode::Netting,
+            Some("hedging") => PositionMode::Hedging,
+            Some(_) | None => PositionMode::Single,
+        };
+        if mode != PositionMode::Single && direction != Directions::Both {
+            let message = "only direction `both` holds positions that can meet".to_owned();
+            self.warn("position_mode", "unused_setting", message);
+        }
+        mode
     }
 
     fn sizing(&mut self, has_stop: bool) -> Sizing {
@@ -150,6 +231,28 @@ impl Reader<'_> {
 
     /// A number above 0; an error where it is something else.
     fn percent(&mut self, name: &str) -> Option<f64> {
+        let number = self.number(name)?;
+        if number > 0.0 {
+            return Some(number);
+        }
+        self.fail(name, "out_of_range", format!("it must be above 0, not {number}"));
+        None
+    }
+
+    /// A whole number from 1 to `maximum`.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+    fn count(&mut self, name: &str, maximum: u32) -> Option<usize> {
+        let number = self.number(name)?;
+        if number.fract() == 0.0 && (1.0..=f64::from(maximum)).contains(&number) {
+            return Some(number as usize);
+        }
+        let message = format!("it must be a whole number from 1 to {maximum}, not {number}");
+        self.fail(name, "out_of_range", message);
+        None
+    }
+
+    /// A finite number.
+    fn number(&mut self, name: &str) -> Option<f64> {
         let value = self.members.get(name).filter(|value| !value.is_null())?;
         let number = match value {
             Value::Number(number) => number.as_f64(),
@@ -157,11 +260,7 @@ impl Reader<'_> {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         };
         match number.filter(|number| number.is_finite()) {
-            Some(number) if number > 0.0 => Some(number),
-            Some(number) => {
-                self.fail(name, "out_of_range", format!("it must be above 0, not {number}"));
-                None
-            }
+            Some(number) => Some(number),
             None => {
                 let message = match value.as_str() {
                     Some(text) => format!("`{}` is not a finite number", shown(text)),
@@ -195,6 +294,13 @@ impl Reader<'_> {
 
     fn warn_unused(&mut self, name: &str, sizing: &str) {
         self.warn(name, "unused_setting", format!("position_sizing {sizing} does not use it"));
+    }
+
+    /// Of two settings that say the same, only one may be given.
+    fn check_either(&mut self, one: &str, other: &str) {
+        if !self.is_absent(one) && !self.is_absent(other) {
+            self.fail(other, "conflict", format!("there is a {one} already"));
+        }
     }
 
     fn warn(&mut self, name: &str, code: &str, message: String) {

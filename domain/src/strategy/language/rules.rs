@@ -52,6 +52,11 @@ pub fn read(field: &str, rules: &Value, errors: &mut Vec<FieldError>) -> Option<
     Reader { errors, conditions_left: CONDITIONS_MAX }.rule(field, rules, 0)
 }
 
+/// Reads one expression that stands at `field`. None when it is not sound; the errors say why.
+pub fn read_term(field: &str, value: &Value, errors: &mut Vec<FieldError>) -> Option<Term> {
+    Reader { errors, conditions_left: 0 }.term(field.to_owned(), value)
+}
+
 /// Members of one `params`.
 const PARAMS_MAX: usize = 20;
 /// Unknown fields of one object that are reported.

@@ -48,6 +48,8 @@ fn trade(trade: &Trade) -> Value {
         "entry_reason": trade.entry.reason,
         "exit_reason": exit.map(|fill| fill.reason.as_str()),
         "is_ambiguous": trade.is_ambiguous,
+        "funding": (!trade.funding.is_zero()).then(|| text(trade.funding)),
+        "part_of": trade.part_of,
     })
 }
 

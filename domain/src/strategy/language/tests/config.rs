@@ -11,8 +11,8 @@ use crate::{
 
 fn read(value: &Value) -> (StrategyConfig, Vec<FieldError>, Vec<FieldError>) {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    let config = config::read(value, &mut errors, &mut warnings);
-    (config, errors, warnings)
+    let reading = config::read(value, &mut errors, &mut warnings);
+    (reading.config, errors, warnings)
 }
 
 #[rstest]
@@ -43,7 +43,6 @@ fn stops_are_percent_on_the_wire_and_fractions_inside() {
 
 #[rstest]
 #[case(json!([]), "config", "invalid")]
-#[case(json!({"trailing_stop": 8}), "config.trailing_stop", "unsupported_setting")]
 #[case(json!({"pyramiding": true}), "config.pyramiding", "unsupported_setting")]
 #[case(json!({"stoploss": 5}), "config.stoploss", "unsupported_setting")]
 #[case(json!({"stop_loss": 0}), "config.stop_loss", "out_of_range")]
