@@ -181,7 +181,7 @@ fn metrics_agree(name: &str, reference: &Value, metrics: &metrics::Metrics) {
             // Two thousand lots a trade: a ledger of 8 decimals moves the spread of its pnl by 2e-10.
             ("BTCUSDT_1d.sma_cross_10_30.commission_fixed5_rel10bp", _) => 1e-8,
             // Halved down to single lots, whose pnl of 8 decimals makes a return of 4 digits.
-            ("BTCUSDT_1d.pyramid_rsi", 11..=15) => 1e-5,
+            ("BTCUSDT_1d.pyramid_rsi", 11..=15) => 1e-4,
             _ => 1e-9,
         };
         assert!(
