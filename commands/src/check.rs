@@ -50,6 +50,9 @@ impl Commands {
             strategy.as_ref().zip(parameters.as_ref()).and_then(|(strategy, parameters)| {
                 kept_all(&mut errors, strategy.definition.bind(parameters))
             });
+        if let Some(bound) = &bound {
+            errors.extend(draft.settings.conflicts(&bound.config));
+        }
         let market = kept(&mut errors, self.market_of(draft).await?);
         let range = match &market {
             Some(market) if reversed_range(draft).is_none() => {

@@ -3,7 +3,10 @@
 use std::{ops::Range, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use domain::simulation::{Candles, settings::Warmup};
+use domain::{
+    market::Timeframe,
+    simulation::{Candles, settings::Warmup},
+};
 
 /// Rows of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,19 @@ impl Selection {
         }
         Arc::new(slice(series, self.rows.clone()))
     }
+}
+
+/// The finer candles within the range of candles of `timeframe` that these are: from the first one's opening to the
+/// end of the last one.
+#[must_use]
+pub fn finer_within(fine: &Candles, candles: &Candles, timeframe: Timeframe) -> Candles {
+    let (Some(first), Some(last)) = (candles.open_time.first(), candles.open_time.last()) else {
+        return Candles::default();
+    };
+    let end = last + timeframe.duration_ms();
+    let from = fine.open_time.partition_point(|time| time < first);
+    let to = fine.open_time.partition_point(|time| *time < end);
+    slice(fine, from..to.max(from))
 }
 
 /// The rows whose opening lies between both ends, inclusive.

@@ -8,17 +8,19 @@ use domain::{
     ledger::entries::{Ending, EntryError, LedgerWriter},
     simulation::{
         self, Candles, Input, Observer, Outcome, SimulationError, Step,
-        hash::{CanonicalError, Digest, Pinned, dataset_sha256, result_hash},
+        hash::{self, CanonicalError, Digest, Pinned, dataset_sha256, result_hash, with_fine},
+        settings::Intrabar,
     },
 };
 use rust_decimal::Decimal;
 
-use crate::dataset::Selection;
+use crate::dataset::{Selection, finer_within};
 
 /// What a backtest results in, with the hashes that the service would give it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Execution {
     pub outcome: Outcome,
+    /// Of its candles, and of the finer ones where there are some.
     pub dataset_sha256: Digest,
     pub ledger_hash: Digest,
     pub result_hash: Digest,
@@ -51,16 +53,32 @@ pub fn execute_backtest(
     series: &Arc<Candles>,
     observer: &mut dyn Observer,
 ) -> Result<Execution, ExecutionError> {
+    execute_with_finer(run, series, None, observer)
+}
+
+/// As [`execute_backtest`], with finer candles of the market for `intrabar: lower_timeframe`.
+///
+/// # Errors
+/// See [`ExecutionError`].
+pub fn execute_with_finer(
+    run: &Pinned<'_>,
+    series: &Arc<Candles>,
+    finer: Option<&Candles>,
+    observer: &mut dyn Observer,
+) -> Result<Execution, ExecutionError> {
     let strategy = run.definition.bind(run.parameters).map_err(ExecutionError::Strategy)?;
     let (first_defined, warmup) = (strategy.first_defined(), run.metadata.warmup);
     let selection = Selection::new(series, run.start_time, run.end_time, first_defined, warmup)
         .ok_or(SimulationError::NoCandles)?;
     let candles = selection.candles(series);
+    let asks_finer = run.metadata.intrabar == Intrabar::LowerTimeframe;
+    let fine = finer.filter(|_| asks_finer);
+    let fine = fine.map(|fine| finer_within(fine, &candles, run.timeframe));
     let input = Input {
         strategy: &strategy,
         candles: &candles,
         range_start: selection.warmup_rows,
-        fine: None,
+        fine: fine.as_ref(),
         initial_balance: run.initial_balance,
         lot: run.metadata.lot.filter(|lot| *lot > Decimal::ZERO).ok_or(ExecutionError::NoLot)?,
         timeframe: run.timeframe,
@@ -79,7 +97,10 @@ pub fn execute_backtest(
     let outcome = outcome?;
     let open_time = &candles.open_time[selection.warmup_rows..];
     let Ending { points, ledger_hash, .. } = writer.finish(open_time, &outcome)?;
-    let dataset_sha256 = dataset_sha256(&candles);
+    let mut dataset_sha256 = dataset_sha256(&candles);
+    if let Some(fine) = &fine {
+        dataset_sha256 = with_fine(dataset_sha256, hash::dataset_sha256(fine));
+    }
     let result_hash = result_hash(dataset_sha256, run, ledger_hash, &outcome.metrics, &points)?;
     Ok(Execution { outcome, dataset_sha256, ledger_hash, result_hash })
 }

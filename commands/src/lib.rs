@@ -15,7 +15,7 @@ pub use backtest::BacktestDraft;
 pub use candles::{CandleRange, get_candles};
 pub use context::{Accepted, CommandContext, IdempotencyKey};
 pub use error::CommandError;
-pub use execution::{Execution, ExecutionError, execute_backtest};
+pub use execution::{Execution, ExecutionError, execute_backtest, execute_with_finer};
 pub use strategy::StrategyDraft;
 
 use infra::postgres::{EventStore, candles::CandleStore, markets::Markets};

@@ -27,7 +27,7 @@ use crate::{
 
 /// Its permanent name.
 pub const NAME: &str = "backtests";
-const TABLE: &str = "backtests_v2";
+const TABLE: &str = "backtests_v3";
 
 pub(crate) use fold::READ_MODEL;
 
@@ -66,6 +66,10 @@ pub struct BacktestRow {
     #[serde(flatten)]
     pub metrics: Option<Metrics>,
     pub ambiguous_trades_count: u32,
+    /// If the stop-loss always came first where that is not known; none until it completed, and of old runs.
+    pub final_balance_stop_first: Option<Decimal>,
+    /// If the target always came first where that is not known; none until it completed, and of old runs.
+    pub final_balance_target_first: Option<Decimal>,
     /// Rows of `trades` so far, an open one included.
     pub trades_count: u32,
     /// Rows of `ledger` so far.
@@ -257,6 +261,8 @@ fn read(row: &Row) -> Result<BacktestRow, DatabaseError> {
         attempt: row::count(row, "attempt")?,
         metrics: read_metrics(row)?,
         ambiguous_trades_count: row::count(row, "ambiguous_trades_count")?,
+        final_balance_stop_first: row.try_get("final_balance_stop_first")?,
+        final_balance_target_first: row.try_get("final_balance_target_first")?,
         trades_count: row::count(row, "trades_count")?,
         ledger_entries_count: row::count(row, "ledger_entries_count")?,
         created_at: row.try_get("created_at")?,

@@ -258,8 +258,7 @@ impl Backtest {
 
     /// Null until it has completed.
     async fn metrics(&self) -> Option<Metrics> {
-        let metrics = self.0.metrics.as_ref()?;
-        Some(Metrics::new(metrics, self.0.ambiguous_trades_count))
+        Metrics::of(&self.0)
     }
 
     /// Trades, an open one included.

@@ -53,6 +53,10 @@ macro_rules! metrics {
             winning_trades: u32,
             losing_trades: u32,
             ambiguous_trades_count: u32,
+            /// If the stop-loss always came first in the candles that do not tell; null of old runs.
+            final_balance_stop_first: Option<Decimal>,
+            /// If the target always came first in the candles that do not tell; null of old runs.
+            final_balance_target_first: Option<Decimal>,
             total_pnl: Decimal,
             total_fees: Decimal,
             $($name: Option<f64>,)*
@@ -61,17 +65,20 @@ macro_rules! metrics {
 
         impl Metrics {
             /// The metrics of a completed run.
-            pub(crate) fn new(values: &Values, ambiguous_trades_count: u32) -> Self {
-                Self {
+            pub(crate) fn of(row: &BacktestRow) -> Option<Self> {
+                let values = row.metrics.as_ref()?;
+                Some(Self {
                     total_trades: values.total_trades,
                     winning_trades: values.winning_trades,
                     losing_trades: values.losing_trades,
-                    ambiguous_trades_count,
+                    ambiguous_trades_count: row.ambiguous_trades_count,
+                    final_balance_stop_first: row.final_balance_stop_first.map(Decimal),
+                    final_balance_target_first: row.final_balance_target_first.map(Decimal),
                     total_pnl: Decimal(values.total_pnl),
                     total_fees: Decimal(values.total_fees),
                     $($name: values.$name.map(|value| value * scale(stringify!($name))),)*
                     drawdown_periods: periods(values),
-                }
+                })
             }
         }
 

@@ -94,6 +94,18 @@ pub(crate) struct DatasetResource {
     first: String,
     last: String,
     sha256: String,
+    /// The finer candles of `intrabar: lower_timeframe`; null without.
+    fine: Option<FineDatasetResource>,
+}
+
+/// Finer candles of the same range, which tell what came first within a candle.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "FineDataset")]
+pub(crate) struct FineDatasetResource {
+    timeframe: String,
+    revision: i64,
+    rows: u64,
+    sha256: String,
 }
 
 /// The result in brief; `…_percentage` in percent, `win_rate` a fraction.
@@ -142,6 +154,12 @@ impl From<Dataset> for DatasetResource {
             first: time_text(dataset.first),
             last: time_text(dataset.last),
             sha256: dataset.sha256,
+            fine: dataset.fine.map(|fine| FineDatasetResource {
+                timeframe: fine.timeframe.as_str().to_owned(),
+                revision: fine.revision,
+                rows: fine.rows,
+                sha256: fine.sha256,
+            }),
         }
     }
 }

@@ -171,6 +171,8 @@ async fn after_command(
         attempt,
         metrics: None,
         ambiguous_trades_count: 0,
+        final_balance_stop_first: None,
+        final_balance_target_first: None,
         trades_count: 0,
         ledger_entries_count: 0,
         created_at: first.recorded_at,

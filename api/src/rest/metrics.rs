@@ -10,6 +10,7 @@ use poem_openapi::{
     types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
 };
 use projections::backtests::BacktestRow;
+use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -46,17 +47,17 @@ pub(crate) struct DrawdownResource {
 impl MetricsResource {
     /// The metrics of a completed run.
     pub(crate) fn of(row: &BacktestRow) -> Option<Self> {
-        row.metrics.as_ref().map(|metrics| Self::new(metrics, row.ambiguous_trades_count))
-    }
-
-    fn new(metrics: &Metrics, ambiguous_trades_count: u32) -> Self {
+        let metrics = row.metrics.as_ref()?;
+        let balance = |balance: Option<Decimal>| json!(balance.map(DecimalText::from));
         let mut fields = BTreeMap::from([
             ("total_trades", json!(metrics.total_trades)),
             ("winning_trades", json!(metrics.winning_trades)),
             ("losing_trades", json!(metrics.losing_trades)),
             ("total_pnl", json!(DecimalText::from(metrics.total_pnl))),
             ("total_fees", json!(DecimalText::from(metrics.total_fees))),
-            ("ambiguous_trades_count", json!(ambiguous_trades_count)),
+            ("ambiguous_trades_count", json!(row.ambiguous_trades_count)),
+            ("final_balance_stop_first", balance(row.final_balance_stop_first)),
+            ("final_balance_target_first", balance(row.final_balance_target_first)),
         ]);
         for (name, value) in Metrics::NAMES.iter().zip(metrics.values()) {
             let scale = if PERCENT.contains(name) { 100.0 } else { 1.0 };
@@ -70,7 +71,7 @@ impl MetricsResource {
             depth_percentage: DecimalText::of_real(period.depth * 100.0),
         });
         fields.insert("drawdown_periods", json!(periods.collect::<Vec<_>>()));
-        Self(fields)
+        Some(Self(fields))
     }
 }
 
@@ -104,7 +105,9 @@ impl Type for MetricsResource {
                 schema.nullable = true;
                 inline(schema)
             };
-            let names = ["total_pnl", "total_fees"].into_iter().chain(Metrics::NAMES.iter().copied());
+            let money =
+                ["total_pnl", "total_fees", "final_balance_stop_first", "final_balance_target_first"];
+            let names = money.into_iter().chain(Metrics::NAMES.iter().copied());
             schema.properties.extend(names.map(|name| (name, decimal())));
             let mut periods = MetaSchema::new("array");
             periods.items = Some(Box::new(<DrawdownResource as Type>::schema_ref()));

@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use domain::{
-    backtest::{Dataset, Request},
+    backtest::{Dataset, FineDataset, Request},
     simulation::{
         Candles,
         hash::{Digest, dataset_sha256},
         rules::BoundStrategy,
+        settings::Intrabar,
     },
 };
 use rust_decimal::Decimal;
 
 use super::run::Interruption;
-use crate::{CommandError, Commands, dataset::Selection};
+use crate::{
+    CommandError, Commands,
+    dataset::{Selection, finer_within},
+};
 
 /// All that a simulation needs.
 pub(super) struct Prepared {
@@ -24,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) sha256: Digest,
     pub(super) lot: Decimal,
     pub(super) dataset: Dataset,
+    /// The finer candles that the settings ask for, with their hash.
+    pub(super) fine: Option<(Candles, Digest)>,
 }
 
 /// Loads the candles of the pinned revision, or of the published one where none is pinned yet.
@@ -60,6 +66,7 @@ pub(super) async fn prepare(
     let (Some(first), Some(last)) = (candles.open_time.first(), candles.open_time.last()) else {
         return Err(no_candles());
     };
+    let fine = fine(commands, request, pinned, &candles).await?;
     let time = |ms: i64| {
         DateTime::from_timestamp_millis(ms).ok_or_else(|| {
             failed("no_candles", format!("a candle opens at {ms}, which is no time"))
@@ -72,7 +79,9 @@ pub(super) async fn prepare(
         last: time(*last)?,
         warmup_rows: count(selection.warmup_rows),
         sha256: sha256.to_string(),
+        fine: fine.as_ref().map(|(dataset, ..)| dataset.clone()),
     };
+    let fine = fine.map(|(_, candles, digest)| (candles, digest));
     match pinned {
         Some(pinned) if *pinned != dataset => Err(failed(
             "other_dataset",
@@ -81,8 +90,38 @@ pub(super) async fn prepare(
                 pinned.revision, dataset.sha256, pinned.sha256
             ),
         )),
-        Some(_) | None => Ok(Prepared { strategy, candles, selection, sha256, lot, dataset }),
+        Some(_) | None => Ok(Prepared { strategy, candles, selection, sha256, lot, dataset, fine }),
     }
+}
+
+/// The finest stored candles beside `candles`, where the settings ask for them: at the pinned revision, if there is one.
+async fn fine(
+    commands: &Commands,
+    request: &Request,
+    pinned: Option<&Dataset>,
+    candles: &Arc<Candles>,
+) -> Result<Option<(FineDataset, Candles, Digest)>, Interruption> {
+    if request.metadata.intrabar != Intrabar::LowerTimeframe {
+        return Ok(None);
+    }
+    let (symbol, coarse) = (&request.symbol, request.timeframe);
+    let found = match pinned {
+        Some(dataset) => dataset.fine.as_ref().map(|fine| (fine.timeframe, fine.revision)),
+        None => commands.candles.finest(symbol, coarse).await?,
+    };
+    let Some((timeframe, revision)) = found else { return Ok(None) };
+    let series = commands.candles.series(symbol, timeframe, Some(revision)).await?;
+    let Some(series) = series else { return Ok(None) };
+    let candles = Arc::clone(candles);
+    let digest = tokio::task::spawn_blocking(move || {
+        let fine = finer_within(&series.candles, &candles, coarse);
+        let sha256 = dataset_sha256(&fine);
+        (fine, sha256)
+    });
+    let (fine, sha256) = digest.await.map_err(|error| CommandError::Internal(error.to_string()))?;
+    let rows = count(fine.len());
+    let dataset = FineDataset { timeframe, revision, rows, sha256: sha256.to_string() };
+    Ok(Some((dataset, fine, sha256)))
 }
 
 /// The run's own, else the market's.

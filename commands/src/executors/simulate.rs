@@ -15,7 +15,7 @@ use domain::{
     },
     simulation::{
         self, Input, Observer, SimulationError, Step,
-        hash::{CanonicalError, Pinned, result_hash},
+        hash::{CanonicalError, Pinned, result_hash, with_fine},
     },
 };
 use tokio::sync::mpsc;
@@ -66,6 +66,9 @@ pub(super) async fn simulate(
         ComputeError::Simulation(SimulationError::NothingToEvaluate { .. }) => {
             failed("not_enough_candles", &error)
         }
+        ComputeError::Simulation(SimulationError::Unsupported(_)) => {
+            failed("unsupported_setting", &error)
+        }
         ComputeError::Simulation(SimulationError::Overflow(_))
         | ComputeError::Entry(_)
         | ComputeError::Canonical(_) => failed("out_of_range", &error),
@@ -92,7 +95,7 @@ fn compute(
         strategy: &prepared.strategy,
         candles: &prepared.candles,
         range_start: prepared.selection.warmup_rows,
-        fine: None,
+        fine: prepared.fine.as_ref().map(|(candles, _)| candles),
         initial_balance: request.initial_balance,
         lot: prepared.lot,
         timeframe: request.timeframe,
@@ -113,8 +116,11 @@ fn compute(
     let open_time = &prepared.candles.open_time[prepared.selection.warmup_rows..];
     let Ending { events, points, ledger_hash } = writer.finish(open_time, &outcome)?;
     let pinned = Pinned::from(request);
-    let result_hash =
-        result_hash(prepared.sha256, &pinned, ledger_hash, &outcome.metrics, &points)?;
+    let dataset = match &prepared.fine {
+        Some((_, fine)) => with_fine(prepared.sha256, *fine),
+        None => prepared.sha256,
+    };
+    let result_hash = result_hash(dataset, &pinned, ledger_hash, &outcome.metrics, &points)?;
     let mut rest = buffer;
     rest.extend(events);
     while rest.len() > CHUNK_MAX {
@@ -123,6 +129,8 @@ fn compute(
     }
     let completion = Completion {
         final_balance: outcome.final_balance.normalize(),
+        final_balance_stop_first: outcome.final_balance_stop_first.normalize(),
+        final_balance_target_first: outcome.final_balance_target_first.normalize(),
         trades_count: u32::try_from(outcome.trades.len()).unwrap_or(u32::MAX),
         metrics: Box::new(outcome.metrics),
         ambiguous_trades_count: outcome.ambiguous_trades_count,

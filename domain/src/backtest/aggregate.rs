@@ -154,6 +154,8 @@ impl LiveBacktest {
         let Completion {
             metrics,
             final_balance,
+            final_balance_stop_first,
+            final_balance_target_first,
             trades_count,
             ambiguous_trades_count,
             ledger_hash,
@@ -163,6 +165,8 @@ impl LiveBacktest {
         Ok(vec![BacktestEvent::BacktestCompleted {
             metrics,
             final_balance,
+            final_balance_stop_first: Some(final_balance_stop_first),
+            final_balance_target_first: Some(final_balance_target_first),
             trades_count,
             ambiguous_trades_count,
             ledger_hash,

@@ -52,6 +52,10 @@ pub struct Claim {
 pub struct Completion {
     pub metrics: Box<Metrics>,
     pub final_balance: Decimal,
+    /// If the stop-loss always came first where that is not known.
+    pub final_balance_stop_first: Decimal,
+    /// If the target always came first where that is not known.
+    pub final_balance_target_first: Decimal,
     pub trades_count: u32,
     pub ambiguous_trades_count: u32,
     pub ledger_hash: String,

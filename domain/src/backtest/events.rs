@@ -61,6 +61,19 @@ pub struct Dataset {
     pub warmup_rows: u64,
     /// Hex, over open_time i64 and five f64 a row, little endian.
     pub sha256: String,
+    /// The finer candles of `intrabar: lower_timeframe`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fine: Option<FineDataset>,
+}
+
+/// Finer candles of the same range, which tell what came first within a candle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FineDataset {
+    pub timeframe: Timeframe,
+    pub revision: i64,
+    pub rows: u64,
+    /// Hex, as that of the dataset.
+    pub sha256: String,
 }
 
 /// The facts of a backtest.
@@ -77,6 +90,12 @@ pub enum BacktestEvent {
     BacktestCompleted {
         metrics: Box<Metrics>,
         final_balance: Decimal,
+        /// If the stop-loss always came first where that is not known; none of runs before it was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        final_balance_stop_first: Option<Decimal>,
+        /// If the target always came first where that is not known; none of runs before it was told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        final_balance_target_first: Option<Decimal>,
         /// Trades, an open one included.
         trades_count: u32,
         ambiguous_trades_count: u32,
@@ -112,6 +131,16 @@ impl DomainEvent for BacktestEvent {
     }
 
     fn event_version(&self) -> String {
-        "1.0".to_owned()
+        match self {
+            Self::BacktestCompleted { .. } => "1.1",
+            Self::BacktestRequested { .. }
+            | Self::BacktestClaimed { .. }
+            | Self::BacktestStarted { .. }
+            | Self::BacktestFailed { .. }
+            | Self::BacktestCancellationRequested {}
+            | Self::BacktestCancelled {}
+            | Self::BacktestDeleted {} => "1.0",
+        }
+        .to_owned()
     }
 }

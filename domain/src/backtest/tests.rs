@@ -164,6 +164,7 @@ fn dataset(revision: i64) -> Dataset {
         last: Utc.timestamp_millis_opt(1_764_460_800_000).unwrap(),
         warmup_rows: 0,
         sha256: format!("{revision:064}"),
+        fine: None,
     }
 }
 
@@ -183,6 +184,8 @@ fn completion(result_hash: &str) -> Completion {
     Completion {
         metrics: Box::new(Metrics { total_trades: 7, ..Metrics::default() }),
         final_balance: Decimal::new(1_234_567, 2),
+        final_balance_stop_first: Decimal::new(1_234_567, 2),
+        final_balance_target_first: Decimal::new(1_300_000, 2),
         trades_count: 7,
         ambiguous_trades_count: 1,
         ledger_hash: "ledger".to_owned(),
@@ -196,6 +199,8 @@ fn completed(result_hash: &str) -> BacktestEvent {
     BacktestEvent::BacktestCompleted {
         metrics: completion.metrics,
         final_balance: completion.final_balance,
+        final_balance_stop_first: Some(completion.final_balance_stop_first),
+        final_balance_target_first: Some(completion.final_balance_target_first),
         trades_count: completion.trades_count,
         ambiguous_trades_count: completion.ambiguous_trades_count,
         ledger_hash: completion.ledger_hash,

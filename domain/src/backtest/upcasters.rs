@@ -1,10 +1,24 @@
 //! Old events of backtests become current ones when they are read.
 
+use cqrs_es::persist::SemanticVersionEventUpcaster;
+use serde_json::Value;
+
 use crate::upcasting::Upcasters;
 
-/// One step a version, older first. Every event is of its first version so far; a new version adds its step here,
-/// and the sample of the old one stays in `testdata/events/backtest`.
+/// One step a version, older first; the sample of each old version stays in `testdata/events/backtest`.
 #[must_use]
 pub fn upcasters() -> Upcasters {
-    Vec::new()
+    let both_balances =
+        SemanticVersionEventUpcaster::new("BacktestCompleted", "1.1", Box::new(both_balances));
+    vec![Box::new(both_balances)]
+}
+
+/// 1.0 did not say what the other order of stop and target would have come to: the same where nothing hung on it.
+fn both_balances(mut payload: Value) -> Value {
+    if payload["ambiguous_trades_count"] == 0 {
+        let balance = payload["final_balance"].clone();
+        payload["final_balance_stop_first"] = balance.clone();
+        payload["final_balance_target_first"] = balance;
+    }
+    payload
 }

@@ -80,6 +80,15 @@ pub fn dataset_sha256(candles: &Candles) -> Digest {
     Digest(hasher.finalize().into())
 }
 
+/// The hash of a dataset and the finer candles beside it: SHA-256 of both hashes, 32 bytes each.
+#[must_use]
+pub fn with_fine(dataset: Digest, fine: Digest) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update(dataset.0);
+    hasher.update(fine.0);
+    Digest(hasher.finalize().into())
+}
+
 /// Everything that a result follows from beside its dataset, under the names of `BacktestRequested`.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Pinned<'a> {

@@ -118,6 +118,9 @@ pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, Si
             ControlFlow::Break(()) => Err(SimulationError::Stopped),
         }
     })?;
+    if let Some(conflict) = input.settings.conflicts(&input.strategy.config).pop() {
+        return Err(SimulationError::Unsupported(conflict.message));
+    }
     let tie = Tie::of(input.settings.intrabar);
     let mut engine = Engine::try_new(*input, &rules, observer, tie)?;
     engine.walk(first_evaluated)?;
@@ -193,6 +196,9 @@ pub enum SimulationError {
     /// The observer stopped it.
     #[error("the run was stopped")]
     Stopped,
+    /// Settings and strategy ask for what does not go together.
+    #[error("{0}")]
+    Unsupported(String),
     /// A number left the exact range (prices or balances beyond what 8 decimals can hold).
     #[error("{0}")]
     Overflow(String),

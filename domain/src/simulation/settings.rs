@@ -10,7 +10,7 @@ use super::{
     outcome::Warning,
     rules::{Sizing, StrategyConfig},
 };
-use crate::number::Number;
+use crate::{fields::FieldError, number::Number};
 
 /// The settings of a run. Wire names and units as in the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +95,18 @@ impl Settings {
         let leverage = self.leverage.get();
         let half = if leverage > 1.0 && self.preset.is_backtrail() { 0.5 / leverage } else { 0.0 };
         self.maintenance_margin.map_or(half, Number::get)
+    }
+
+    /// What a strategy's config asks for and these settings do not have.
+    #[must_use]
+    pub fn conflicts(&self, config: &StrategyConfig) -> Vec<FieldError> {
+        let has_parts = !config.partial_take_profits.is_empty();
+        let conflict = (has_parts && !self.preset.is_backtrail()).then(|| {
+            let message = "the preset backtesting_py has no partial targets, and the strategy's config has \
+                           partial_take_profits";
+            FieldError::new("metadata.preset", "unsupported_setting", message)
+        });
+        conflict.into_iter().collect()
     }
 
     /// Values that are allowed and look like another unit, here and in `config`.

@@ -82,6 +82,19 @@ impl CandleStore {
         Ok((!candles.is_empty()).then_some(Series { revision, candles }))
     }
 
+    /// The finest stored series of a symbol that is finer than `timeframe`: its timeframe and published revision.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn finest(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+    ) -> Result<Option<(Timeframe, i64)>, DatabaseError> {
+        let all = self.revisions(symbol).await?.into_iter();
+        Ok(all.filter(|(stored, _)| *stored < timeframe).min())
+    }
+
     /// What there is, by symbol and timeframe.
     ///
     /// # Errors
@@ -104,6 +117,12 @@ impl CandleStore {
         symbol: &Symbol,
         timeframe: Timeframe,
     ) -> Result<Option<(Timeframe, i64)>, DatabaseError> {
+        let all = self.revisions(symbol).await?.into_iter();
+        Ok(all.filter(|(stored, _)| *stored <= timeframe).max())
+    }
+
+    /// The published revision of each timeframe that is stored.
+    async fn revisions(&self, symbol: &Symbol) -> Result<Vec<(Timeframe, i64)>, DatabaseError> {
         let connection = self.database.get().await?;
         let statement = connection
             .prepare_cached(
@@ -111,14 +130,8 @@ impl CandleStore {
                  WHERE symbol = $1 AND published_at IS NOT NULL GROUP BY timeframe",
             )
             .await?;
-        let mut best = None;
-        for row in connection.query(&statement, &[&symbol.as_str()]).await? {
-            let found = (timeframe_of(&row)?, row.try_get("revision")?);
-            if found.0 <= timeframe && best.is_none_or(|(stored, _)| stored < found.0) {
-                best = Some(found);
-            }
-        }
-        Ok(best)
+        let rows = connection.query(&statement, &[&symbol.as_str()]).await?;
+        rows.iter().map(|row| Ok((timeframe_of(row)?, row.try_get("revision")?))).collect()
     }
 
     async fn timeframe_of(

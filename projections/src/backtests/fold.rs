@@ -58,6 +58,8 @@ const COLUMNS: &Columns = &[
     ("executor", "text"),
     ("attempt", "integer NOT NULL"),
     ("ambiguous_trades_count", "integer NOT NULL"),
+    ("final_balance_stop_first", "numeric"),
+    ("final_balance_target_first", "numeric"),
     ("trades_count", "integer NOT NULL"),
     ("ledger_entries_count", "integer NOT NULL"),
     ("created_at", "timestamptz NOT NULL"),
@@ -219,6 +221,8 @@ impl BacktestRow {
             BacktestEvent::BacktestCompleted {
                 metrics,
                 final_balance,
+                final_balance_stop_first,
+                final_balance_target_first,
                 trades_count: _,
                 ambiguous_trades_count,
                 ledger_hash,
@@ -228,6 +232,8 @@ impl BacktestRow {
                 self.status = Status::Completed;
                 self.metrics = Some(*metrics);
                 self.final_balance = Some(final_balance);
+                self.final_balance_stop_first = final_balance_stop_first;
+                self.final_balance_target_first = final_balance_target_first;
                 self.ambiguous_trades_count = ambiguous_trades_count;
                 self.ledger_hash = Some(ledger_hash);
                 self.result_hash = Some(result_hash);
@@ -287,6 +293,8 @@ fn requested(
         attempt: 0,
         metrics: None,
         ambiguous_trades_count: 0,
+        final_balance_stop_first: None,
+        final_balance_target_first: None,
         trades_count: 0,
         ledger_entries_count: 0,
         created_at: now,

@@ -117,6 +117,7 @@ pub(super) fn started() -> BacktestEvent {
             last: DateTime::from_timestamp_millis(START_MS + 100 * DAY_MS).expect("a time"),
             warmup_rows: 0,
             sha256: "ab".repeat(32),
+            fine: None,
         },
         engine_version: "1".to_owned(),
     }
@@ -142,6 +143,8 @@ pub(super) fn completed(trades_count: u32, sharpe_ratio: Option<f64>) -> Backtes
     BacktestEvent::BacktestCompleted {
         metrics: Box::new(metrics),
         final_balance: Decimal::new(10_123_456_789, 6),
+        final_balance_stop_first: Some(Decimal::new(10_123_456_789, 6)),
+        final_balance_target_first: Some(Decimal::new(10_200, 0)),
         trades_count,
         ambiguous_trades_count: 1,
         ledger_hash: "cd".repeat(32),

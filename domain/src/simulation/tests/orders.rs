@@ -188,6 +188,14 @@ fn partial_targets_close_parts_that_are_trades_of_their_own() {
 }
 
 #[test]
+fn partial_targets_do_not_go_with_the_preset() {
+    let config = json!({"partial_take_profits": [{"at": 4, "close": 50}]});
+    let settings = free(json!({"preset": "backtesting_py"}));
+    let error = simulate(&body(config), &after_signal([]), &settings).unwrap_err();
+    assert!(matches!(error, SimulationError::Unsupported(_)), "{error}");
+}
+
+#[test]
 fn a_partial_exit_closes_its_portion_on_each_candle_where_it_holds() {
     let config = json!({"position_sizing": "fixed_quantity", "size": 8,
         "partial_exit_rules": {"indicator": "close", "comparator": ">", "value": 105}, "partial_exit_size": 50});

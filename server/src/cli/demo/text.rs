@@ -64,6 +64,9 @@ enum Unit {
 
 const METRICS: &[(&str, &str, Unit)] = &[
     ("Final balance", "final_balance", Unit::Money),
+    ("  if stops came first", "final_balance_stop_first", Unit::Money),
+    ("  if targets came first", "final_balance_target_first", Unit::Money),
+    ("Ambiguous trades", "ambiguous_trades_count", Unit::Count),
     ("Total return", "total_return", Unit::Fraction),
     ("Return a year (CAGR)", "cagr", Unit::Fraction),
     ("Worst drawdown", "max_drawdown_percentage", Unit::Percent),

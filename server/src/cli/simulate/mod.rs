@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use chrono::DateTime;
-use commands::{Execution, ExecutionError, execute_backtest};
+use commands::{Execution, ExecutionError, execute_with_finer};
 use domain::{
     fields::FieldError,
     market::{Symbol, Timeframe},
@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     /// CSV, gzipped or not; SYMBOL_TIMEFRAME.csv names market and timeframe.
     #[arg(long, value_name = "FILE")]
     candles: PathBuf,
+    /// Finer candles of the same market, for `intrabar: lower_timeframe`; SYMBOL_TIMEFRAME.csv, gzipped or not.
+    #[arg(long, value_name = "FILE")]
+    fine_candles: Option<PathBuf>,
     /// A strategy's body, as for POST /strategies.
     #[arg(long, value_name = "FILE")]
     strategy: PathBuf,
@@ -98,8 +101,13 @@ fn simulate(arguments: &Arguments) -> anyhow::Result<Execution> {
         initial_balance: settings.initial_balance,
         metadata: &metadata,
     };
+    let fine = match &arguments.fine_candles {
+        Some(path) => Some(read_fine(path, &symbol, timeframe)?),
+        None => None,
+    };
     let bar = output::progress_bar(series.len() as u64, &format!("simulating {symbol}"));
-    let executed = execute_backtest(&pinned, &Arc::new(series), &mut Bar(&bar));
+    let series = Arc::new(series);
+    let executed = execute_with_finer(&pinned, &series, fine.as_ref(), &mut Bar(&bar));
     bar.finish_and_clear();
     executed.map_err(|error| match error {
         ExecutionError::Strategy(errors) => wrong(settings_path)(errors),
@@ -168,6 +176,27 @@ fn read_candles(
         parsed.candles = commands::dataset::slice(&parsed.candles, 0..closed);
     }
     Ok((symbol, parsed.timeframe, parsed.candles))
+}
+
+/// Finer candles of `symbol` than those of `timeframe`.
+fn read_fine(path: &Path, symbol: &Symbol, timeframe: Timeframe) -> anyhow::Result<Candles> {
+    let (named, fine_timeframe) = super::import_candles::named(path);
+    if named.as_ref().is_some_and(|named| named != symbol) {
+        bail!("{} holds candles of another market than {symbol}", path.display());
+    }
+    let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
+    let now = infra::clock::now().timestamp_millis();
+    let parsed =
+        candle_csv::parse(file, fine_timeframe, now).with_context(|| path.display().to_string())?;
+    if parsed.timeframe >= timeframe {
+        bail!(
+            "{} holds {} candles, which are not finer than {}",
+            path.display(),
+            parsed.timeframe.as_str(),
+            timeframe.as_str()
+        );
+    }
+    Ok(parsed.candles)
 }
 
 /// All that is wrong with a file, a line each.

@@ -24,6 +24,8 @@ pub(super) fn json(simulated: &Execution) -> anyhow::Result<Value> {
         "metrics": metrics(&outcome.metrics, outcome.ambiguous_trades_count),
         "final_balance": text(outcome.final_balance),
         "ambiguous_trades_count": outcome.ambiguous_trades_count,
+        "final_balance_stop_first": text(outcome.final_balance_stop_first),
+        "final_balance_target_first": text(outcome.final_balance_target_first),
         "warnings": serde_json::to_value(&outcome.warnings)?,
         "result_hash": simulated.result_hash.to_string(),
     }))
@@ -96,6 +98,11 @@ pub(super) fn table(simulated: &Execution) -> String {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN).set_header(["Metric", "Value"]);
     table.add_row(["final_balance".to_owned(), text(outcome.final_balance)]);
+    if outcome.ambiguous_trades_count > 0 {
+        let (stop, target) = (outcome.final_balance_stop_first, outcome.final_balance_target_first);
+        table.add_row(["final_balance_stop_first".to_owned(), text(stop)]);
+        table.add_row(["final_balance_target_first".to_owned(), text(target)]);
+    }
     if let Value::Object(all) = metrics(&outcome.metrics, outcome.ambiguous_trades_count) {
         for (name, value) in all.iter().filter(|(_, value)| !value.is_array()) {
             let shown = value.as_str().map_or_else(|| value.to_string(), rounded);

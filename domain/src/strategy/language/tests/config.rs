@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fields::FieldError,
-    simulation::rules::{Directions, Sizing, StrategyConfig},
+    simulation::rules::{Directions, EntryOrder, PositionMode, Sizing, StrategyConfig, Trailing},
     strategy::language::config,
 };
 
@@ -89,5 +89,61 @@ fn what_is_probably_not_meant_is_a_warning(
     assert_eq!(errors, []);
     let found: Vec<_> =
         warnings.iter().map(|warning| (warning.field.as_str(), warning.code.as_str())).collect();
+    assert_eq!(found, [(field, code)]);
+}
+
+#[test]
+fn orders_and_exits_are_read() {
+    let (config, errors, warnings) = read(&json!({
+        "direction": "both", "entry_order": "stop_limit", "entry_price": "highest(high, 20)",
+        "entry_limit_offset": -0.5, "short_entry_price": "lowest(low, 20)", "entry_valid_candles": 3,
+        "trailing_stop_atr": 2.5, "trailing_stop_atr_period": 10, "break_even": 3, "max_candles": "40",
+        "partial_take_profits": [{"at": 8, "close": 25}, {"at": "4", "close": 50}],
+        "partial_exit_rules": {"indicator": "rsi(14)", "comparator": ">", "value": 80},
+        "partial_exit_size": 25, "max_entries": 3, "position_mode": "netting",
+    }));
+    assert_eq!((errors, warnings), (vec![], vec![]));
+    let stop_limit = EntryOrder::StopLimit { offset: None, limit_offset: Some(-0.005) };
+    assert_eq!((config.entry_order, config.entry_valid_candles), (stop_limit, 3));
+    assert_eq!(config.trailing_stop, Some(Trailing::Ranges(2.5)));
+    assert_eq!((config.break_even, config.max_candles), (Some(0.03), Some(40)));
+    let targets = config.partial_take_profits;
+    assert_eq!(targets.iter().map(|target| target.distance).collect::<Vec<_>>(), [0.04, 0.08]);
+    assert_eq!((config.partial_exit_portion, config.max_entries), (0.25, 3));
+    assert_eq!(config.position_mode, PositionMode::Netting);
+}
+
+#[rstest]
+#[case(json!({"entry_order": "iceberg"}), "config.entry_order", "invalid")]
+#[case(json!({"entry_order": "limit"}), "config.entry_offset", "required")]
+#[case(json!({"entry_order": "limit", "entry_offset": 100}), "config.entry_offset", "out_of_range")]
+#[case(json!({"entry_order": "limit", "entry_offset": 1, "entry_price": "close"}), "config.entry_price", "conflict")]
+#[case(json!({"entry_order": "stop", "entry_price": "sma(0, 1, 2)"}), "config.entry_price", "invalid")]
+#[case(json!({"entry_order": "stop_limit", "entry_offset": 1}), "config.entry_limit_offset", "required")]
+#[case(json!({"entry_order": "stop", "entry_price": "close", "short_entry_price": "close"}), "config.short_entry_price", "invalid")]
+#[case(json!({"entry_order": "stop", "entry_offset": 1, "entry_valid_candles": 0}), "config.entry_valid_candles", "out_of_range")]
+#[case(json!({"trailing_stop": 100}), "config.trailing_stop", "out_of_range")]
+#[case(json!({"trailing_stop": 5, "trailing_stop_atr": 2}), "config.trailing_stop_atr", "conflict")]
+#[case(json!({"break_even": -1}), "config.break_even", "out_of_range")]
+#[case(json!({"max_candles": 2.5}), "config.max_candles", "out_of_range")]
+#[case(json!({"max_entries": 101}), "config.max_entries", "out_of_range")]
+#[case(json!({"position_mode": "both"}), "config.position_mode", "invalid")]
+#[case(json!({"partial_take_profits": {}}), "config.partial_take_profits", "invalid")]
+#[case(json!({"partial_take_profits": [{"at": 5}]}), "config.partial_take_profits[0].close", "required")]
+#[case(json!({"partial_take_profits": [{"at": 5, "close": 60}, {"at": 6, "close": 50}]}), "config.partial_take_profits", "out_of_range")]
+#[case(json!({"partial_exit_rules": []}), "config.partial_exit_rules", "invalid")]
+#[case(
+    json!({"partial_exit_rules": {"indicator": "rsi", "comparator": "above", "value": 1}}),
+    "config.partial_exit_rules.comparator",
+    "unknown_comparator"
+)]
+fn a_wrong_order_or_exit_is_refused_at_its_field(
+    #[case] value: Value,
+    #[case] field: &str,
+    #[case] code: &str,
+) {
+    let (_, errors, _) = read(&value);
+    let found: Vec<_> =
+        errors.iter().map(|error| (error.field.as_str(), error.code.as_str())).collect();
     assert_eq!(found, [(field, code)]);
 }
