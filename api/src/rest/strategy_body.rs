@@ -181,7 +181,11 @@ impl Input for StrategyBody {
         field("exit_rules", Kind::Object, "A group of conditions; none is never."),
         field("short_entry_rules", Kind::Object, "For `direction` = `both`."),
         field("short_exit_rules", Kind::Object, "For `direction` = `both`."),
-        field("config", Kind::Object, "Sizing, stops (in percent), direction."),
+        field(
+            "config",
+            Kind::Object,
+            "Direction, sizing, entry orders, stops and targets (in percent), position mode: docs/rules.md.",
+        ),
         field("default_parameters", Kind::Object, "Numbers for `$name` in rules."),
         field("default_symbol", Kind::Text, "The market or asset that it is meant for."),
         field("is_active", Kind::Boolean, "True unless told."),

@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
-use commands::{Execution, execute_backtest};
+use commands::{BacktestDraft, Execution, execute_backtest, execute_with_finer};
 use domain::{
     backtest::{BacktestEvent, Request, Status},
     event::Metadata,
     ledger::{LedgerEvent, hash::LedgerHasher},
-    simulation::{Trade, hash::Pinned},
+    market::Timeframe,
+    simulation::{Settings, Trade, hash::Pinned},
 };
 use rust_decimal::Decimal;
+use serde_json::json;
 
 use super::{
     Desk,
-    desk::{context, minutes, user},
+    desk::{backtest, btcusdt, context, draft, minutes, user},
 };
 
 /// What the engine itself makes of the same candles.
@@ -175,4 +177,51 @@ async fn deleting_a_running_run_stops_it() {
     assert!(!matches!(entries.last(), Some(LedgerEvent::LedgerClosed { .. })));
     let again = desk.commands.delete_backtest(&context(owner), id).await.unwrap_err();
     assert!(matches!(again, commands::CommandError::NotFound("backtest")));
+}
+
+/// Entries that rest, overlap and are left in parts, over candles that often touch stop and target.
+fn crowded() -> serde_json::Value {
+    json!({
+        "entry_rules": {"indicator": "close", "comparator": ">", "value": "close[1]"},
+        "exit_rules": {"indicator": "close", "comparator": ">", "value": 108},
+        "config": {"position_sizing": "fixed_quantity", "size": 1, "max_entries": 3, "entry_order": "limit",
+            "entry_offset": 1, "entry_valid_candles": 2, "stop_loss": 3, "take_profit": 4, "trailing_stop": 5,
+            "partial_take_profits": [{"at": 2, "close": 50}]},
+    })
+}
+
+#[tokio::test]
+async fn overlapping_trades_are_recorded_and_finer_candles_are_pinned() {
+    let desk = Desk::with_minutes(6_000).await;
+    let owner = user();
+    let strategy = desk.commands.create_strategy(&context(owner), draft("Crowded", &crowded()));
+    let strategy = strategy.await.unwrap().value;
+    let metadata = json!({"intrabar": "lower_timeframe", "leverage": 2, "funding_rate": 0.0001});
+    let draft = BacktestDraft {
+        timeframe: Timeframe::FifteenMinutes,
+        settings: Settings::parse(metadata.as_object().unwrap()).unwrap(),
+        ..backtest(&strategy.to_string())
+    };
+    let executor = desk.executor("one");
+    let id = desk.commands.request_backtest(&context(owner), &draft).await.unwrap().value;
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+
+    let live = desk.backtest(id).await;
+    let dataset = live.dataset.unwrap();
+    let fine = dataset.fine.unwrap();
+    assert_eq!(fine.timeframe, Timeframe::OneMinute);
+    let quarters = desk.candles.series(&btcusdt(), Timeframe::FifteenMinutes, None).await.unwrap();
+    let minutes = minutes(6_000);
+    let pinned = Pinned::from(&live.request);
+    let series = quarters.unwrap().candles;
+    let execution = execute_with_finer(&pinned, &series, Some(&minutes), &mut ()).unwrap();
+    assert_eq!(live.result_hash, Some(execution.result_hash.to_string()));
+    let without = execute_backtest(&pinned, &series, &mut ()).unwrap();
+    assert_ne!(without.result_hash, execution.result_hash);
+    assert!(without.outcome.ambiguous_trades_count > execution.outcome.ambiguous_trades_count);
+    let trades = &execution.outcome.trades;
+    assert!(trades.iter().any(|trade| trade.part_of.is_some()) && trades.len() > 50);
+    let reduced = |entry: &LedgerEvent| matches!(entry, LedgerEvent::TradeReduced { .. });
+    assert!(desk.entries(id).await.iter().any(reduced));
 }

@@ -69,6 +69,47 @@ fn a_simulation_prints_the_json_of_the_api_without_a_database() {
 }
 
 #[test]
+fn finer_candles_decide_what_came_first_and_are_part_of_the_hash() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let write = |name: &str, text: &str| fs::write(backtrail.folder().join(name), text).unwrap();
+    write(
+        "days.csv",
+        "2024-01-01,100,101,99,100,1\n2024-01-02,100,101,99,100,0\n2024-01-03,100,112,94,105,0\n",
+    );
+    write(
+        "ACME_1h.csv",
+        "2024-01-03T00:00:00Z,100,111,99,110,1\n2024-01-03T01:00:00Z,110,112,94,105,1\n",
+    );
+    write("ACME_1d.csv", "2024-01-03,100,112,94,105,1\n2024-01-04,100,112,94,105,1\n");
+    let rules = r#"{"entry_rules": {"indicator": "volume", "comparator": "<", "value": 5},
+        "config": {"stop_loss": 5, "take_profit": 10}}"#;
+    write("strategy.json", rules);
+    write(
+        "settings.json",
+        r#"{"symbol": "ACME", "timeframe": "1d", "metadata": {"intrabar": "lower_timeframe"}}"#,
+    );
+    let arguments =
+        ["simulate", "--candles", "days.csv", "--strategy", "strategy.json", "--settings"];
+    let arguments = [arguments.as_slice(), &["settings.json", "--format", "json"]].concat();
+    let run = |more: &[&str]| -> Value {
+        let printed = backtrail.succeed(&[arguments.as_slice(), more].concat());
+        serde_json::from_str(&printed).unwrap()
+    };
+    let (blind, told) = (run(&[]), run(&["--fine-candles", "ACME_1h.csv"]));
+    assert_eq!(
+        (&blind["ambiguous_trades_count"], &told["ambiguous_trades_count"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(told["trades"][0]["exit_reason"], "take_profit");
+    assert_eq!(told["final_balance"], blind["final_balance_target_first"]);
+    assert_eq!(blind["final_balance"], blind["final_balance_stop_first"]);
+    assert_ne!(blind["result_hash"], told["result_hash"]);
+    let complaint =
+        backtrail.fail(&[arguments.as_slice(), &["--fine-candles", "ACME_1d.csv"]].concat());
+    assert!(complaint.contains("not finer than 1d"), "{complaint}");
+}
+
+#[test]
 fn what_is_wrong_with_a_simulation_is_told_field_by_field() {
     let backtrail = Backtrail::new(BACKTRAIL);
     let strategy = r#"{"entry_rules": {"operator": "and", "conditions": [
