@@ -4,7 +4,7 @@ use domain::{
     backtest::{BacktestEvent, Status},
     ids::{BacktestId, StrategyId},
     ledger::LedgerEvent,
-    simulation::{Direction, Side},
+    simulation::{Direction, Fill, Side},
     strategy::StrategyEvent,
 };
 use projections::{
@@ -219,4 +219,71 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
     for table in ["backtests_v2", "ledger_v2", "trades_v3", "equity_curves_v2"] {
         assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
     }
+}
+
+/// Half of trade 1, closed on its own as trade `number`.
+fn reduced(id: Uuid, number: u32) -> LedgerEvent {
+    let LedgerEvent::TradeClosed { trade_id, direction, entry, fill, pnl, .. } =
+        trade_closed(id, number)
+    else {
+        unreachable!()
+    };
+    let half = |fill: &Fill| Fill {
+        quantity: fill.quantity / Decimal::TWO,
+        fee: fill.fee / Decimal::TWO,
+        ..fill.clone()
+    };
+    LedgerEvent::TradeReduced {
+        trade_id,
+        number,
+        of_number: 1,
+        direction,
+        entry: half(&entry),
+        fill: half(&fill),
+        rest: half(&entry),
+        pnl,
+        funding: Decimal::new(-25, 2),
+        is_ambiguous: false,
+    }
+}
+
+#[tokio::test]
+async fn overlapping_trades_keep_the_order_of_their_fills_and_a_part_is_a_trade_of_its_own() {
+    let bench = Bench::new().await;
+    let id = Uuid::from_u128(12);
+    let begun = [requested(user(7), Uuid::from_u128(1), "BTCUSDT"), claimed(1), started()];
+    append(&bench.store, "backtest", id, 0, &begun).await;
+    let open = [ledger_opened(id), trade_opened(id, 1), trade_opened(id, 2)];
+    append(&bench.store, "ledger", id, 0, &open).await;
+    bench.catch_up().await;
+    append(&bench.store, "ledger", id, 3, &[reduced(id, 3), trade_closed(id, 2)]).await;
+    bench.catch_up().await;
+
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    assert_eq!((row.trades_count, row.ledger_entries_count), (3, 4));
+    let ledger = bench.reads.ledger(&row, &ALL).await.unwrap().rows;
+    let shown: Vec<_> = ledger.iter().map(|entry| (entry.sequence, entry.profit)).collect();
+    let profit = |profit: i64| Some(Decimal::from(profit));
+    assert_eq!(shown, [(1, None), (2, None), (3, profit(3)), (4, profit(-2))]);
+    assert_eq!(ledger[2].funding, Some(Decimal::new(-25, 2)));
+    let trades = bench.reads.trades(&row, TradeFilter::default(), &ALL).await.unwrap().rows;
+    let whole = entry_of(&trade_opened(id, 1)).quantity;
+    assert_eq!(trades[0].quantity, whole / Decimal::TWO);
+    assert_eq!((trades[0].exit_time, trades[0].part_of), (None, None));
+    assert_eq!((trades[2].quantity, trades[2].part_of), (whole / Decimal::TWO, Some(1)));
+    assert_eq!((trades[2].pnl, trades[2].funding), (profit(3), Some(Decimal::new(-25, 2))));
+
+    let engine_version = "2".to_owned();
+    let again =
+        [LedgerEvent::LedgerRestarted { engine_version }, ledger_opened(id), trade_opened(id, 1)];
+    append(&bench.store, "ledger", id, 5, &again).await;
+    bench.catch_up().await;
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    let ledger = bench.reads.ledger(&row, &ALL).await.unwrap().rows;
+    assert_eq!((ledger.len(), ledger[0].sequence), (1, 1));
+}
+
+fn entry_of(event: &LedgerEvent) -> Fill {
+    let LedgerEvent::TradeOpened { fill, .. } = event else { unreachable!() };
+    fill.clone()
 }
