@@ -63,8 +63,9 @@ impl Book {
             }
         }
         self.forget_closed();
+        // Who has nothing left enters nothing.
         let mut place = 0;
-        while let Some(entry) = self.entries.get(place).copied() {
+        while let Some(entry) = self.entries.get(place).copied().filter(|_| !engine.is_ruined) {
             if entry.kind != Kind::Market {
                 place += 1;
                 continue;
@@ -81,7 +82,7 @@ impl Book {
         }
         self.forget_closed();
         let mut place = 0;
-        while let Some(entry) = self.entries.get_mut(place) {
+        while let Some(entry) = self.entries.get_mut(place).filter(|_| !engine.is_ruined) {
             let Some(filled) = entry.examine(engine.input.candles, index) else {
                 place += 1;
                 continue;

@@ -224,6 +224,10 @@ impl Queue {
             snapshot.clear();
             snapshot.extend(self.orders.iter().map(|order| order.id));
             for id in &snapshot {
+                // Who has nothing left enters nothing.
+                if engine.is_ruined {
+                    break;
+                }
                 is_again |= self.examine_order(engine, *id, index)?;
             }
             self.snapshot = snapshot;
