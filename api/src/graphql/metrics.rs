@@ -2,7 +2,10 @@
 
 use async_graphql::{Enum, InputObject, SimpleObject};
 use domain::simulation::metrics::Metrics as Values;
-use projections::metric::{Comparison, Metric, MetricFilter};
+use projections::{
+    backtests::BacktestRow,
+    metric::{Comparison, Metric, MetricFilter},
+};
 
 use super::scalars::{Decimal, Time};
 

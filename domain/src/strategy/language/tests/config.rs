@@ -118,7 +118,7 @@ fn orders_and_exits_are_read() {
 #[case(json!({"entry_order": "limit"}), "config.entry_offset", "required")]
 #[case(json!({"entry_order": "limit", "entry_offset": 100}), "config.entry_offset", "out_of_range")]
 #[case(json!({"entry_order": "limit", "entry_offset": 1, "entry_price": "close"}), "config.entry_price", "conflict")]
-#[case(json!({"entry_order": "stop", "entry_price": "sma(0, 1, 2)"}), "config.entry_price", "invalid")]
+#[case(json!({"entry_order": "stop", "entry_price": "smaa(3)"}), "config.entry_price", "unknown_indicator")]
 #[case(json!({"entry_order": "stop_limit", "entry_offset": 1}), "config.entry_limit_offset", "required")]
 #[case(json!({"entry_order": "stop", "entry_price": "close", "short_entry_price": "close"}), "config.short_entry_price", "invalid")]
 #[case(json!({"entry_order": "stop", "entry_offset": 1, "entry_valid_candles": 0}), "config.entry_valid_candles", "out_of_range")]
