@@ -182,9 +182,8 @@ impl Observer for Recorder<'_> {
         if let Step::Progress { done, total, .. } = step {
             self.signals.set_percent(percent(done, total));
         }
-        match self.writer.step(step).transpose() {
-            Some(entry) => self.push(entry)?,
-            None => {}
+        if let Some(entry) = self.writer.step(step).transpose() {
+            self.push(entry)?;
         }
         if !self.buffer.is_empty() && self.flushed.elapsed() >= FLUSH_EVERY {
             self.flush()?;
