@@ -194,8 +194,9 @@ fn crowded() -> serde_json::Value {
 async fn overlapping_trades_are_recorded_and_finer_candles_are_pinned() {
     let desk = Desk::with_minutes(6_000).await;
     let owner = user();
-    let strategy = desk.commands.create_strategy(&context(owner), draft("Crowded", &crowded()));
-    let strategy = strategy.await.unwrap().value;
+    let context = context(owner);
+    let draft = draft("Crowded", &crowded());
+    let strategy = desk.commands.create_strategy(&context, draft).await.unwrap().value;
     let metadata = json!({"intrabar": "lower_timeframe", "leverage": 2, "funding_rate": 0.0001});
     let draft = BacktestDraft {
         timeframe: Timeframe::FifteenMinutes,
@@ -203,7 +204,7 @@ async fn overlapping_trades_are_recorded_and_finer_candles_are_pinned() {
         ..backtest(&strategy.to_string())
     };
     let executor = desk.executor("one");
-    let id = desk.commands.request_backtest(&context(owner), &draft).await.unwrap().value;
+    let id = desk.commands.request_backtest(&context, &draft).await.unwrap().value;
     desk.until_status(id, Status::Completed).await;
     executor.stop().await;
 
