@@ -228,7 +228,7 @@ impl RunRow for NewTrade {
 
 impl Changes for TradeChanges {
     fn is_empty(&self) -> bool {
-        self.opened.is_empty() && self.closed.is_empty()
+        self.opened.is_empty() && self.changed.is_empty()
     }
 
     fn write<'a>(

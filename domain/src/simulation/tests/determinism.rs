@@ -46,11 +46,7 @@ struct Recorder(LedgerWriter);
 
 impl Observer for Recorder {
     fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
-        match step {
-            Step::Opened(trade) => drop(self.0.opened(trade).unwrap()),
-            Step::Closed(trade) => drop(self.0.closed(trade).unwrap()),
-            Step::Progress { .. } => {}
-        }
+        drop(self.0.step(step).unwrap());
         ControlFlow::Continue(())
     }
 }
