@@ -185,7 +185,7 @@ fn crowded() -> serde_json::Value {
         "entry_rules": {"indicator": "close", "comparator": ">", "value": "close[1]"},
         "exit_rules": {"indicator": "close", "comparator": ">", "value": 108},
         "config": {"position_sizing": "fixed_quantity", "size": 1, "max_entries": 3, "entry_order": "limit",
-            "entry_offset": 1, "entry_valid_candles": 2, "stop_loss": 3, "take_profit": 4, "trailing_stop": 5,
+            "entry_offset": 1, "entry_valid_candles": 2, "stop_loss": 5, "take_profit": 4, "trailing_stop": 5,
             "partial_take_profits": [{"at": 2, "close": 50}]},
     })
 }

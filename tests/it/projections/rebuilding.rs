@@ -88,7 +88,7 @@ async fn pruning_drops_older_versions_and_what_rebuilds_left() {
     let bench = Bench::new().await;
     let admin = bench.database.superuser().await;
     follow_a_varied_history(&bench).await;
-    for table in ["trades_v0", "trades_v3", "trades_v3_rebuild"] {
+    for table in ["trades_v0", "trades_v4", "trades_v3_rebuild"] {
         let sql = format!(
             "CREATE TABLE read_models.{table} (); \
              ALTER TABLE read_models.{table} OWNER TO backtrail_app; \
