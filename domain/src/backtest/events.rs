@@ -67,7 +67,7 @@ pub struct Dataset {
 }
 
 /// Finer candles of the same range, which tell what came first within a candle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FineDataset {
     pub timeframe: Timeframe,
     pub revision: i64,
