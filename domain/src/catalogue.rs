@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn every_entry_describes_itself_and_is_complete() {
         let entries = catalogue();
-        assert_eq!(entries.len(), 21);
+        assert_eq!(entries.len(), 22);
         for entry in entries {
             assert!(!entry.description.is_empty(), "{} says nothing", entry.event_type);
             assert_eq!(entry.schema["properties"]["type"]["const"], *entry.event_type);
