@@ -58,7 +58,7 @@ async fn each_wrong_field_is_named() {
         (json!({"symbol": "NOPE"}), "symbol"),
         (json!({"metadata": {"leverage": 0.5}}), "metadata.leverage"),
         (json!({"metadata": {"commission": "Infinity"}}), "metadata.commission"),
-        (json!({"metadata": {"leverage": 3}}), "metadata.leverage"),
+        (json!({"metadata": {"maintenance_margin": 2}}), "metadata.maintenance_margin"),
         (json!({"metadata": {"trailing": 3}}), "metadata.trailing"),
         (json!({"initial_balence": 5}), "initial_balence"),
         (json!({"parameters": {"short_window": 0}}), "parameters.short_window"),
@@ -70,9 +70,7 @@ async fn each_wrong_field_is_named() {
 #[tokio::test]
 async fn what_is_not_supported_has_a_code_of_its_own() {
     let asking = Asking::new().await;
-    for setting in
-        [json!({"leverage": 3}), json!({"intrabar": "lower_timeframe"}), json!({"funding_rate": 1})]
-    {
+    for setting in [json!({"trailing_stop": 3}), json!({"alternative_exit": 5})] {
         let error = asking.with(json!({"metadata": setting})).await;
         let error = error.expect(StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(error["error"]["code"], "unsupported_setting", "{error}");
