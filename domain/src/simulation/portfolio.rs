@@ -133,10 +133,8 @@ impl Portfolio {
             exact::share(amount, quantity, whole).ok_or_else(|| overflow("a part of a trade"))
         };
         let (entry_change, funding) = (share(position.entry_change)?, share(position.funding)?);
-        let (mut fill, change) = self.fill(execution, direction.exit_side(), quantity, costs)?;
-        self.settle(funding, &mut fill)?;
-        let pnl = entry_change.checked_add(change).ok_or_else(|| overflow("a pnl"))?;
         let rest = (whole - quantity).normalize();
+        // Before the fill, which marks cash together with the funding that is still accrued.
         self.open[index] = Position {
             quantity: rest,
             signed_quantity: signed(rest, direction),
@@ -144,6 +142,9 @@ impl Portfolio {
             funding: position.funding - funding,
             ..position
         };
+        let (mut fill, change) = self.fill(execution, direction.exit_side(), quantity, costs)?;
+        self.settle(funding, &mut fill)?;
+        let pnl = entry_change.checked_add(change).ok_or_else(|| overflow("a pnl"))?;
         let part_number = self.next_number()?;
         let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
         let fee = share(trade.entry.fee)?;

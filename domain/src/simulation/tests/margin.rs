@@ -89,6 +89,24 @@ fn funding_accrues_at_its_hours_and_is_settled_with_the_exit() {
 }
 
 #[test]
+fn a_part_takes_its_share_of_funding_out_of_equity_once() {
+    let candles = candles([
+        flat(100.0, 0.0),
+        flat(100.0, 1.0),
+        flat(100.0, 3.0),
+        flat(100.0, 0.0),
+        flat(100.0, 0.0),
+    ]);
+    let config = json!({"position_sizing": "fixed_quantity", "size": 10, "partial_exit_size": 50,
+        "partial_exit_rules": when("volume", "==", 3)});
+    let settings = free(json!({"funding_rate": 0.001, "funding_interval_hours": 8}));
+    let outcome = simulate(&body(config), &candles, &settings).unwrap();
+    // 3 × 0.001 × 1000 on day 3, half of it paid with the part that is closed there; 3 × 0.001 × 500 on day 4.
+    assert_eq!(outcome.equity, [10_000.0, 10_000.0, 10_000.0, 9_997.0, 9_995.5]);
+    assert_eq!(outcome.final_balance.to_string(), "9995.5");
+}
+
+#[test]
 fn limits_and_targets_pay_the_makers_commission() {
     let candles = candles([
         flat(100.0, 0.0),
