@@ -75,3 +75,15 @@ want_kcat() {
 need_cargo
 need_compilers
 need_postgres
+
+# For the peers alone.
+need_python() {
+    if ! python3 -m venv --help >/dev/null 2>&1; then
+        apt_install python3 python3-venv || true
+    fi
+    if ! python3 -m venv --help >/dev/null 2>&1; then
+        say "Python 3 with venv is missing and cannot be installed from here."
+        say "Debian, Ubuntu: apt-get install python3-venv"
+        exit 1
+    fi
+}

@@ -49,6 +49,9 @@ pub(crate) enum Kind {
     Decimal,
     Time,
     Object,
+    List,
+    /// A text or an object.
+    Any,
     OneOf(&'static [&'static str]),
     /// Sent back as it was read, and not looked at.
     ReadOnly,
@@ -76,6 +79,12 @@ impl Field {
             Kind::Decimal => MetaSchema::new_with_format("string", "decimal"),
             Kind::Time => MetaSchema::new_with_format("string", "date-time"),
             Kind::Object => MetaSchema::new("object"),
+            Kind::List => {
+                let mut schema = MetaSchema::new("array");
+                schema.items = Some(Box::new(MetaSchemaRef::Inline(Box::new(MetaSchema::ANY))));
+                schema
+            }
+            Kind::Any => MetaSchema::ANY,
             Kind::OneOf(names) => {
                 let mut schema = MetaSchema::new("string");
                 schema.enum_items = names.iter().map(|name| Value::from(*name)).collect();
@@ -362,7 +371,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_document_are_valid() {
-        use crate::rest::backtest_body::BacktestBody;
+        use crate::rest::{backtest_body::BacktestBody, sweep_body::SweepBody};
 
         fn is_valid<T: Input>() {
             let example: Value = serde_json::from_str(T::EXAMPLE).unwrap();
@@ -372,9 +381,13 @@ mod tests {
         is_valid::<crate::rest::sessions::Credentials>();
         is_valid::<crate::rest::strategy_body::StrategyBody>();
         is_valid::<BacktestBody>();
+        is_valid::<SweepBody>();
         // Its errors are noted for the command's check, not refused by the reader.
         let example: Value = serde_json::from_str(BacktestBody::EXAMPLE).unwrap();
         let body = read::<BacktestBody>(example.as_object().unwrap(), false).unwrap();
+        assert_eq!(body.errors, []);
+        let example: Value = serde_json::from_str(SweepBody::EXAMPLE).unwrap();
+        let body = read::<SweepBody>(example.as_object().unwrap(), false).unwrap();
         assert_eq!(body.errors, []);
     }
 

@@ -26,6 +26,7 @@ use commands::Commands;
 use health::Health;
 use infra::postgres::{
     EventStore, accounts::Accounts, candles::CandleStore, markets::Markets, run_queue::RunQueue,
+    sweep_queue::SweepQueue,
 };
 use poem::{Endpoint, EndpointExt, Response, Route};
 use projections::ReadModels;
@@ -40,6 +41,7 @@ pub struct Context {
     pub candles: CandleStore,
     pub markets: Markets,
     pub run_queue: RunQueue,
+    pub sweep_queue: SweepQueue,
     pub options: Options,
 }
 
@@ -50,11 +52,17 @@ pub struct Options {
     pub write_wait: Duration,
     /// The largest body that is read.
     pub body_bytes_max: usize,
+    /// Runs that one sweep may have.
+    pub sweep_combinations_max: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { write_wait: Duration::from_millis(2_000), body_bytes_max: 2 * 1024 * 1024 }
+        Self {
+            write_wait: Duration::from_millis(2_000),
+            body_bytes_max: 2 * 1024 * 1024,
+            sweep_combinations_max: 20_000,
+        }
     }
 }
 

@@ -42,13 +42,14 @@ pub(crate) struct Wishes {
 }
 
 /// Every read model.
-pub(crate) const READ_MODELS: [&str; 6] = [
+pub(crate) const READ_MODELS: [&str; 7] = [
     projections::strategies::NAME,
     projections::strategy_versions::NAME,
     projections::backtests::NAME,
     projections::ledger::NAME,
     projections::trades::NAME,
     projections::equity_curves::NAME,
+    projections::sweeps::NAME,
 ];
 
 /// What the boundary tells the handlers.
@@ -74,6 +75,16 @@ impl Caller {
             idempotency: None,
             expected_sequence: self.headers.if_match,
         }
+    }
+
+    /// The same for a route that takes no body: `route` names all that the command depends on.
+    pub(crate) fn creation_by_path(&self, route: &str) -> CommandContext {
+        let idempotency = self.headers.idempotency_key.clone().map(|key| IdempotencyKey {
+            route: route.to_owned(),
+            key,
+            body_hash: Vec::new(),
+        });
+        CommandContext { idempotency, expected_sequence: None, ..self.command() }
     }
 
     /// What goes with a command that creates something: its `Idempotency-Key`, if there is one.

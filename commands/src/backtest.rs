@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a cancellation waits for the run's executor.
-const CANCELLATION_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const CANCELLATION_WAIT: Duration = Duration::from_secs(1);
 
 /// A run as a user asks for it.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ impl Commands {
     ///
     /// # Errors
     /// See [`CommandError`].
-    async fn request_checked(
+    pub(crate) async fn request_checked(
         &self,
         context: &CommandContext,
         request: Request,
@@ -143,7 +143,10 @@ fn status(backtest: Backtest) -> Status {
     backtest.live.map_or(Status::Pending, |live| live.status)
 }
 
-fn backtest_id(accepted: Accepted<String>) -> Result<Accepted<BacktestId>, CommandError> {
+/// The id out of an earlier answer.
+pub(crate) fn backtest_id(
+    accepted: Accepted<String>,
+) -> Result<Accepted<BacktestId>, CommandError> {
     let Accepted { value, position, is_replayed } = accepted;
     let value = value.parse().map_err(|error| CommandError::Internal(format!("{error}")))?;
     Ok(Accepted { value, position, is_replayed })

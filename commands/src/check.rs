@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// A strategy at the version that a run is pinned to.
-struct Pinned {
-    id: StrategyId,
-    version: u32,
-    name: String,
-    definition: StrategyDefinition,
+pub(crate) struct Pinned {
+    pub(crate) id: StrategyId,
+    pub(crate) version: u32,
+    pub(crate) name: String,
+    pub(crate) definition: StrategyDefinition,
 }
 
 impl Commands {
@@ -56,7 +56,8 @@ impl Commands {
         let market = kept(&mut errors, self.market_of(draft).await?);
         let range = match &market {
             Some(market) if reversed_range(draft).is_none() => {
-                kept(&mut errors, self.range_of(market, draft, bound.as_ref()).await?)
+                let needed = bound.as_ref().map(BoundStrategy::first_defined);
+                kept(&mut errors, self.range_of(market, draft, needed).await?)
             }
             _ => None,
         };
@@ -88,11 +89,12 @@ impl Commands {
             parameters,
             metadata: Settings { lot, ..draft.settings.clone() },
             origin: draft.origin,
+            sweep_row: None,
         })
     }
 
     /// By id, by one's own slug, by a built-in's.
-    async fn strategy_of(
+    pub(crate) async fn strategy_of(
         &self,
         actor: &Actor,
         owner_id: UserId,
@@ -127,7 +129,7 @@ impl Commands {
         Ok(builtin(text).ok_or_else(unknown))
     }
 
-    async fn market_of(
+    pub(crate) async fn market_of(
         &self,
         draft: &BacktestDraft,
     ) -> Result<Result<Market, FieldError>, CommandError> {
@@ -139,12 +141,13 @@ impl Commands {
         }))
     }
 
-    /// Start and end, when candles lie between them and one of them can be evaluated.
-    async fn range_of(
+    /// Start and end, when candles lie between them and one of them can be evaluated by rules whose first defined index is
+    /// `needed`.
+    pub(crate) async fn range_of(
         &self,
         market: &Market,
         draft: &BacktestDraft,
-        strategy: Option<&BoundStrategy>,
+        needed: Option<usize>,
     ) -> Result<Result<(DateTime<Utc>, DateTime<Utc>), FieldError>, CommandError> {
         let (timeframe, start, end) = (draft.timeframe, draft.start_time, draft.end_time);
         let found = get_candles(&self.candles, &market.symbol, timeframe, start, end).await?;
@@ -154,7 +157,6 @@ impl Commands {
         };
         let start = draft.start_time.unwrap_or(first);
         let end = draft.end_time.unwrap_or(last);
-        let needed = strategy.map(BoundStrategy::first_defined);
         let short = needed.and_then(|first_defined| {
             too_short(&found.series.candles, draft, (start, end), first_defined)
         });
@@ -198,7 +200,7 @@ fn builtin(text: &str) -> Option<Pinned> {
 }
 
 /// The error of an end before the start.
-fn reversed_range(draft: &BacktestDraft) -> Option<FieldError> {
+pub(crate) fn reversed_range(draft: &BacktestDraft) -> Option<FieldError> {
     let (start, end) = draft.start_time.zip(draft.end_time)?;
     (end < start).then(|| {
         let message = format!("must not be before start_time, {}", shown(start));
@@ -250,10 +252,13 @@ fn shortened(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
-fn kept<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Option<T> {
+pub(crate) fn kept<T>(errors: &mut Vec<FieldError>, result: Result<T, FieldError>) -> Option<T> {
     result.map_err(|error| errors.push(error)).ok()
 }
 
-fn kept_all<T>(errors: &mut Vec<FieldError>, result: Result<T, Vec<FieldError>>) -> Option<T> {
+pub(crate) fn kept_all<T>(
+    errors: &mut Vec<FieldError>,
+    result: Result<T, Vec<FieldError>>,
+) -> Option<T> {
     result.map_err(|found| errors.extend(found)).ok()
 }

@@ -2,7 +2,7 @@
 
 use domain::{
     access::Forbidden, backtest::BacktestError, fields::FieldError, ledger::LedgerError,
-    strategy::StrategyError,
+    strategy::StrategyError, sweep::SweepError,
 };
 use infra::postgres::DatabaseError;
 
@@ -63,6 +63,18 @@ impl From<BacktestError> for CommandError {
             BacktestError::NotRunnable(_) | BacktestError::OtherDataset { .. } => {
                 Self::Internal(message)
             }
+        }
+    }
+}
+
+impl From<SweepError> for CommandError {
+    fn from(error: SweepError) -> Self {
+        let message = error.to_string();
+        match error {
+            SweepError::AlreadyExists => Self::Conflict("sweep"),
+            SweepError::NotFound => Self::NotFound("sweep"),
+            SweepError::NotCancellable(_) => Self::Rejected { code: "not_cancellable", message },
+            SweepError::NotRunnable(_) | SweepError::OtherDataset { .. } => Self::Internal(message),
         }
     }
 }

@@ -10,6 +10,8 @@ mod execute;
 pub mod execution;
 pub mod executors;
 pub mod strategy;
+pub mod sweep;
+pub mod sweep_execution;
 
 pub use backtest::BacktestDraft;
 pub use candles::{CandleRange, get_candles};
@@ -17,6 +19,8 @@ pub use context::{Accepted, CommandContext, IdempotencyKey};
 pub use error::CommandError;
 pub use execution::{Execution, ExecutionError, execute_backtest, execute_with_finer};
 pub use strategy::StrategyDraft;
+pub use sweep::SweepDraft;
+pub use sweep_execution::{SweepExecutionError, SweepOutcome, SweepWork};
 
 use infra::postgres::{EventStore, candles::CandleStore, markets::Markets};
 

@@ -6,7 +6,7 @@ use cqrs_es::Aggregate;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
-use crate::{backtest::Backtest, ledger::Ledger, strategy::Strategy};
+use crate::{backtest::Backtest, ledger::Ledger, strategy::Strategy, sweep::Sweep};
 
 /// One event in its current version.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub struct CatalogueEntry {
 /// All events, aggregate by aggregate.
 #[must_use]
 pub fn catalogue() -> Vec<CatalogueEntry> {
-    [of::<Strategy>(), of::<Backtest>(), of::<Ledger>()].concat()
+    [of::<Strategy>(), of::<Backtest>(), of::<Ledger>(), of::<Sweep>()].concat()
 }
 
 fn of<A: Aggregate<Event: JsonSchema>>() -> Vec<CatalogueEntry> {
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn every_entry_describes_itself_and_is_complete() {
         let entries = catalogue();
-        assert_eq!(entries.len(), 22);
+        assert_eq!(entries.len(), 29);
         for entry in entries {
             assert!(!entry.description.is_empty(), "{} says nothing", entry.event_type);
             assert_eq!(entry.schema["properties"]["type"]["const"], *entry.event_type);

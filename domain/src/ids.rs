@@ -61,6 +61,10 @@ id!(
     BacktestId
 );
 id!(
+    /// A sweep over a space of parameters.
+    SweepId
+);
+id!(
     /// A trade: UUIDv5 of its backtest and its number, so that every attempt gives the same.
     TradeId
 );

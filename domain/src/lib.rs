@@ -11,4 +11,5 @@ pub mod market;
 pub mod number;
 pub mod simulation;
 pub mod strategy;
+pub mod sweep;
 pub mod upcasting;

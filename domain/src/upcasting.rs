@@ -14,13 +14,14 @@ use crate::{
     event::RecordedEvent,
     ledger::{self, Ledger},
     strategy::{self, Strategy},
+    sweep::{self, Sweep},
 };
 
 /// The upcasters of one aggregate, in the order in which they are tried: older versions first.
 pub type Upcasters = Vec<Box<dyn EventUpcaster>>;
 
 /// The type of every aggregate that has events, as in [`RecordedEvent::aggregate_type`].
-pub const AGGREGATE_TYPES: [&str; 3] = [Strategy::TYPE, Backtest::TYPE, Ledger::TYPE];
+pub const AGGREGATE_TYPES: [&str; 4] = [Strategy::TYPE, Backtest::TYPE, Ledger::TYPE, Sweep::TYPE];
 
 /// The upcasters of an aggregate type; none for one that is not known here.
 #[must_use]
@@ -30,6 +31,7 @@ pub fn upcasters(aggregate_type: &str) -> &'static [Box<dyn EventUpcaster>] {
             (Strategy::TYPE, strategy::upcasters::upcasters()),
             (Backtest::TYPE, backtest::upcasters::upcasters()),
             (Ledger::TYPE, ledger::upcasters::upcasters()),
+            (Sweep::TYPE, sweep::upcasters::upcasters()),
         ]
     });
     let found = ALL.iter().find(|(known, _)| *known == aggregate_type);

@@ -18,6 +18,8 @@ mod stateful;
 pub mod status;
 pub mod strategies;
 pub mod strategy_versions;
+pub mod sweep_results;
+pub mod sweeps;
 mod tables;
 pub mod trades;
 mod waiting;

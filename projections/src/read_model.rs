@@ -5,7 +5,7 @@ use domain::event::RecordedEvent;
 use futures_util::future::BoxFuture;
 use infra::postgres::DatabaseError;
 
-use crate::{backtests, equity_curves, ledger, strategies, strategy_versions, trades};
+use crate::{backtests, equity_curves, ledger, strategies, strategy_versions, sweeps, trades};
 
 /// One read model, as the runner sees it.
 #[derive(Debug)]
@@ -26,13 +26,14 @@ pub(crate) struct ReadModel {
 pub(crate) type Folded = Result<Box<dyn Changes>, Poison>;
 
 /// Every read model that there is.
-pub(crate) const READ_MODELS: [&ReadModel; 6] = [
+pub(crate) const READ_MODELS: [&ReadModel; 7] = [
     &strategies::READ_MODEL,
     &strategy_versions::READ_MODEL,
     &backtests::READ_MODEL,
     &ledger::READ_MODEL,
     &trades::READ_MODEL,
     &equity_curves::READ_MODEL,
+    &sweeps::READ_MODEL,
 ];
 
 /// What a batch of events changes.

@@ -6,13 +6,13 @@ use anyhow::Context;
 use api::health::{Health, Probe};
 use commands::{
     Commands,
-    executors::{self, ExecutorOptions, WorkSource},
+    executors::{self, ExecutorOptions, SweepOptions, WorkSource},
 };
 use infra::{
     kafka::Relay,
     postgres::{
         Database, EventStore, accounts::Accounts, candles::CandleStore, leaders::Candidate,
-        markets::Markets, reaper, relays::Relays, run_queue::RunQueue,
+        markets::Markets, reaper, relays::Relays, run_queue::RunQueue, sweep_queue::SweepQueue,
     },
     process::{self, Pulse},
 };
@@ -80,7 +80,8 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
         candles,
         markets,
         run_queue: RunQueue::new(database.clone()),
-        options: api::Options { write_wait, body_bytes_max: config.api.body_bytes_max },
+        sweep_queue: SweepQueue::new(database.clone()),
+        options: api_options(config),
     };
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -122,6 +123,14 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
         tasks.spawn(serve_http(listener, api::health::endpoint(health), stopped));
     }
     Ok(App { address, context, backend, stop, tasks, _upkeep: upkeep })
+}
+
+fn api_options(config: &Config) -> api::Options {
+    api::Options {
+        write_wait: Duration::from_millis(config.api.write_wait_ms),
+        body_bytes_max: config.api.body_bytes_max,
+        sweep_combinations_max: config.sweep.combinations_max,
+    }
 }
 
 fn start_relay(
@@ -216,6 +225,13 @@ fn executor_options(config: &Config) -> ExecutorOptions {
         },
         lease: Duration::from_millis(config.executor.lease_ms),
         running_per_user_max: config.executor.running_per_user_max,
+        sweeps: SweepOptions {
+            concurrency: config.sweep.concurrency,
+            threads: match config.sweep.threads {
+                0 => cores(),
+                threads => threads,
+            },
+        },
         pulse: Pulse::default(),
         source: config.kafka.options().map_or(WorkSource::Log, |options| WorkSource::Kafka {
             options,

@@ -31,6 +31,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub kafka: KafkaConfig,
     pub executor: ExecutorConfig,
+    pub sweep: SweepConfig,
     pub projector: ProjectorConfig,
     pub api: ApiConfig,
     pub log: LogConfig,
@@ -58,6 +59,14 @@ pub struct ExecutorConfig {
     pub concurrency: usize,
     pub lease_ms: u64,
     pub running_per_user_max: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepConfig {
+    pub combinations_max: usize,
+    pub concurrency: usize,
+    /// 0: one for each core.
+    pub threads: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +167,10 @@ impl Config {
         for (key, value, minimum, maximum) in self.kafka.ranges() {
             range(key, value, minimum, maximum);
         }
+        let sweep = &self.sweep;
+        range("sweep.combinations_max", sweep.combinations_max as i128, 1, 250_000);
+        range("sweep.concurrency", sweep.concurrency as i128, 1, 64);
+        range("sweep.threads", sweep.threads as i128, 0, 1_024);
         range("api.write_wait_ms", api.write_wait_ms.into(), 0, 60_000);
         range("api.body_bytes_max", api.body_bytes_max as i128, 1_024, 1 << 30);
         let port = self.http.listen.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());

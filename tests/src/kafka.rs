@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Of the topics of one test.
 const PARTITIONS: i32 = 3;
 /// The topics that a mock cluster must be told of, for it has no admin API.
-const TOPICS: [&str; 4] = ["strategy", "backtest", "ledger", "dead_letter"];
+const TOPICS: [&str; 5] = ["strategy", "backtest", "ledger", "sweep", "dead_letter"];
 
 static SHARED: OnceCell<TestKafka> = OnceCell::const_new();
 static COUNT: AtomicU32 = AtomicU32::new(1);

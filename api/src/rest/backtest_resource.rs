@@ -125,6 +125,12 @@ pub(crate) struct Summary {
     total_pnl_percentage: Option<DecimalText>,
 }
 
+impl RunError {
+    pub(crate) fn new(code: String, message: String) -> Self {
+        Self { code, message }
+    }
+}
+
 impl From<&Metrics> for Summary {
     fn from(metrics: &Metrics) -> Self {
         let summary = generate_performance_summary(metrics);

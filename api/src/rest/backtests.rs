@@ -34,9 +34,9 @@ use crate::{
     settle::Settled,
 };
 
-const TOUCHED: [&str; 1] = [backtests::NAME];
+pub(crate) const TOUCHED: [&str; 1] = [backtests::NAME];
 /// How long a wait for the end of a run goes without a look: wake-ups are hints.
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Asking for runs, watching and ending them.
 pub(crate) struct Backtests;
@@ -100,7 +100,8 @@ async fn show(
     Ok(rows.into_iter().map(show).collect())
 }
 
-async fn show_one(
+/// One row as it is shown.
+pub(crate) async fn show_one(
     caller: &Caller,
     row: BacktestRow,
     include: Include,
@@ -110,7 +111,7 @@ async fn show_one(
 }
 
 /// Changes with everything that is shown: the aggregate's sequence and, while it runs, its progress.
-async fn etag(api: &Context, row: &BacktestRow) -> Result<String, ApiError> {
+pub(crate) async fn etag(api: &Context, row: &BacktestRow) -> Result<String, ApiError> {
     let far = progress(api, std::slice::from_ref(row)).await?;
     let sequence = row.sequence;
     Ok(match far.get(&row.id) {
@@ -120,7 +121,7 @@ async fn etag(api: &Context, row: &BacktestRow) -> Result<String, ApiError> {
 }
 
 /// The backtest as a command left it: from the read model or, where that is behind, from its events.
-async fn after_command(
+pub(crate) async fn after_command(
     api: &Context,
     id: BacktestId,
     settled: Settled,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Metrics that are fractions inside and percent on the wire.
-const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
+pub(crate) const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
 /// Every metric of a run.
 pub(crate) struct BacktestMetrics;

@@ -15,6 +15,10 @@ pub(crate) mod sessions;
 pub(crate) mod strategies;
 pub(crate) mod strategy_body;
 pub(crate) mod strategy_catalog;
+pub(crate) mod sweep_body;
+pub(crate) mod sweep_resource;
+pub(crate) mod sweep_results;
+pub(crate) mod sweeps;
 pub(crate) mod trades;
 pub(crate) mod users;
 
@@ -30,6 +34,8 @@ pub(crate) type Resources = (
     metrics::BacktestMetrics,
     trades::Trades,
     ledger::Ledger,
+    sweeps::Sweeps,
+    sweep_results::SweepResults,
     events::Events,
     assets::Assets,
     market_data::MarketData,
@@ -46,6 +52,8 @@ pub(crate) enum Chapter {
     Strategies,
     /// Runs and their results.
     Backtests,
+    /// Many runs over a space of parameters.
+    Sweeps,
     /// Markets, assets, candles, indicators.
     MarketData,
     /// What happened.
@@ -65,6 +73,8 @@ pub(crate) fn service() -> OpenApiService<Resources, ()> {
         metrics::BacktestMetrics,
         trades::Trades,
         ledger::Ledger,
+        sweeps::Sweeps,
+        sweep_results::SweepResults,
         events::Events,
         assets::Assets,
         market_data::MarketData,

@@ -7,6 +7,7 @@ mod prepare;
 mod run;
 mod simulate;
 mod standing;
+mod sweeps;
 mod work;
 
 pub use work::WorkSource;
@@ -27,9 +28,19 @@ pub struct ExecutorOptions {
     pub concurrency: usize,
     pub lease: Duration,
     pub running_per_user_max: i64,
+    pub sweeps: SweepOptions,
     /// Where it tells how it is.
     pub pulse: Pulse,
     pub source: WorkSource,
+}
+
+/// How it runs sweeps: beside the backtests, so that neither takes the other's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SweepOptions {
+    /// Sweeps at a time.
+    pub concurrency: usize,
+    /// Of each sweep.
+    pub threads: usize,
 }
 
 /// What the parts of an executor share.
@@ -48,5 +59,8 @@ pub fn start(
 ) -> JoinHandle<()> {
     let queue = RunQueue::new(commands.store.database().clone());
     let executor = Arc::new(Executor { commands, queue, options });
-    tokio::spawn(follower::follow(executor, stop))
+    let sweeps = sweeps::follow(Arc::clone(&executor), stop.clone());
+    tokio::spawn(async move {
+        tokio::join!(follower::follow(executor, stop), sweeps);
+    })
 }

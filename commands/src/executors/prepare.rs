@@ -44,7 +44,9 @@ pub(super) async fn prepare(
         failed("invalid_strategy", messages.join("; "))
     })?;
     let lot = lot(commands, request).await?;
-    let revision = pinned.map(|dataset| dataset.revision);
+    // A row of a sweep is run on the sweep's own candles.
+    let row = request.sweep_row;
+    let revision = pinned.map(|dataset| dataset.revision).or(row.map(|row| row.revision));
     let series = commands.candles.series(&request.symbol, request.timeframe, revision).await?;
     let no_candles = || failed("no_candles", "there are no candles in the range".to_owned());
     let series = series.ok_or_else(no_candles)?;
@@ -52,7 +54,7 @@ pub(super) async fn prepare(
         &series.candles,
         request.start_time,
         request.end_time,
-        strategy.first_defined(),
+        warmed_up_by(&strategy, request),
         request.metadata.warmup,
     )
     .ok_or_else(no_candles)?;
@@ -124,6 +126,12 @@ async fn fine(
     Ok(Some((dataset, fine, sha256)))
 }
 
+/// The index at which all is defined that the run, or the sweep that it comes from, needs.
+fn warmed_up_by(strategy: &BoundStrategy, request: &Request) -> usize {
+    let of_sweep = request.sweep_row.map_or(0, |row| row.warmup_rows.saturating_sub(1));
+    strategy.first_defined().max(usize::try_from(of_sweep).unwrap_or(usize::MAX))
+}
+
 /// The run's own, else the market's.
 async fn lot(commands: &Commands, request: &Request) -> Result<Decimal, Interruption> {
     if let Some(lot) = request.metadata.lot {
@@ -135,7 +143,7 @@ async fn lot(commands: &Commands, request: &Request) -> Result<Decimal, Interrup
     Ok(market.lot)
 }
 
-fn failed(code: &'static str, message: String) -> Interruption {
+pub(super) fn failed(code: &'static str, message: String) -> Interruption {
     Interruption::Failed { code, message }
 }
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ids::{StrategyId, UserId},
+    ids::{StrategyId, SweepId, UserId},
     market::{Symbol, Timeframe},
     number::Number,
     simulation::{metrics::Metrics, outcome::Warning, settings::Settings},
@@ -38,6 +38,21 @@ pub struct Request {
     /// All of them, defaults filled in; holds the seed.
     pub metadata: Settings,
     pub origin: Origin,
+    /// The row that the run repeats, of a run that came from a sweep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep_row: Option<SweepRow>,
+}
+
+/// A row of a sweep, and the candles that it was computed on: the run uses the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SweepRow {
+    pub sweep_id: SweepId,
+    /// From 1.
+    pub number: u32,
+    /// Of the sweep's dataset.
+    pub revision: i64,
+    /// Of the sweep's dataset.
+    pub warmup_rows: u64,
 }
 
 /// What asked for a run.

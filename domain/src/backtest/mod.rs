@@ -11,7 +11,7 @@ pub use aggregate::{Backtest, LiveBacktest, Status};
 pub use balance::check_balance;
 pub use commands::{BacktestCommand, Claim, Completion};
 pub use error::BacktestError;
-pub use events::{BacktestEvent, Dataset, FineDataset, Origin, Request};
+pub use events::{BacktestEvent, Dataset, FineDataset, Origin, Request, SweepRow};
 
 #[cfg(test)]
 mod tests;

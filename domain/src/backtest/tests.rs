@@ -153,6 +153,7 @@ fn request(strategy_version: u32) -> Request {
         initial_balance: Decimal::from(10_000),
         metadata: Settings::default(),
         origin: Origin::User,
+        sweep_row: None,
     }
 }
 

@@ -41,6 +41,24 @@ impl Bits {
         Self { words: chunks.map(pack).collect(), len: left.len() }
     }
 
+    /// Where the first of each pair is less, and where it is greater; both columns are equally long.
+    pub(crate) fn less_and_greater(left: &[f64], right: &[f64]) -> (Self, Self) {
+        let words = left.len().div_ceil(64);
+        let (mut less, mut greater) = (Vec::with_capacity(words), Vec::with_capacity(words));
+        for (left, right) in left.chunks(64).zip(right.chunks(64)) {
+            let (mut less_bytes, mut greater_bytes) = ([0; 64], [0; 64]);
+            let bytes = less_bytes.iter_mut().zip(&mut greater_bytes);
+            for ((less, greater), (left, right)) in bytes.zip(left.iter().zip(right)) {
+                *less = u8::from(left < right);
+                *greater = u8::from(left > right);
+            }
+            less.push(gather(&less_bytes));
+            greater.push(gather(&greater_bytes));
+        }
+        let len = left.len();
+        (Self { words: less, len }, Self { words: greater, len })
+    }
+
     /// Whether the bit of a candle is set; false beyond the end.
     pub(crate) fn get(&self, index: usize) -> bool {
         self.words.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)

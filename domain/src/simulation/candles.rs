@@ -1,5 +1,7 @@
 //! Candles as columns: what indicators and the engine read.
 
+use std::ops::Range;
+
 use crate::market::Candle;
 
 /// Columns of equal length, ascending in `open_time`.
@@ -35,6 +37,19 @@ impl Candles {
         self.low.push(candle.low);
         self.close.push(candle.close);
         self.volume.push(candle.volume);
+    }
+
+    /// A copy of these rows.
+    #[must_use]
+    pub fn rows(&self, rows: Range<usize>) -> Self {
+        Self {
+            open_time: self.open_time[rows.clone()].to_vec(),
+            open: self.open[rows.clone()].to_vec(),
+            high: self.high[rows.clone()].to_vec(),
+            low: self.low[rows.clone()].to_vec(),
+            close: self.close[rows.clone()].to_vec(),
+            volume: self.volume[rows].to_vec(),
+        }
     }
 
     /// The candle at `index`, if there is one.

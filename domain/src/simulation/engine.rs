@@ -2,11 +2,14 @@
 
 mod book;
 mod conclusion;
+mod figures;
 mod leap;
 mod levels;
 mod orders;
 mod queue;
 mod walk;
+
+pub(crate) use figures::Scratch;
 
 #[cfg(test)]
 pub(crate) use walk::{Action, Plan};

@@ -40,9 +40,17 @@ pub(crate) fn decimal(number: f64) -> Option<Decimal> {
 }
 
 /// The nearest `f64`.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "the nearest f64 is what is asked for")]
 pub(crate) fn to_f64(decimal: Decimal) -> f64 {
-    decimal.mantissa() as f64 / 10_i128.pow(decimal.scale()) as f64
+    const POWERS: [f64; 29] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18, 1e19, 1e20, 1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28,
+    ];
+    let mantissa = decimal.mantissa();
+    // The same number by a faster way, where it fits.
+    let mantissa = i64::try_from(mantissa).map_or(mantissa as f64, |small| small as f64);
+    mantissa / POWERS[decimal.scale() as usize]
 }
 
 /// `a × b`, rounded; none on overflow.
@@ -66,6 +74,11 @@ pub(crate) fn share(amount: Decimal, part: Decimal, whole: Decimal) -> Option<De
 }
 
 fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
+    if let Ok(small) = i64::try_from(mantissa)
+        && scale <= SCALE + 18
+    {
+        return Some(round_small(small, scale));
+    }
     let (mantissa, scale) = if scale <= SCALE {
         (mantissa, scale)
     } else {
@@ -76,6 +89,19 @@ fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
         (quotient + i128::from(up), SCALE)
     };
     Decimal::try_from_i128_with_scale(mantissa, scale).ok().map(|decimal| decimal.normalize())
+}
+
+/// The same in 64 bits, which hold nearly every amount.
+fn round_small(mantissa: i64, scale: u32) -> Decimal {
+    let divisor = 10_i64.pow(scale.saturating_sub(SCALE));
+    let (quotient, rest) = (mantissa.div_euclid(divisor), mantissa.rem_euclid(divisor));
+    let half = divisor / 2;
+    let up = divisor > 1 && (rest > half || (rest == half && quotient & 1 == 1));
+    let (mut mantissa, mut scale) = (quotient + i64::from(up), scale.min(SCALE));
+    while scale > 0 && mantissa % 10 == 0 {
+        (mantissa, scale) = (mantissa / 10, scale - 1);
+    }
+    Decimal::new(mantissa, scale)
 }
 
 #[cfg(test)]
@@ -119,6 +145,22 @@ mod tests {
         assert_eq!(text(multiply(d("-0.00000003"), d("0.5"))), "-0.00000002");
         assert_eq!(text(multiply_add(d("0.00000001"), d("0.5"), d("0.00000001"))), "0.00000002");
         assert_eq!(text(multiply_add(d("9990.00999"), d("0.001"), d("5"))), "14.99000999");
+    }
+
+    proptest::proptest! {
+        /// `Decimal` itself, which rounds half to even too.
+        #[test]
+        fn products_and_numbers_are_those_of_the_decimal_type(
+            a in -(1_i64 << 53)..1_i64 << 53, b in -(1_i64 << 40)..1_i64 << 40, c in 0_u32..9, d in 0_u32..9,
+        ) {
+            let (a, b) = (Decimal::new(a, c), Decimal::new(b, d));
+            let product = a.checked_mul(b).map(|product| product.round_dp(SCALE).normalize());
+            proptest::prop_assert_eq!(multiply(a, b).map(|found| found.serialize()), product.map(|one| one.serialize()));
+            let text: f64 = a.to_string().parse().unwrap();
+            if a.mantissa().unsigned_abs() < 1 << 53 {
+                proptest::prop_assert_eq!(to_f64(a).to_bits(), (text + 0.0).to_bits());
+            }
+        }
     }
 
     #[test]

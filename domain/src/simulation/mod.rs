@@ -12,12 +12,14 @@ pub mod indicators;
 pub mod metrics;
 pub mod outcome;
 mod portfolio;
+mod random;
 mod rule_set;
 pub mod rules;
 mod series;
 pub mod settings;
 mod signals;
 mod sizing;
+pub mod sweep;
 pub mod trade;
 pub mod warnings;
 
@@ -29,7 +31,7 @@ pub use outcome::{Outcome, Rejection, Warning};
 pub use settings::Settings;
 pub use trade::{Direction, Fill, Side, Trade};
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use rust_decimal::Decimal;
 
@@ -96,25 +98,13 @@ impl Observer for () {
 /// # Errors
 /// [`SimulationError`]: nothing to walk, stopped by the observer, or numbers beyond exactness.
 pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, SimulationError> {
+    let Opening { first_defined, first_evaluated } = Opening::of(input)?;
     let candles = input.candles;
-    let available = candles.len();
-    if input.range_start >= available {
-        return Err(SimulationError::NoCandles);
-    }
-    let first_defined = input.strategy.first_defined();
-    let first_evaluated = first_defined.saturating_add(1).max(input.range_start);
-    if first_evaluated >= available {
-        let needed = first_defined.saturating_add(2);
-        return Err(SimulationError::NothingToEvaluate { needed, available });
-    }
-    let total = available - input.range_start;
-    let rules = RuleSet::evaluate(input.strategy, candles, || {
-        match observer.observe(Step::Progress {
-            done: 0,
-            total,
-            equity: exact::to_f64(input.initial_balance),
-        }) {
-            ControlFlow::Continue(()) => Ok(()),
+    let total = candles.len() - input.range_start;
+    let rules = RuleSet::evaluate(input.strategy, candles, |call| {
+        let equity = exact::to_f64(input.initial_balance);
+        match observer.observe(Step::Progress { done: 0, total, equity }) {
+            ControlFlow::Continue(()) => Ok(Arc::new(call.compute(candles))),
             ControlFlow::Break(()) => Err(SimulationError::Stopped),
         }
     })?;
@@ -174,6 +164,32 @@ impl Observer for Watch<'_> {
                 self.observer.observe(Step::Progress { done: total, total, equity })
             }
         }
+    }
+}
+
+/// Where a run begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    /// Index at which every indicator of the rules has a value.
+    pub(crate) first_defined: usize,
+    /// Index of the first candle on which rules are evaluated.
+    pub(crate) first_evaluated: usize,
+}
+
+impl Opening {
+    /// Where a run on these candles begins, if they are enough.
+    fn of(input: &Input<'_>) -> Result<Self, SimulationError> {
+        let available = input.candles.len();
+        if input.range_start >= available {
+            return Err(SimulationError::NoCandles);
+        }
+        let first_defined = input.strategy.first_defined();
+        let first_evaluated = first_defined.saturating_add(1).max(input.range_start);
+        if first_evaluated >= available {
+            let needed = first_defined.saturating_add(2);
+            return Err(SimulationError::NothingToEvaluate { needed, available });
+        }
+        Ok(Self { first_defined, first_evaluated })
     }
 }
 

@@ -1,10 +1,13 @@
 //! The rules of a run: where each direction is entered and left, and the prices at which its orders wait.
 
+use std::sync::Arc;
+
 use super::{
     candles::Candles,
+    indicators::{Columns, IndicatorCall},
     rules::{BoundStrategy, Condition, Directions, Operand},
     series::{Indicators, Series},
-    signals::Signal,
+    signals::{Crossings, Signal},
     trade::Direction,
 };
 
@@ -12,6 +15,8 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct RuleSet<'a> {
     signals: Vec<Signal<'a>>,
+    /// Whether anyone reads why something was entered or left.
+    gives_reasons: bool,
     long: Sides,
     short: Sides,
     partial_exit: Option<usize>,
@@ -35,42 +40,48 @@ struct Prices {
 }
 
 /// What is computed of a strategy, one signal or column after the other.
-struct Evaluation<'a, 'c, P> {
+struct Evaluation<'a, 'c, C> {
     candles: &'c Candles,
     indicators: Indicators<'a>,
     signals: Vec<Signal<'a>>,
-    pause: P,
+    crossings: Crossings<'a>,
+    columns: C,
 }
 
-impl<'a, P> Evaluation<'a, '_, P> {
+impl<'a, C> Evaluation<'a, '_, C> {
     fn signal<E>(&mut self, condition: &'a Condition) -> Result<usize, E>
     where
-        P: FnMut() -> Result<(), E>,
+        C: FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     {
-        self.indicators.compute(condition, self.candles, &mut self.pause)?;
-        self.signals.push(Signal::evaluate(condition, &self.indicators, self.candles));
-        (self.pause)().map(|()| self.signals.len() - 1)
+        self.indicators.compute(condition, &mut self.columns)?;
+        let Self { candles, indicators, crossings, .. } = self;
+        self.signals.push(Signal::evaluate(condition, indicators, candles, crossings));
+        Ok(self.signals.len() - 1)
     }
 
     fn column<E>(&mut self, operand: &'a Operand) -> Result<Series<'static>, E>
     where
-        P: FnMut() -> Result<(), E>,
+        C: FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     {
-        self.indicators.compute_operand(operand, self.candles, &mut self.pause)?;
-        let series = self.indicators.series(operand, self.candles).into_owned();
-        (self.pause)().map(|()| series)
+        self.indicators.compute_operand(operand, &mut self.columns)?;
+        Ok(self.indicators.series(operand, self.candles).into_owned())
     }
 }
 
 impl<'a> RuleSet<'a> {
-    /// Evaluates the strategy's rules over all candles; `pause` is asked in between whether to go on.
+    /// Evaluates the strategy's rules over all candles, out of what `columns` gives or refuses.
     pub(crate) fn evaluate<E>(
         strategy: &'a BoundStrategy,
         candles: &Candles,
-        pause: impl FnMut() -> Result<(), E>,
+        columns: impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     ) -> Result<Self, E> {
-        let indicators = Indicators::default();
-        let mut all = Evaluation { candles, indicators, signals: Vec::new(), pause };
+        let mut all = Evaluation {
+            candles,
+            indicators: Indicators::default(),
+            signals: Vec::new(),
+            crossings: Crossings::default(),
+            columns,
+        };
         let mut signal =
             |rule: Option<&'a Condition>| rule.map(|rule| all.signal(rule)).transpose();
         let entry = signal(Some(&strategy.entry))?;
@@ -97,7 +108,21 @@ impl<'a> RuleSet<'a> {
         };
         let range = column(strategy.trailing_range.as_ref())?;
         let signals = all.signals;
-        Ok(Self { signals, long, short, partial_exit, long_prices, short_prices, range })
+        Ok(Self {
+            signals,
+            gives_reasons: true,
+            long,
+            short,
+            partial_exit,
+            long_prices,
+            short_prices,
+            range,
+        })
+    }
+
+    /// The same, giving no reasons.
+    pub(crate) fn without_reasons(self) -> Self {
+        Self { gives_reasons: false, ..self }
     }
 
     /// The first candle at or after `from` at which an entry is placed; the long one is asked first.
@@ -131,17 +156,22 @@ impl<'a> RuleSet<'a> {
 
     /// What made the entry of `direction` hold at `index`.
     pub(crate) fn entry_reason(&self, direction: Direction, index: usize) -> String {
-        self.entry(direction).map_or_else(String::new, |signal| signal.reason(index))
+        self.reason(self.entry(direction), index)
     }
 
     /// What made the exit of `direction` hold at `index`.
     pub(crate) fn exit_reason(&self, direction: Direction, index: usize) -> String {
-        self.exit(direction).map_or_else(String::new, |signal| signal.reason(index))
+        self.reason(self.exit(direction), index)
+    }
+
+    fn reason(&self, signal: Option<&Signal<'a>>, index: usize) -> String {
+        let signal = signal.filter(|_| self.gives_reasons);
+        signal.map_or_else(String::new, |signal| signal.reason(index))
     }
 
     /// What made the partial exit hold at `index`.
     pub(crate) fn partial_exit_reason(&self, index: usize) -> String {
-        self.partial_signal().map_or_else(String::new, |signal| signal.reason(index))
+        self.reason(self.partial_signal(), index)
     }
 
     /// The price that the strategy's expression names for an entry at `index`: none without an expression, none

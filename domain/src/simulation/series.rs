@@ -1,10 +1,10 @@
 //! Operands as columns: what comparisons read, computed once over all candles.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{
     candles::Candles,
-    indicators::{Column, IndicatorCall},
+    indicators::{Columns, IndicatorCall},
     rules::{Arithmetic, Condition, Operand, Test},
 };
 
@@ -23,54 +23,47 @@ pub(crate) enum Series<'a> {
 /// Every indicator that some rules call, each computed once.
 #[derive(Debug, Default)]
 pub(crate) struct Indicators<'a> {
-    computed: Vec<(&'a IndicatorCall, Vec<Column>)>,
+    computed: Vec<(&'a IndicatorCall, Arc<Columns>)>,
 }
 
 impl<'a> Indicators<'a> {
-    /// Computes what `condition` calls and is not there yet; `pause` is asked after each one whether to go on.
+    /// Gets what `condition` calls and is not there yet from `columns`, which may refuse.
     pub(crate) fn compute<E>(
         &mut self,
         condition: &'a Condition,
-        candles: &Candles,
-        pause: &mut impl FnMut() -> Result<(), E>,
+        columns: &mut impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     ) -> Result<(), E> {
         let mut calls = Vec::new();
         calls_of_condition(condition, &mut calls);
-        self.compute_calls(calls, candles, pause)
+        self.compute_calls(calls, columns)
     }
 
     /// As [`Self::compute`], of an operand that stands alone.
     pub(crate) fn compute_operand<E>(
         &mut self,
         operand: &'a Operand,
-        candles: &Candles,
-        pause: &mut impl FnMut() -> Result<(), E>,
+        columns: &mut impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     ) -> Result<(), E> {
         let mut calls = Vec::new();
         calls_of_operand(operand, &mut calls);
-        self.compute_calls(calls, candles, pause)
+        self.compute_calls(calls, columns)
     }
 
     fn compute_calls<E>(
         &mut self,
         calls: Vec<&'a IndicatorCall>,
-        candles: &Candles,
-        pause: &mut impl FnMut() -> Result<(), E>,
+        columns: &mut impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     ) -> Result<(), E> {
         for call in calls {
             if self.find(call).is_none() {
-                self.computed.push((call, (call.spec.compute)(candles, &call.arguments)));
-                pause()?;
+                self.computed.push((call, columns(call)?));
             }
         }
         Ok(())
     }
 
-    fn find(&self, call: &IndicatorCall) -> Option<&[Column]> {
-        let is_same = |known: &IndicatorCall| {
-            known.spec.name == call.spec.name && known.arguments == call.arguments
-        };
-        self.computed.iter().find(|(known, _)| is_same(known)).map(|(_, columns)| &columns[..])
+    fn find(&self, call: &IndicatorCall) -> Option<&Columns> {
+        self.computed.iter().find(|(known, _)| known.is_same(call)).map(|(_, columns)| &**columns)
     }
 
     /// The operand's values; the indicators in it have been computed.
@@ -198,7 +191,8 @@ fn quotient(dividend: f64, divisor: f64) -> f64 {
     if divisor == 0.0 { f64::NAN } else { dividend / divisor }
 }
 
-fn calls_of_condition<'a>(condition: &'a Condition, calls: &mut Vec<&'a IndicatorCall>) {
+/// Every indicator call of a condition, repeated ones included.
+pub(crate) fn calls_of_condition<'a>(condition: &'a Condition, calls: &mut Vec<&'a IndicatorCall>) {
     match condition {
         Condition::All(conditions) | Condition::Any(conditions) => {
             conditions.iter().for_each(|inner| calls_of_condition(inner, calls));
@@ -216,7 +210,8 @@ fn calls_of_condition<'a>(condition: &'a Condition, calls: &mut Vec<&'a Indicato
     }
 }
 
-fn calls_of_operand<'a>(operand: &'a Operand, calls: &mut Vec<&'a IndicatorCall>) {
+/// Every indicator call of an operand, repeated ones included.
+pub(crate) fn calls_of_operand<'a>(operand: &'a Operand, calls: &mut Vec<&'a IndicatorCall>) {
     match operand {
         Operand::Number(_) | Operand::Source(_) => {}
         Operand::Indicator(call) => calls.push(call),

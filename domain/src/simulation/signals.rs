@@ -3,7 +3,7 @@
 use super::{
     bits::Bits,
     candles::Candles,
-    rules::{Comparator, Comparison, Condition, Test},
+    rules::{Comparator, Comparison, Condition, Operand, Test},
     series::{Indicators, Series},
 };
 
@@ -27,13 +27,15 @@ impl<'a> Signal<'a> {
         condition: &'a Condition,
         indicators: &Indicators<'_>,
         candles: &Candles,
+        crossings: &mut Crossings<'a>,
     ) -> Self {
-        let inner = |conditions: &'a [Condition]| -> Vec<Self> {
-            conditions.iter().map(|inner| Self::evaluate(inner, indicators, candles)).collect()
+        let mut inner = |conditions: &'a [Condition]| -> Vec<Self> {
+            let all = conditions.iter();
+            all.map(|inner| Self::evaluate(inner, indicators, candles, crossings)).collect()
         };
         match condition {
             Condition::Compare(comparison) => Self {
-                bits: compare(comparison, indicators, candles),
+                bits: compare(comparison, indicators, candles, crossings),
                 parts: Parts::Text(&comparison.text),
             },
             Condition::All(conditions) => {
@@ -70,39 +72,93 @@ impl<'a> Signal<'a> {
     }
 }
 
-fn compare(comparison: &Comparison, indicators: &Indicators<'_>, candles: &Candles) -> Bits {
-    let left = indicators.series(&comparison.left, candles);
+/// Where one operand is below another and where above: entries and exits often ask for the same two.
+#[derive(Debug, Default)]
+pub(crate) struct Crossings<'a>(Vec<Crossing<'a>>);
+
+#[derive(Debug)]
+struct Crossing<'a> {
+    left: &'a Operand,
+    right: &'a Operand,
+    less: Bits,
+    greater: Bits,
+}
+
+impl<'a> Crossings<'a> {
+    /// Where `left` crosses above `right`, or below it: on the other side on the candle before, both strictly.
+    fn find(
+        &mut self,
+        (left, right): (&'a Operand, &'a Operand),
+        is_above: bool,
+        indicators: &Indicators<'_>,
+        candles: &Candles,
+    ) -> Bits {
+        let known = self.0.iter().position(|known| known.left == left && known.right == right);
+        let index = known.unwrap_or_else(|| {
+            let series = [left, right].map(|operand| indicators.series(operand, candles));
+            let (less, greater) = less_and_greater(&series[0], &series[1], candles.len());
+            self.0.push(Crossing { left, right, less, greater });
+            self.0.len() - 1
+        });
+        let Crossing { less, greater, .. } = &self.0[index];
+        let (before, now) = if is_above { (less, greater) } else { (greater, less) };
+        let mut bits = before.clone().moved_by_one();
+        bits.and(now);
+        bits
+    }
+}
+
+fn compare<'a>(
+    comparison: &'a Comparison,
+    indicators: &Indicators<'_>,
+    candles: &Candles,
+    crossings: &mut Crossings<'a>,
+) -> Bits {
     let len = candles.len();
+    let series = |operand| indicators.series(operand, candles);
+    let left = &comparison.left;
     match &comparison.test {
         Test::Is(comparator, right) => {
-            let right = indicators.series(right, candles);
-            let test = |test: fn(f64, f64) -> bool| pack(&left, &right, len, test);
+            let test = |test: fn(f64, f64) -> bool| pack(&series(left), &series(right), len, test);
             match comparator {
-                Comparator::Greater => pack(&left, &right, len, |a, b| a > b),
+                Comparator::Greater => pack(&series(left), &series(right), len, |a, b| a > b),
                 Comparator::GreaterOrEqual => test(|a, b| a >= b),
-                Comparator::Less => pack(&left, &right, len, |a, b| a < b),
+                Comparator::Less => pack(&series(left), &series(right), len, |a, b| a < b),
                 Comparator::LessOrEqual => test(|a, b| a <= b),
                 Comparator::Equal => test(|a, b| a == b),
                 // `!=` alone holds for what is undefined.
                 Comparator::NotEqual => test(|a, b| a != b && !a.is_nan() && !b.is_nan()),
-                Comparator::CrossesAbove => crosses(&left, &right, len),
-                Comparator::CrossesBelow => crosses(&right, &left, len),
+                Comparator::CrossesAbove => {
+                    crossings.find((left, right), true, indicators, candles)
+                }
+                Comparator::CrossesBelow => {
+                    crossings.find((left, right), false, indicators, candles)
+                }
             }
         }
         Test::Between(low, high) => {
-            let (low, high) = (indicators.series(low, candles), indicators.series(high, candles));
-            let mut bits = pack(&left, &low, len, |a, b| a >= b);
-            bits.and(&pack(&left, &high, len, |a, b| a <= b));
+            let left = series(left);
+            let mut bits = pack(&left, &series(low), len, |a, b| a >= b);
+            bits.and(&pack(&left, &series(high), len, |a, b| a <= b));
             bits
         }
     }
 }
 
-/// Below on the candle before and above on this one, both strictly.
-fn crosses(left: &Series<'_>, right: &Series<'_>, len: usize) -> Bits {
-    let mut bits = pack(left, right, len, |a, b| a < b).moved_by_one();
-    bits.and(&pack(left, right, len, |a, b| a > b));
-    bits
+fn less_and_greater(left: &Series<'_>, right: &Series<'_>, len: usize) -> (Bits, Bits) {
+    let (
+        Series::Column { first_defined: left_first, values: left },
+        Series::Column { first_defined: right_first, values: right },
+    ) = (left, right)
+    else {
+        let less = pack(left, right, len, |a, b| a < b);
+        return (less, pack(left, right, len, |a, b| a > b));
+    };
+    let (mut less, mut greater) = Bits::less_and_greater(left, right);
+    let first_defined = *left_first.max(right_first);
+    less.clear_before(first_defined);
+    greater.clear_before(first_defined);
+    (less, greater)
 }
 
 fn pack(

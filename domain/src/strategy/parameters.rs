@@ -119,7 +119,8 @@ pub fn defaults_of(builtin: &Builtin) -> Parameters {
     pairs.collect()
 }
 
-fn unknown(field: String, name: &str, defaults: &Parameters) -> FieldError {
+/// That there is no such parameter, with the nearest one or all that there are.
+pub(crate) fn unknown(field: String, name: &str, defaults: &Parameters) -> FieldError {
     let near = match did_you_mean(name, defaults.keys().map(String::as_str)) {
         near if !near.is_empty() => near,
         _ if defaults.is_empty() => "; this strategy has none".to_owned(),

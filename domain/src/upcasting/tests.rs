@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::*;
-use crate::{backtest::BacktestEvent, ledger::LedgerEvent, strategy::StrategyEvent};
+use crate::{
+    backtest::BacktestEvent, ledger::LedgerEvent, strategy::StrategyEvent, sweep::SweepEvent,
+};
 
 fn recorded(aggregate_type: &str, kind: &str, version: &str, payload: String) -> RecordedEvent {
     RecordedEvent {
@@ -81,10 +83,16 @@ fn every_ledger_event_has_samples_that_are_read() {
 }
 
 #[test]
+fn every_sweep_event_has_samples_that_are_read() {
+    check_samples::<Sweep>();
+}
+
+#[test]
 fn serde_names_every_event() {
     assert_eq!(event_types::<StrategyEvent>().len(), 7);
     assert_eq!(event_types::<BacktestEvent>().len(), 8);
     assert_eq!(event_types::<LedgerEvent>().len(), 7);
+    assert_eq!(event_types::<SweepEvent>().len(), 7);
 }
 
 /// Two steps: 0.8 called the executor a worker, 0.9 counted attempts from 0.

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261127000200", "add_reaping"),
     migration!("20261127000250", "measure_append_lock"),
     migration!("20261127000300", "create_relays"),
+    migration!("20261127000600", "create_sweeps"),
 ];
 
 /// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).

@@ -12,6 +12,8 @@ mod migrations;
 pub mod reaper;
 pub mod relays;
 pub mod run_queue;
+pub mod sweep_queue;
+pub mod sweep_results;
 
 pub use database::{Database, DatabaseError};
 pub use event_store::EventStore;

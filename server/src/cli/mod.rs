@@ -9,6 +9,7 @@ mod projections;
 mod relay;
 mod serve;
 mod simulate;
+mod sweep;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -38,6 +39,7 @@ enum Command {
     Migrate(migrate::Arguments),
     ImportCandles(import_candles::Arguments),
     Simulate(simulate::Arguments),
+    Sweep(sweep::Arguments),
     #[command(subcommand)]
     Projections(projections::Command),
     #[command(subcommand)]
@@ -86,6 +88,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Migrate(arguments) => migrate::run(&config, &arguments).await,
             Command::ImportCandles(arguments) => import_candles::run(&config, &arguments).await,
             Command::Simulate(arguments) => simulate::run(&arguments),
+            Command::Sweep(arguments) => sweep::run(&arguments),
             Command::Projections(command) => projections::run(&config, &command).await,
             Command::Relay(command) => relay::run(&config, &command).await,
             Command::Events(arguments) => events::run(&config, &arguments).await,

@@ -10,6 +10,7 @@ mod raw;
 mod relay;
 mod simulation;
 mod single_commands;
+mod sweep;
 
 use serde::Serialize;
 use tests::TestCluster;
@@ -68,6 +69,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&simulation::NAMES) {
         print(&simulation::measure()?, is_json)?;
+    }
+    if is_wanted(&sweep::NAMES) {
+        print(&sweep::measure()?, is_json)?;
+    }
+    let names: Vec<&str> = [
+        &ledger_append::NAMES[..],
+        &single_commands::NAMES,
+        &command_latency::NAMES,
+        &projection::NAMES,
+        &post_to_completed::NAMES,
+    ]
+    .concat();
+    if !is_wanted(&names) {
+        return Ok(());
     }
     let cluster = TestCluster::durable().await;
     if is_wanted(&ledger_append::NAMES) {

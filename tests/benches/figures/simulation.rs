@@ -1,9 +1,9 @@
 //! One backtest over a million real minutes against a bare loop written for its strategy.
 
 #[path = "../../../domain/benches/bare_loop.rs"]
-mod bare_loop;
+pub(crate) mod bare_loop;
 #[path = "../../../domain/benches/minutes.rs"]
-mod minutes;
+pub(crate) mod minutes;
 
 use std::{error::Error, hint::black_box, time::Instant};
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use commands::{
     BacktestDraft, CommandContext, Commands, StrategyDraft,
-    executors::{self, ExecutorOptions},
+    executors::{self, ExecutorOptions, SweepOptions},
 };
 use domain::{
     access::Actor,
@@ -99,11 +99,21 @@ impl Desk {
     }
 
     pub(crate) fn executor_with(&self, name: &str, concurrency: usize) -> Running {
+        self.executor_of(name, concurrency, Duration::from_secs(1))
+    }
+
+    /// Starts one whose leases do not run out before a test does.
+    pub(crate) fn patient_executor(&self, name: &str) -> Running {
+        self.executor_of(name, 1, PATIENCE)
+    }
+
+    fn executor_of(&self, name: &str, concurrency: usize, lease: Duration) -> Running {
         let options = ExecutorOptions {
             name: name.to_owned(),
             concurrency,
-            lease: Duration::from_secs(1),
+            lease,
             running_per_user_max: 4,
+            sweeps: SweepOptions { concurrency: 1, threads: 2 },
             pulse: Pulse::default(),
             source: executors::WorkSource::Log,
         };

@@ -5,5 +5,6 @@ pub(crate) mod desk;
 mod queue;
 mod resume;
 mod runs;
+mod sweeps;
 
 use desk::Desk;

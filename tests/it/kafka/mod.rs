@@ -85,7 +85,7 @@ async fn log_by_key(
 
 /// All topics of events.
 fn reader(options: &KafkaOptions) -> TopicReader {
-    let topics = ["strategy", "backtest", "ledger"].map(|name| options.topic(name));
+    let topics = ["strategy", "backtest", "ledger", "sweep"].map(|name| options.topic(name));
     TopicReader::new(&options.brokers, &topics)
 }
 

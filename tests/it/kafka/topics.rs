@@ -13,7 +13,7 @@ async fn migrating_creates_the_topics_and_says_where_partitions_differ() {
     let (database, options) = (TestDatabase::new().await, kafka.options());
     let topic = options.topic("backtest");
     let first = binary(&database.url, &options).succeed(&["migrate"]);
-    for name in ["strategy", "backtest", "ledger", "dead_letter"] {
+    for name in ["strategy", "backtest", "ledger", "sweep", "dead_letter"] {
         let line = format!("topic {}: created with 3 partitions", options.topic(name));
         assert!(first.contains(&line), "{first}");
     }

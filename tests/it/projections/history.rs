@@ -14,6 +14,7 @@ use domain::{
         outcome::EquityPoint,
     },
     strategy::{StrategyContent, StrategyDefinition, StrategyEvent},
+    sweep::SweepEvent,
 };
 use infra::postgres::{
     EventStore,
@@ -28,6 +29,13 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 
 pub(super) fn user(number: u128) -> UserId {
     UserId::new(Uuid::from_u128(number))
+}
+
+/// The sample of a sweep's event.
+pub(super) fn of_sweep(name: &str) -> SweepEvent {
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/testdata/events/sweep");
+    let text = std::fs::read_to_string(format!("{samples}/{name}.1.0.json")).expect("a sample");
+    serde_json::from_str(&text).expect("an event")
 }
 
 /// Appends to one stream; answers the position of its last event.
@@ -100,6 +108,7 @@ pub(super) fn requested(owner_id: UserId, strategy: Uuid, symbol: &str) -> Backt
             parameters: content("golden").definition.default_parameters,
             metadata: Settings::default(),
             origin: Origin::User,
+            sweep_row: None,
         }),
     }
 }

@@ -150,16 +150,23 @@ async fn read_models_of_real_runs_are_rebuilt_row_by_row_as_they_were() {
     for _ in 0..3 {
         runs.push(service.create("/backtests", &backtest(&strategy)).await);
     }
-    for run in &runs {
+    let grid = json!({"short_window": [5, 10], "long_window": [20, 30]});
+    let sweep = json!({"strategy_id": "golden-cross", "symbol": "BTCUSDT", "timeframe": "1m", "grid": grid});
+    let sweep = service.create("/sweeps", &sweep).await;
+    let completed = async |path: &str| {
         let patience = tokio::time::timeout(std::time::Duration::from_secs(60), async {
             let mut wakeups = service.app.context().store.wakeups();
-            while service.get(run).await.body["data"]["status"] != "completed" {
+            while service.get(path).await.body["data"]["status"] != "completed" {
                 // The last wake-up may come before the read model has taken its event in.
                 let look = std::time::Duration::from_millis(50);
                 let _ = tokio::time::timeout(look, wakeups.changed()).await;
             }
         });
         patience.await.expect("the run completes");
+    };
+    completed(&sweep).await;
+    for run in &runs {
+        completed(run).await;
         // Who sees `completed` sees all of it.
         let all =
             service.get(run).await.body["data"]["performance_summary"]["total_trades"].clone();

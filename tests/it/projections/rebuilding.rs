@@ -21,6 +21,12 @@ async fn follow_a_varied_history(bench: &Bench) {
         .await;
     let deleted = [BacktestEvent::BacktestDeleted {}];
     append(&bench.store, "backtest", Uuid::from_u128(12), 4, &deleted).await;
+    let swept = ["SweepRequested", "SweepStarted", "SweepCompleted"].map(of_sweep);
+    for number in 30..32 {
+        append(&bench.store, "sweep", Uuid::from_u128(number), 0, &swept).await;
+        bench.catch_up().await;
+    }
+    append(&bench.store, "sweep", Uuid::from_u128(31), 3, &[of_sweep("SweepDeleted")]).await;
     let open = Uuid::from_u128(20);
     let begin = [requested(user(8), Uuid::from_u128(1), "GOOG"), claimed(1), started()];
     append(&bench.store, "backtest", open, 0, &begin).await;

@@ -10,6 +10,7 @@ mod market_data;
 mod results;
 mod sessions;
 mod strategies;
+mod sweeps;
 mod users;
 
 use std::time::Duration;

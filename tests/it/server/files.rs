@@ -120,3 +120,49 @@ fn what_is_wrong_with_a_simulation_is_told_field_by_field() {
     let complaint = backtrail.fail(&arguments);
     assert!(complaint.contains("entry_rules.conditions[0].indicator"), "{complaint}");
 }
+
+#[test]
+fn a_sweep_prints_its_rows_the_same_with_one_thread_and_many() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    fs::write(backtrail.folder().join("golden.json"), r#"{"code_ref": "golden_cross"}"#).unwrap();
+    let candles = testdata("candles/BTCUSDT_1d.csv");
+    let sweep = ["sweep", "--candles", &candles, "--strategy", "golden.json"];
+    let search = ["--grid", "short_window=10:50:20", "--grid", "long=30,100", "--constraint"];
+    let search = [search.as_slice(), &["short_window < long_window"]].concat();
+    let walk = ["--objective", "total_return", "--walk-forward", "anchored:2:60"];
+    let arguments = [sweep.as_slice(), &search, &walk].concat();
+    let json = |more: &[&str]| -> Value {
+        let printed =
+            backtrail.succeed(&[arguments.as_slice(), &["--format", "json"], more].concat());
+        serde_json::from_str(&printed).unwrap()
+    };
+    let result = json(&["--threads", "1"]);
+    assert_eq!(result, json(&["--threads", "3"]));
+    let rows = result["rows"].as_array().unwrap();
+    assert_eq!((rows.len(), &result["failed_rows_count"]), (4, &Value::from(0)));
+    let returns: Vec<f64> = rows
+        .iter()
+        .map(|row| row["metrics"]["total_return"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(returns.is_sorted_by(|better, worse| better >= worse), "{returns:?}");
+    // A row against the simulation of the same parameters.
+    let best = &rows[0];
+    let parameters = serde_json::json!({"parameters": best["parameters"]}).to_string();
+    fs::write(backtrail.folder().join("best.json"), parameters).unwrap();
+    let simulate = ["simulate", "--candles", &candles, "--strategy", "golden.json"];
+    let more = ["--settings", "best.json", "--format", "json"];
+    let full = backtrail.succeed(&[simulate.as_slice(), &more].concat());
+    let full: Value = serde_json::from_str(&full).unwrap();
+    assert_eq!(full["final_balance"], best["final_balance"]);
+    assert_eq!(full["metrics"]["sharpe_ratio"], best["metrics"]["sharpe_ratio"]);
+    assert_eq!(result["walk_forward_result"]["windows"].as_array().unwrap().len(), 2);
+    let random = json(&["--random", "2", "--seed", "5"]);
+    assert_eq!(random["rows"].as_array().unwrap().len(), 2);
+    assert_ne!(random["result_hash"], result["result_hash"]);
+
+    let table = backtrail.succeed(&arguments);
+    assert!(table.contains("| rank |") && table.contains("out of sample, stitched"), "{table}");
+    assert!(!backtrail.data_dir().exists());
+    let complaint = backtrail.fail(&[sweep.as_slice(), &["--grid", "shirt_window=1:5"]].concat());
+    assert!(complaint.contains("grid.shirt_window"), "{complaint}");
+}

@@ -119,9 +119,15 @@ fn read_models_are_listed_shown_and_rebuilt() {
     let backtrail = Backtrail::new(BACKTRAIL);
     let _ = backtrail.succeed(&["demo", "--once"]);
     let listed = backtrail.succeed(&["projections", "list"]);
-    for name in
-        ["strategies", "strategy_versions", "backtests", "ledger", "trades", "equity_curves"]
-    {
+    for name in [
+        "strategies",
+        "strategy_versions",
+        "backtests",
+        "ledger",
+        "trades",
+        "equity_curves",
+        "sweeps",
+    ] {
         assert!(listed.lines().any(|line| line.starts_with(name)), "{listed}");
     }
     let rebuilt = backtrail.succeed(&["projections", "rebuild", "trades"]);

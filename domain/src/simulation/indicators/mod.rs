@@ -129,6 +129,23 @@ pub struct IndicatorCall {
     pub output: usize,
 }
 
+/// All outputs of an indicator over all candles, in the order of its spec.
+pub type Columns = Vec<Column>;
+
+impl IndicatorCall {
+    /// The columns that it reads.
+    #[must_use]
+    pub fn compute(&self, candles: &Candles) -> Columns {
+        (self.spec.compute)(candles, &self.arguments)
+    }
+
+    /// Whether the other one reads the same columns; its output may be another.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.spec.name == other.spec.name && self.arguments == other.arguments
+    }
+}
+
 impl PartialEq for IndicatorCall {
     fn eq(&self, other: &Self) -> bool {
         (self.spec.name, &self.arguments, self.output)

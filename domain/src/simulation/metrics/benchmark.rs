@@ -2,10 +2,14 @@
 
 use super::{Metrics, Run, count, ratio, real};
 
-pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
+pub(super) fn measure_hold(run: &Run<'_>, metrics: &mut Metrics) {
     let hold_from = run.close.get(run.hold_from).copied();
     metrics.buy_and_hold_return =
         hold_from.zip(run.close.last()).and_then(|(from, last)| ratio(last - from, from));
+}
+
+/// Beta and, from it and the hold's return, alpha.
+pub(super) fn measure_beta(run: &Run<'_>, metrics: &mut Metrics) {
     metrics.beta = beta(run.equity, run.close);
     let total_return = run.equity.last().map(|last| last / real(run.initial_balance) - 1.0);
     metrics.alpha = total_return

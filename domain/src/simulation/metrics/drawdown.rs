@@ -51,6 +51,39 @@ pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
     metrics.drawdown_periods = drawdown.periods;
 }
 
+/// Only how deep the deepest are; the same numbers as [`measure`], without the periods.
+pub(super) fn measure_largest(run: &Run<'_>, metrics: &mut Metrics) {
+    /// So many candles are passed over at once where none of them is a new peak.
+    const CHUNK: usize = 64;
+    if run.open_time.is_empty() {
+        return;
+    }
+    let mut drawdown = Drawdown::default();
+    let mut peak = real(run.initial_balance);
+    let mut lowest = peak;
+    for chunk in run.equity.chunks(CHUNK) {
+        let ends = |(low, high): (f64, f64), equity: &f64| {
+            (if *equity < low { *equity } else { low }, if *equity > high { *equity } else { high })
+        };
+        let (low, high) = chunk.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
+        if high < peak {
+            lowest = lowest.min(low);
+            continue;
+        }
+        for equity in chunk {
+            if *equity >= peak {
+                drawdown.deepen(peak, lowest);
+                (peak, lowest) = (*equity, *equity);
+            } else if *equity < lowest {
+                lowest = *equity;
+            }
+        }
+    }
+    drawdown.deepen(peak, lowest);
+    metrics.max_drawdown = Some(drawdown.max);
+    metrics.max_drawdown_percentage = Some(drawdown.percentage);
+}
+
 /// A period in the making.
 struct Open {
     peak: f64,
@@ -81,19 +114,25 @@ fn walk(peak: f64, start: i64, points: impl Iterator<Item = (i64, f64)>) -> Draw
 impl Drawdown {
     /// Notes a period that ends here, if equity fell below the peak at all.
     fn end(&mut self, open: &Open, recovery: Option<i64>) {
-        if open.lowest >= open.peak {
-            return;
-        }
-        let fall = open.peak - open.lowest;
-        let depth = if open.peak > 0.0 { fall / open.peak } else { 0.0 };
-        self.max = self.max.max(fall);
-        self.percentage = self.percentage.max(depth);
+        let Some(depth) = self.deepen(open.peak, open.lowest) else { return };
         let (start, bottom) = (open.start, open.bottom);
         self.periods.push(DrawdownPeriod { start, bottom, recovery, depth });
         // Minutes have tens of thousands of periods: the memory stays bounded.
         if self.periods.len() >= 64 * DRAWDOWN_PERIODS_MAX {
             self.keep_deepest();
         }
+    }
+
+    /// Notes how deep it went, as a fraction of the peak; none if it did not fall below.
+    fn deepen(&mut self, peak: f64, lowest: f64) -> Option<f64> {
+        if lowest >= peak {
+            return None;
+        }
+        let fall = peak - lowest;
+        let depth = if peak > 0.0 { fall / peak } else { 0.0 };
+        self.max = self.max.max(fall);
+        self.percentage = self.percentage.max(depth);
+        Some(depth)
     }
 
     fn keep_deepest(&mut self) {

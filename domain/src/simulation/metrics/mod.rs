@@ -2,6 +2,7 @@
 
 mod benchmark;
 mod drawdown;
+mod key;
 mod returns;
 mod significance;
 mod summary;
@@ -12,6 +13,7 @@ mod trades;
 mod tests;
 
 pub use drawdown::{DRAWDOWN_PERIODS_MAX, Drawdown, DrawdownPeriod, calculate_drawdown};
+pub use key::{calculate_key, is_key, is_objective};
 pub use significance::luck_percentile;
 pub use summary::{PerformanceSummary, generate_performance_summary};
 
@@ -19,7 +21,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{settings::Preset, trade::Trade};
+use super::{exact, settings::Preset, trade::Trade};
 use crate::market::Timeframe;
 
 macro_rules! metrics {
@@ -61,6 +63,20 @@ macro_rules! metrics {
                     _ => return false,
                 }
                 true
+            }
+
+            /// The metric of that name as a real number; none where it is undefined or there is none.
+            #[must_use]
+            pub fn get(&self, name: &str) -> Option<f64> {
+                match name {
+                    "total_trades" => Some(f64::from(self.total_trades)),
+                    "winning_trades" => Some(f64::from(self.winning_trades)),
+                    "losing_trades" => Some(f64::from(self.losing_trades)),
+                    "total_pnl" => Some(real(self.total_pnl)),
+                    "total_fees" => Some(real(self.total_fees)),
+                    $(stringify!($name) => self.$name,)*
+                    _ => None,
+                }
             }
 
             /// Whatever is not finite becomes none.
@@ -160,6 +176,12 @@ metrics! {
 const UNHASHED: [&str; 3] = ["t_statistic", "p_value", "luck_percentile"];
 
 impl Metrics {
+    /// The names of all metrics: counts, amounts, then [`Self::NAMES`].
+    pub fn all_names() -> impl Iterator<Item = &'static str> {
+        let exact = ["total_trades", "winning_trades", "losing_trades", "total_pnl", "total_fees"];
+        exact.into_iter().chain(Self::NAMES.iter().copied())
+    }
+
     /// What the result hash covers: the metrics in the order of their documentation, that is [`Self::NAMES`] with
     /// `total_fees` before `turnover` and `total_pnl` before `total_pnl_percentage`. What follows from the equity is not
     /// among them: the drawdown periods, `t_statistic`, `p_value` and `luck_percentile`.
@@ -209,8 +231,10 @@ pub struct Run<'a> {
 pub fn calculate(run: &Run<'_>) -> Metrics {
     let mut metrics = Metrics::default();
     drawdown::measure(run, &mut metrics);
-    trades::measure(run, &mut metrics);
-    benchmark::measure(run, &mut metrics);
+    let notional = trades::measure(run, &mut metrics);
+    metrics.turnover = trades::turnover(run, notional);
+    benchmark::measure_hold(run, &mut metrics);
+    benchmark::measure_beta(run, &mut metrics);
     let daily = returns::Daily::of(run);
     returns::measure(run, &daily, &mut metrics);
     significance::measure(&daily, &mut metrics);
@@ -221,13 +245,8 @@ pub fn calculate(run: &Run<'_>) -> Metrics {
 
 /// A decimal as the nearest real number but for one rounding; the same on every machine.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "rounding to f64 is what is asked for")]
 fn real(decimal: Decimal) -> f64 {
-    const POWERS: [f64; 29] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-        1e17, 1e18, 1e19, 1e20, 1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28,
-    ];
-    decimal.mantissa() as f64 / POWERS[decimal.scale() as usize]
+    exact::to_f64(decimal)
 }
 
 /// A count as a real number; exact below 2^53.

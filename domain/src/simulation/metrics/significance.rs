@@ -1,6 +1,7 @@
 //! Whether the daily returns are more than chance: a t-test against zero, and luck by a block bootstrap.
 
 use super::{Metrics, Run, count, ratio, returns::Daily};
+use crate::simulation::random::SplitMix64;
 
 /// Histories that are drawn; fewer where that would be more than [`BLOCKS_MAX`] blocks.
 const RESAMPLES: usize = 1_000;
@@ -36,7 +37,7 @@ pub fn luck_percentile(run: &Run<'_>, seed: u64) -> Option<f64> {
     let sums = running_sums(&daily.returns, daily.mean, block);
     let (blocks, rest) = (n / block, n % block);
     let resamples = (BLOCKS_MAX / blocks).clamp(RESAMPLES_MIN, RESAMPLES);
-    let mut generator = SplitMix64(seed);
+    let mut generator = SplitMix64::new(seed);
     let mut draw = |days: usize| {
         let start = generator.below(n);
         sums[start + days] - sums[start]
@@ -60,25 +61,6 @@ fn running_sums(returns: &[f64], mean: f64, block: usize) -> Vec<f64> {
         sum
     });
     [0.0].into_iter().chain(running).collect()
-}
-
-/// Sebastiano Vigna's SplitMix64: small, and the same numbers on every machine.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, by the upper half of a product: D. Lemire, "Fast random integer generation in an
-    /// interval" (2019), without its correction, whose bias is below `bound` ÷ 2^64.
-    #[expect(clippy::cast_possible_truncation, reason = "below `bound`, which is a usize")]
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
 }
 
 /// The chance of a value at least as far from zero as `t` under Student's distribution with `freedom` degrees of

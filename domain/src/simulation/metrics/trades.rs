@@ -27,7 +27,8 @@ struct Sums {
     longest_ms: i64,
 }
 
-pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
+/// Gives back Σ notional of all fills.
+pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) -> f64 {
     let mut sums = Sums::default();
     let mut notional = 0.0;
     let mut closed_pnl = Decimal::ZERO;
@@ -47,8 +48,13 @@ pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
     metrics.total_fees = metrics.total_fees.normalize();
     metrics.total_pnl_percentage = ratio(real(metrics.total_pnl), real(run.initial_balance));
     metrics.exposure = exposure(run);
-    metrics.turnover = ratio(notional, sum(run.equity) / count(run.equity.len()));
     sums.finish(run.trades, metrics);
+    notional
+}
+
+/// Σ notional ÷ mean equity.
+pub(super) fn turnover(run: &Run<'_>, notional: f64) -> Option<f64> {
+    ratio(notional, sum(run.equity) / count(run.equity.len()))
 }
 
 fn notional(fill: &Fill) -> f64 {

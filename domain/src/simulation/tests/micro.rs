@@ -4,6 +4,7 @@ use super::*;
 use crate::simulation::{
     engine::{Action, Engine, Plan, Tie},
     exact::to_f64,
+    indicators::IndicatorCall,
     rule_set::RuleSet,
     rules::PositionMode,
 };
@@ -63,8 +64,8 @@ fn outcome(case: &Case) -> Outcome {
         (_, true) => PositionMode::Exclusive,
         (false, false) => PositionMode::Single,
     };
-    let go_on = || Ok::<(), SimulationError>(());
-    let rules = RuleSet::evaluate(&strategy, &candles, go_on).unwrap();
+    let compute = |call: &IndicatorCall| Ok::<_, SimulationError>(Arc::new(call.compute(&candles)));
+    let rules = RuleSet::evaluate(&strategy, &candles, compute).unwrap();
     let mut observer = ();
     let input = input(&strategy, &candles, &settings);
     let mut engine = Engine::try_new(input, &rules, &mut observer, Tie::StopFirst).unwrap();

@@ -7,6 +7,7 @@ use super::*;
 use crate::simulation::{
     engine::{Engine, Tie},
     exact::{round_f64, to_f64},
+    indicators::IndicatorCall,
     rule_set::RuleSet,
     settings::Preset,
 };
@@ -175,8 +176,9 @@ pub(super) fn nothing_follows_a_ruin(outcome: &Outcome, candles: &Candles) {
 /// The same walked candle by candle by the general walk, where the run itself leaps.
 fn slowly(input: &Input<'_>) -> Outcome {
     let first_defined = input.strategy.first_defined();
-    let go_on = || Ok::<(), SimulationError>(());
-    let rules = RuleSet::evaluate(input.strategy, input.candles, go_on).unwrap();
+    let compute =
+        |call: &IndicatorCall| Ok::<_, SimulationError>(Arc::new(call.compute(input.candles)));
+    let rules = RuleSet::evaluate(input.strategy, input.candles, compute).unwrap();
     let walk = |tie: Tie| {
         let mut observer = ();
         let mut engine = Engine::try_new(*input, &rules, &mut observer, tie).unwrap();

@@ -6,6 +6,7 @@
 pub mod bind;
 pub mod comparators;
 pub mod config;
+pub mod constraint;
 pub mod expression;
 mod resolve;
 pub mod rules;

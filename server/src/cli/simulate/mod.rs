@@ -1,6 +1,6 @@
 //! `backtrail simulate`: a run from files, without a database, with the same result hash as the service's.
 
-mod settings_file;
+pub(super) mod settings_file;
 mod show;
 
 use std::{
@@ -144,13 +144,15 @@ fn run_settings(arguments: &Arguments) -> anyhow::Result<RunSettings> {
     RunSettings::parse(&body).map_err(wrong(path))
 }
 
-fn read_object(path: &Path) -> anyhow::Result<Map<String, Value>> {
+/// The JSON object in a file.
+pub(super) fn read_object(path: &Path) -> anyhow::Result<Map<String, Value>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} holds no JSON object", path.display()))
 }
 
-fn read_candles(
+/// The candles of a file, with the market and the timeframe that it or the settings name.
+pub(super) fn read_candles(
     path: &Path,
     settings: &RunSettings,
 ) -> anyhow::Result<(Symbol, Timeframe, Candles)> {
@@ -200,7 +202,7 @@ fn read_fine(path: &Path, symbol: &Symbol, timeframe: Timeframe) -> anyhow::Resu
 }
 
 /// All that is wrong with a file, a line each.
-fn wrong(path: &Path) -> impl Fn(Vec<FieldError>) -> anyhow::Error {
+pub(super) fn wrong(path: &Path) -> impl Fn(Vec<FieldError>) -> anyhow::Error {
     let path = path.display().to_string();
     move |errors| {
         let lines = errors.iter().map(|error| format!("\n  {}: {}", error.field, error.message));

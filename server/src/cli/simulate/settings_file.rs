@@ -26,14 +26,14 @@ const FIELDS: [(&str, &str); 7] = [
 
 /// A backtest without ids.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct RunSettings {
-    pub(super) symbol: Option<Symbol>,
-    pub(super) timeframe: Option<Timeframe>,
-    pub(super) start_time: Option<DateTime<Utc>>,
-    pub(super) end_time: Option<DateTime<Utc>>,
-    pub(super) initial_balance: Decimal,
-    pub(super) parameters: Parameters,
-    pub(super) metadata: Settings,
+pub(in crate::cli) struct RunSettings {
+    pub(in crate::cli) symbol: Option<Symbol>,
+    pub(in crate::cli) timeframe: Option<Timeframe>,
+    pub(in crate::cli) start_time: Option<DateTime<Utc>>,
+    pub(in crate::cli) end_time: Option<DateTime<Utc>>,
+    pub(in crate::cli) initial_balance: Decimal,
+    pub(in crate::cli) parameters: Parameters,
+    pub(in crate::cli) metadata: Settings,
 }
 
 impl RunSettings {
@@ -41,7 +41,7 @@ impl RunSettings {
     ///
     /// # Errors
     /// Every field error at once.
-    pub(super) fn parse(body: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    pub(in crate::cli) fn parse(body: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
         let mut reader = Reader { body, errors: Vec::new() };
         reader.refuse_unknown();
         let initial_balance = reader.read("initial_balance", decimal);

@@ -1,0 +1,339 @@
+//! Use cases of sweeps.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    access::{self, Access, Actor, Ownership},
+    backtest::{Origin, Request, Status, SweepRow},
+    fields::FieldError,
+    ids::{BacktestId, SweepId},
+    market::Symbol,
+    simulation::{
+        settings::{Finalize, Intrabar},
+        sweep::{Family, Prepared, Spec, combinations},
+    },
+    strategy::parameters::Parameters,
+    sweep::{LiveSweep, Sweep, SweepCommand, SweepRequest},
+};
+use infra::{clock, postgres::event_store::Loaded};
+use rust_decimal::Decimal;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    Accepted, BacktestDraft, CommandContext, CommandError, Commands,
+    backtest::{CANCELLATION_WAIT, backtest_id},
+    check::{Pinned, kept, kept_all, reversed_range},
+    dataset::range,
+    execute::{Executed, create, execute, replayed},
+};
+
+/// A sweep as a user asks for it.
+#[derive(Debug, Clone)]
+pub struct SweepDraft {
+    /// What every run has in common: its parameters are those that do not vary.
+    pub run: BacktestDraft,
+    /// None where there was none that could be read.
+    pub spec: Option<Spec>,
+    /// Runs that one sweep may have, each window of a walk-forward included.
+    pub combinations_max: usize,
+}
+
+/// What [`search`] found good.
+struct Search {
+    spec: Spec,
+    parameters: Parameters,
+    combinations_count: usize,
+    least_first_defined: usize,
+}
+
+impl Commands {
+    /// Checks the draft against strategy and candles, pins everything and requests the sweep.
+    ///
+    /// # Errors
+    /// All field errors at once, and see [`CommandError`].
+    pub async fn request_sweep(
+        &self,
+        context: &CommandContext,
+        draft: &SweepDraft,
+    ) -> Result<Accepted<SweepId>, CommandError> {
+        if let Some(earlier) = replayed(&self.store, context).await? {
+            return sweep_id(earlier);
+        }
+        let request = self.check_sweep(&context.actor, draft).await?;
+        let id = SweepId::new(clock::new_uuid());
+        let intent = SweepCommand::Request(Box::new(request)).into();
+        match create::<Sweep>(&self.store, &id.to_string(), context, intent).await? {
+            Executed::Done { position, .. } => {
+                Ok(Accepted { value: id, position, is_replayed: false })
+            }
+            Executed::Replayed { aggregate_id, position } => {
+                sweep_id(Accepted { value: aggregate_id, position, is_replayed: true })
+            }
+            Executed::Taken => Err(CommandError::Internal("a sweep takes no names".to_owned())),
+        }
+    }
+
+    /// Checks the draft against strategy, market and candles: the sweep with everything pinned.
+    ///
+    /// # Errors
+    /// [`CommandError::Invalid`] with every field error at once, [`CommandError::Forbidden`] for another's
+    /// private strategy, the database.
+    pub async fn check_sweep(
+        &self,
+        actor: &Actor,
+        draft: &SweepDraft,
+    ) -> Result<SweepRequest, CommandError> {
+        let owner_id = actor.user_id().ok_or(CommandError::Forbidden)?;
+        let run = &draft.run;
+        let mut errors = Vec::new();
+        if run.initial_balance <= Decimal::ZERO {
+            let message = format!("must be above 0, not {}", run.initial_balance);
+            errors.push(FieldError::new("initial_balance", "out_of_range", message));
+        }
+        errors.extend(reversed_range(run));
+        let strategy = kept(&mut errors, self.strategy_of(actor, owner_id, run).await?);
+        let search = match &strategy {
+            Some(strategy) => kept_all(&mut errors, search(strategy, draft).await?),
+            None => None,
+        };
+        let market = kept(&mut errors, self.market_of(run).await?);
+        let range = match &market {
+            Some(market) if reversed_range(run).is_none() => {
+                let needed = search.as_ref().map(|search| search.least_first_defined);
+                kept(&mut errors, self.range_of(market, run, needed).await?)
+            }
+            _ => None,
+        };
+        if let (Some(search), Some(market), Some(ends)) = (&search, &market, range) {
+            errors.extend(self.too_many_windows(search, &market.symbol, run, ends).await?);
+        }
+        let (Some(strategy), Some(search), Some(market), Some((start_time, end_time)), true) =
+            (strategy, search, market, range, errors.is_empty())
+        else {
+            return Err(CommandError::Invalid(errors));
+        };
+        // The lot is pinned too: a market may change its own between two attempts.
+        let lot = Some(run.settings.lot.unwrap_or(market.lot));
+        Ok(SweepRequest {
+            owner_id,
+            strategy_id: strategy.id,
+            strategy_version: strategy.version,
+            strategy_name: strategy.name,
+            definition: strategy.definition,
+            symbol: market.symbol,
+            asset_symbol: market.base,
+            timeframe: run.timeframe,
+            start_time,
+            end_time,
+            initial_balance: run.initial_balance.normalize(),
+            parameters: search.parameters,
+            metadata: domain::simulation::Settings { lot, ..run.settings.clone() },
+            spec: search.spec,
+            combinations_count: u32::try_from(search.combinations_count).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// The error of a walk-forward with windows that hold no candle.
+    async fn too_many_windows(
+        &self,
+        search: &Search,
+        symbol: &Symbol,
+        run: &BacktestDraft,
+        (start, end): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Option<FieldError>, CommandError> {
+        let Some(walk_forward) = search.spec.walk_forward else { return Ok(None) };
+        let series = self.candles.series(symbol, run.timeframe, None).await?;
+        let Some(series) = series else { return Ok(None) };
+        let len = range(&series.candles, Some(start), Some(end)).len();
+        let error = walk_forward.windows(len).err();
+        Ok(error.map(|error| {
+            FieldError::new("walk_forward.windows", "too_many_windows", error.to_string())
+        }))
+    }
+
+    /// Cancels a sweep; waits up to a second for its executor and answers where it stands.
+    ///
+    /// # Errors
+    /// `not_cancellable` for a completed or failed one, and see [`CommandError`].
+    pub async fn cancel_sweep(
+        &self,
+        context: &CommandContext,
+        id: SweepId,
+    ) -> Result<Accepted<Status>, CommandError> {
+        let intend = |loaded: &Loaded<Sweep>| {
+            owned(&context.actor, loaded, Access::Write)?;
+            Ok(SweepCommand::Cancel)
+        };
+        let deadline = Instant::now() + CANCELLATION_WAIT;
+        let mut wakeups = self.store.wakeups();
+        let id = id.to_string();
+        let executed = execute::<Sweep, _>(&self.store, &id, context, intend).await?;
+        let mut accepted = executed.accepted(status)?;
+        while accepted.value == Status::Running {
+            if !matches!(timeout_at(deadline, wakeups.changed()).await, Ok(Ok(()))) {
+                break;
+            }
+            let now = self.store.load::<Sweep>(&id).await?;
+            accepted.position = now.position;
+            accepted.value = status(now.aggregate);
+        }
+        Ok(accepted)
+    }
+
+    /// Deletes a sweep in any state, stopping it.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn delete_sweep(
+        &self,
+        context: &CommandContext,
+        id: SweepId,
+    ) -> Result<Accepted<()>, CommandError> {
+        let intend = |loaded: &Loaded<Sweep>| {
+            owned(&context.actor, loaded, Access::Write)?;
+            Ok(SweepCommand::Delete)
+        };
+        execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Sweep| ())
+    }
+
+    /// Requests a full backtest of a row: the same rules, parameters, settings and candles.
+    ///
+    /// # Errors
+    /// `not_completed` while there are no rows, no such row, and see [`CommandError`].
+    pub async fn promote_sweep_row(
+        &self,
+        context: &CommandContext,
+        id: SweepId,
+        number: u32,
+    ) -> Result<Accepted<BacktestId>, CommandError> {
+        if let Some(earlier) = replayed(&self.store, context).await? {
+            return backtest_id(earlier);
+        }
+        let loaded = self.store.load::<Sweep>(&id.to_string()).await?;
+        let live = owned(&context.actor, &loaded, Access::Read)?;
+        let (Status::Completed, Some(dataset)) = (live.status, &live.dataset) else {
+            let message =
+                format!("the sweep is {}; only a completed one has rows", live.status.as_str());
+            return Err(CommandError::Rejected { code: "not_completed", message });
+        };
+        let row = SweepRow {
+            sweep_id: id,
+            number,
+            revision: dataset.revision,
+            warmup_rows: dataset.warmup_rows,
+        };
+        let request = live.request.clone();
+        let request = tokio::task::spawn_blocking(move || promoted(request, row));
+        let request =
+            request.await.map_err(|error| CommandError::Internal(error.to_string()))??;
+        self.request_checked(context, request).await
+    }
+}
+
+/// Which combinations the draft has; every error at once.
+async fn search(
+    strategy: &Pinned,
+    draft: &SweepDraft,
+) -> Result<Result<Search, Vec<FieldError>>, CommandError> {
+    let Some(spec) = draft.spec.clone() else { return Ok(Err(Vec::new())) };
+    let (definition, draft) = (strategy.definition.clone(), draft.clone());
+    let searched = tokio::task::spawn_blocking(move || {
+        let family = Family::try_new(&definition, &draft.run.parameters)?;
+        let spec = family.canonical_spec(spec)?;
+        let combinations_max = draft.combinations_max;
+        let all = combinations(&spec, &family, combinations_max)?;
+        if let Some(walk_forward) = &spec.walk_forward {
+            let windows = usize::try_from(walk_forward.windows).unwrap_or(usize::MAX);
+            if all.len().saturating_mul(windows.saturating_add(1)) > combinations_max {
+                let message = format!(
+                    "{} combinations in the range and in {windows} windows are more than {combinations_max} runs",
+                    all.len()
+                );
+                let field = "walk_forward.windows";
+                return Err(vec![FieldError::new(field, "too_many_combinations", message)]);
+            }
+            if draft.run.settings.finalize == Finalize::LeaveOpen {
+                let message =
+                    "a walk-forward closes what is open at the end of each window: not leave_open";
+                return Err(vec![FieldError::new("metadata.finalize", "invalid", message)]);
+            }
+        }
+        if draft.run.settings.intrabar == Intrabar::LowerTimeframe {
+            let message = "a sweep looks at no finer candles: not lower_timeframe";
+            let code = "unsupported_setting";
+            return Err(vec![FieldError::new("metadata.intrabar", code, message)]);
+        }
+        let prepared = Prepared::try_new(&family, &all, field_of(&spec))?;
+        let first = all.first().map(|first| family.bind(field_of(&spec), first)).transpose()?;
+        let conflicts = first.map(|first| draft.run.settings.conflicts(&first.config));
+        if let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) {
+            return Err(conflicts);
+        }
+        Ok(Search {
+            least_first_defined: prepared.least_first_defined,
+            parameters: family.fixed().clone(),
+            combinations_count: all.len(),
+            spec,
+        })
+    });
+    searched.await.map_err(|error| CommandError::Internal(error.to_string()))
+}
+
+/// The field that combinations come from.
+fn field_of(spec: &Spec) -> &'static str {
+    use domain::simulation::sweep::Search;
+    match spec.search {
+        Search::Grid { .. } | Search::Random { .. } => "grid",
+        Search::List { .. } => "combinations",
+    }
+}
+
+/// The backtest of a row.
+fn promoted(sweep: SweepRequest, row: SweepRow) -> Result<Request, CommandError> {
+    let wrong = |errors: Vec<FieldError>| CommandError::Internal(format!("{errors:?}"));
+    let family = Family::try_new(&sweep.definition, &sweep.parameters).map_err(wrong)?;
+    let all = combinations(&sweep.spec, &family, usize::MAX - 1).map_err(wrong)?;
+    let index = usize::try_from(row.number).ok().and_then(|number| number.checked_sub(1));
+    let combination = index.and_then(|index| all.get(index));
+    let combination = combination.ok_or(CommandError::NotFound("row"))?;
+    let parameters = family.parameters(combination);
+    Ok(Request {
+        owner_id: sweep.owner_id,
+        strategy_id: sweep.strategy_id,
+        strategy_version: sweep.strategy_version,
+        strategy_name: sweep.strategy_name,
+        parameters,
+        definition: sweep.definition,
+        symbol: sweep.symbol,
+        asset_symbol: sweep.asset_symbol,
+        timeframe: sweep.timeframe,
+        start_time: sweep.start_time,
+        end_time: sweep.end_time,
+        initial_balance: sweep.initial_balance,
+        metadata: sweep.metadata,
+        origin: Origin::Sweep,
+        sweep_row: Some(row),
+    })
+}
+
+/// The sweep, if it exists and the actor may do that to it.
+fn owned<'a>(
+    actor: &Actor,
+    loaded: &'a Loaded<Sweep>,
+    access: Access,
+) -> Result<&'a LiveSweep, CommandError> {
+    let live = loaded.aggregate.live.as_ref().filter(|live| !live.is_deleted);
+    let live = live.ok_or(CommandError::NotFound("sweep"))?;
+    let ownership = Ownership { owner_id: Some(live.request.owner_id), is_public: false };
+    access::check(actor, access, ownership)?;
+    Ok(live)
+}
+
+fn status(sweep: Sweep) -> Status {
+    sweep.live.map_or(Status::Pending, |live| live.status)
+}
+
+fn sweep_id(accepted: Accepted<String>) -> Result<Accepted<SweepId>, CommandError> {
+    let Accepted { value, position, is_replayed } = accepted;
+    let value = value.parse().map_err(|error| CommandError::Internal(format!("{error}")))?;
+    Ok(Accepted { value, position, is_replayed })
+}

@@ -1,0 +1,63 @@
+//! What a row of a sweep keeps of a finished walk: numbers alone, and the memory for the next one.
+
+use super::Engine;
+use crate::simulation::{
+    SimulationError, Trade,
+    costs::overflow,
+    metrics::{self, calculate_key},
+    sweep::Figures,
+};
+
+/// Memory that one run leaves to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    equity: Vec<f64>,
+    trades: Vec<Trade>,
+}
+
+impl Engine<'_> {
+    /// The same engine, at its beginning, in the memory of an earlier one.
+    pub(crate) fn within(mut self, scratch: &mut Scratch) -> Self {
+        self.equity = std::mem::take(&mut scratch.equity);
+        self.equity.clear();
+        self.portfolio.trades = std::mem::take(&mut scratch.trades);
+        self.portfolio.trades.clear();
+        self
+    }
+
+    /// The numbers that a full run would report; the objective's family of metrics among them.
+    pub(crate) fn figures(
+        self,
+        first_defined: usize,
+        objective: &str,
+        scratch: &mut Scratch,
+    ) -> Result<Figures, SimulationError> {
+        let (candles, start) = (self.input.candles, self.input.range_start);
+        let final_balance = self.final_balance()?;
+        let funding = self.portfolio.funding();
+        let trades = self.portfolio.trades;
+        let metrics = calculate_key(
+            &metrics::Run {
+                open_time: &candles.open_time[start..],
+                close: &candles.close[start..],
+                equity: &self.equity,
+                trades: &trades,
+                initial_balance: self.input.initial_balance,
+                final_balance,
+                funding,
+                timeframe: self.input.timeframe,
+                hold_from: first_defined.saturating_sub(start),
+                preset: self.input.settings.preset,
+            },
+            objective,
+        );
+        // Infinite equity falls infinitely deep, and a metric that is not finite is none.
+        if metrics.max_drawdown.is_none() {
+            return Err(overflow("equity"));
+        }
+        let ambiguous = trades.iter().filter(|trade| trade.is_ambiguous).count();
+        let figures = Figures::new(final_balance, trades.len(), ambiguous, metrics);
+        *scratch = Scratch { equity: self.equity, trades };
+        Ok(figures)
+    }
+}

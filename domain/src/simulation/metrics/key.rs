@@ -1,0 +1,58 @@
+//! The metrics that a row of a sweep has: all but those that need a pass of their own over every candle or day.
+
+use super::{Metrics, Run, benchmark, drawdown, returns, significance, tail, trades};
+
+/// Those that a row has only when it is ranked by one of the same family.
+const BENCHMARK: [&str; 2] = ["alpha", "beta"];
+const TAIL: [&str; 7] = [
+    "value_at_risk",
+    "conditional_value_at_risk",
+    "skew",
+    "kurtosis",
+    "ulcer_index",
+    "tail_ratio",
+    "omega",
+];
+const SIGNIFICANCE: [&str; 2] = ["t_statistic", "p_value"];
+const TURNOVER: &str = "turnover";
+/// Needs draws of its own for each run: no row has it.
+const LUCK: &str = "luck_percentile";
+
+/// Whether every row has it; the others only when they are ranked by their family.
+#[must_use]
+pub fn is_key(name: &str) -> bool {
+    let of_families = [&BENCHMARK[..], &TAIL, &SIGNIFICANCE, &[TURNOVER, LUCK]];
+    !of_families.iter().any(|family| family.contains(&name))
+}
+
+/// Whether rows can be ranked by it.
+#[must_use]
+pub fn is_objective(name: &str) -> bool {
+    name != LUCK && Metrics::all_names().any(|known| known == name)
+}
+
+/// The same numbers as [`super::calculate`], to the last bit, without `alpha`, `beta`, `turnover`, the tail and
+/// the significance of the daily returns and the drawdown periods; of these, those of the family of `objective`.
+#[must_use]
+pub fn calculate_key(run: &Run<'_>, objective: &str) -> Metrics {
+    let mut metrics = Metrics::default();
+    drawdown::measure_largest(run, &mut metrics);
+    let notional = trades::measure(run, &mut metrics);
+    if objective == TURNOVER {
+        metrics.turnover = trades::turnover(run, notional);
+    }
+    benchmark::measure_hold(run, &mut metrics);
+    if BENCHMARK.contains(&objective) {
+        benchmark::measure_beta(run, &mut metrics);
+    }
+    let daily = returns::Daily::of(run);
+    returns::measure(run, &daily, &mut metrics);
+    if SIGNIFICANCE.contains(&objective) {
+        significance::measure(&daily, &mut metrics);
+    }
+    if TAIL.contains(&objective) {
+        tail::measure(&daily, &mut metrics);
+    }
+    metrics.keep_finite();
+    metrics
+}

@@ -1,0 +1,265 @@
+//! Walk-forward: what was best in sample is run on the candles right behind it, and these runs are stitched together.
+
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cancelled, Figures, Prepared, Signals,
+    row::ranking,
+    run::Ground,
+    spec::{Mode, Objective, WalkForward},
+};
+use crate::{
+    simulation::{Candles, Input, Outcome, SimulationError, Trade, metrics, run},
+    strategy::parameters::Parameters,
+};
+
+/// What a walk-forward found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WalkForwardResult {
+    pub windows: Vec<Window>,
+    /// All out-of-sample runs as one: each begins with what the one before ended with. None where one has no result.
+    pub stitched: Option<Figures>,
+}
+
+/// One window: in sample and out of sample side by side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Window {
+    pub in_sample: Span,
+    pub out_of_sample: Span,
+    /// The number of the combination that was best in sample; none where none has a value.
+    pub best: Option<u32>,
+    pub parameters: Option<Parameters>,
+    pub in_sample_figures: Option<Figures>,
+    /// Of the best combination, beginning with the initial balance as every row does.
+    pub out_of_sample_figures: Option<Figures>,
+}
+
+/// Candles of the range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Span {
+    /// Opening of the first candle.
+    pub start_time: DateTime<Utc>,
+    /// Opening of the last candle.
+    pub end_time: DateTime<Utc>,
+    pub candles_count: u64,
+}
+
+/// Candles in sample and out of sample, as indices in the range.
+pub type Split = (Range<usize>, Range<usize>);
+
+/// The range is too short for so many windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{candles} candles are too few for {windows} windows: one of them would be empty")]
+pub struct TooFewCandles {
+    pub candles: usize,
+    pub windows: u32,
+}
+
+impl WalkForward {
+    /// In-sample and out-of-sample candles of each window, for a range of `len` candles. The out-of-sample windows are
+    /// equally long but for roundings and cover the range's end without gap; p percent and k windows make the first in-sample
+    /// window p ÷ (p + k (100 − p)) of the range.
+    ///
+    /// # Errors
+    /// [`TooFewCandles`].
+    pub fn windows(&self, len: usize) -> Result<Vec<Split>, TooFewCandles> {
+        let error = TooFewCandles { candles: len, windows: self.windows };
+        let count = usize::try_from(self.windows).map_err(|_| error)?;
+        let percent = usize::try_from(self.in_sample_percentage.min(100)).map_err(|_| error)?;
+        let parts = percent.saturating_add(count.saturating_mul(100 - percent));
+        let first = len.saturating_mul(percent).checked_div(parts).ok_or(error)?;
+        let border = |window: usize| first + (len - first) * window / count;
+        let windows: Vec<_> = (0..count)
+            .map(|window| {
+                let (start, end) = (border(window), border(window + 1));
+                let from = match self.mode {
+                    Mode::Anchored => 0,
+                    Mode::Rolling => start - first,
+                };
+                (from..start, start..end)
+            })
+            .collect();
+        let is_empty = windows.is_empty()
+            || windows.iter().any(|(inside, outside)| inside.is_empty() || outside.is_empty());
+        if is_empty { Err(error) } else { Ok(windows) }
+    }
+
+    /// Sweeps every in-sample window and runs its best combination out of sample.
+    ///
+    /// # Errors
+    /// [`Cancelled`]; [`TooFewCandles`] inside.
+    pub fn run(
+        &self,
+        prepared: &Prepared<'_>,
+        ground: &Ground<'_>,
+        objective: &Objective,
+        threads: usize,
+        signals: &Signals,
+    ) -> Result<Result<WalkForwardResult, TooFewCandles>, Cancelled> {
+        let warmup = ground.range_start;
+        let splits = match self.windows(ground.candles.len() - warmup) {
+            Ok(splits) => splits,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut windows = Vec::with_capacity(splits.len());
+        let mut stitching = Stitching::new(ground);
+        for (inside, outside) in splits {
+            let of_range = |window: &Range<usize>| window.start + warmup..window.end + warmup;
+            let (inside, outside) = (of_range(&inside), of_range(&outside));
+            let sample = Cut::new(ground, inside.clone(), prepared.warmup(ground));
+            let rows = prepared.run(&sample.ground(ground), threads, signals)?;
+            let best = ranking(&rows, objective)
+                .first()
+                .map(|index| &rows[*index])
+                .filter(|row| row.objective(objective).is_some());
+            let behind = Cut::new(ground, outside.clone(), prepared.warmup(ground));
+            let outcome = best.map(|row| {
+                behind.outcome(prepared, &row.parameters, ground, ground.initial_balance)
+            });
+            stitching.add(prepared, best.map(|row| &row.parameters), &behind);
+            windows.push(Window {
+                in_sample: span(ground.candles, &inside),
+                out_of_sample: span(ground.candles, &outside),
+                best: best.map(|row| row.number),
+                parameters: best.map(|row| row.parameters.clone()),
+                in_sample_figures: best.and_then(|row| row.result.figures().cloned()),
+                out_of_sample_figures: outcome.and_then(Result::ok).map(Figures::from),
+            });
+        }
+        Ok(Ok(WalkForwardResult { windows, stitched: stitching.finish() }))
+    }
+}
+
+/// Candles of a window with their own warm-up.
+struct Cut {
+    candles: Candles,
+    range_start: usize,
+}
+
+impl Cut {
+    fn new(ground: &Ground<'_>, window: Range<usize>, warmup: usize) -> Self {
+        let range_start = warmup.min(window.start);
+        let candles = ground.candles.rows(window.start - range_start..window.end);
+        Self { candles, range_start }
+    }
+
+    fn ground<'a>(&'a self, ground: &Ground<'a>) -> Ground<'a> {
+        Ground { candles: &self.candles, range_start: self.range_start, ..*ground }
+    }
+
+    fn outcome(
+        &self,
+        prepared: &Prepared<'_>,
+        combination: &Parameters,
+        ground: &Ground<'_>,
+        initial_balance: Decimal,
+    ) -> Result<Outcome, SimulationError> {
+        let strategy = prepared.bind(combination)?;
+        let input = Input {
+            strategy: &strategy,
+            candles: &self.candles,
+            range_start: self.range_start,
+            fine: None,
+            initial_balance,
+            lot: ground.lot,
+            timeframe: ground.timeframe,
+            settings: ground.settings,
+        };
+        run(&input, &mut ())
+    }
+}
+
+/// Out-of-sample runs, one behind the other.
+struct Stitching<'a> {
+    ground: &'a Ground<'a>,
+    equity: Vec<f64>,
+    trades: Vec<Trade>,
+    balance: Decimal,
+    funding: Decimal,
+    is_broken: bool,
+}
+
+impl<'a> Stitching<'a> {
+    fn new(ground: &'a Ground<'a>) -> Self {
+        Self {
+            ground,
+            equity: Vec::new(),
+            trades: Vec::new(),
+            balance: ground.initial_balance,
+            funding: Decimal::ZERO,
+            is_broken: false,
+        }
+    }
+
+    fn add(&mut self, prepared: &Prepared<'_>, combination: Option<&Parameters>, cut: &Cut) {
+        let len = cut.candles.len() - cut.range_start;
+        let Some(combination) = combination else { return self.is_broken = true };
+        if self.balance <= Decimal::ZERO {
+            // Nothing is left to trade with.
+            return self.equity.extend(std::iter::repeat_n(0.0, len));
+        }
+        match cut.outcome(prepared, combination, self.ground, self.balance) {
+            Ok(outcome) => {
+                self.balance = outcome.final_balance;
+                self.funding = self.funding.saturating_add(outcome.funding);
+                self.equity.extend(outcome.equity);
+                let before = u32::try_from(self.trades.len()).unwrap_or(u32::MAX);
+                let renumbered = outcome.trades.into_iter().map(|trade| Trade {
+                    number: trade.number.saturating_add(before),
+                    part_of: trade.part_of.map(|number| number.saturating_add(before)),
+                    ..trade
+                });
+                self.trades.extend(renumbered);
+            }
+            Err(_) => self.is_broken = true,
+        }
+    }
+
+    /// The numbers of all of them as one run over the end of the range.
+    fn finish(self) -> Option<Figures> {
+        if self.is_broken {
+            return None;
+        }
+        let candles = self.ground.candles;
+        let start = candles.len().checked_sub(self.equity.len())?;
+        let run = metrics::Run {
+            open_time: &candles.open_time[start..],
+            close: &candles.close[start..],
+            equity: &self.equity,
+            trades: &self.trades,
+            initial_balance: self.ground.initial_balance,
+            final_balance: self.balance,
+            funding: self.funding,
+            timeframe: self.ground.timeframe,
+            hold_from: 0,
+            preset: self.ground.settings.preset,
+        };
+        let metrics = metrics::calculate(&run);
+        let ambiguous = self.trades.iter().filter(|trade| trade.is_ambiguous).count();
+        Some(Figures::new(self.balance, self.trades.len(), ambiguous, metrics))
+    }
+}
+
+impl From<Outcome> for Figures {
+    fn from(outcome: Outcome) -> Self {
+        let ambiguous = usize::try_from(outcome.ambiguous_trades_count).unwrap_or(usize::MAX);
+        Self::new(outcome.final_balance, outcome.trades.len(), ambiguous, outcome.metrics)
+    }
+}
+
+fn span(candles: &Candles, rows: &Range<usize>) -> Span {
+    let time = |index: usize| {
+        let ms = candles.open_time.get(index).copied().unwrap_or_default();
+        DateTime::from_timestamp_millis(ms).unwrap_or_default()
+    };
+    Span {
+        start_time: time(rows.start),
+        end_time: time(rows.end.saturating_sub(1)),
+        candles_count: u64::try_from(rows.len()).unwrap_or(u64::MAX),
+    }
+}

@@ -1,0 +1,34 @@
+//! What can be asked of a sweep.
+
+use super::events::{SweepCompletion, SweepRequest};
+use crate::backtest::{Claim, Dataset};
+
+/// A request that may be rejected; repeating one that is done makes no event.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SweepCommand {
+    Request(Box<SweepRequest>),
+    /// An executor takes the sweep, on the candles that the first start pins. A later attempt supersedes an earlier one;
+    /// the same attempt may be taken by another executor after a graceful release, which does not count.
+    Start {
+        claim: Claim,
+        dataset: Dataset,
+        engine_version: String,
+    },
+    Complete {
+        claim: Claim,
+        completion: Box<SweepCompletion>,
+    },
+    /// Ends the sweep; as cancelled, if that was asked for. No claim: by whoever holds the queue's row.
+    Fail {
+        claim: Option<Claim>,
+        code: String,
+        message: String,
+    },
+    /// Pending: cancelled at once; running: asked for.
+    Cancel,
+    /// The executor stopped a sweep whose cancellation was asked for. No claim: as with `Fail`.
+    ConfirmCancellation {
+        claim: Option<Claim>,
+    },
+    Delete,
+}

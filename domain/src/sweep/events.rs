@@ -1,0 +1,99 @@
+//! What can happen to a sweep. Names and versions are permanent.
+
+use chrono::{DateTime, Utc};
+use cqrs_es::DomainEvent;
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    backtest::Dataset,
+    ids::{StrategyId, UserId},
+    market::{Symbol, Timeframe},
+    simulation::{
+        Settings,
+        sweep::{Row, Spec, WalkForwardResult},
+    },
+    strategy::{StrategyDefinition, parameters::Parameters},
+};
+
+/// Everything that pins a sweep; its rows follow from it and the dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SweepRequest {
+    pub owner_id: UserId,
+    pub strategy_id: StrategyId,
+    pub strategy_version: u32,
+    pub strategy_name: String,
+    pub definition: StrategyDefinition,
+    pub symbol: Symbol,
+    /// The market's base asset.
+    pub asset_symbol: String,
+    pub timeframe: Timeframe,
+    /// Inclusive on the candles' opening.
+    pub start_time: DateTime<Utc>,
+    /// Inclusive on the candles' opening.
+    pub end_time: DateTime<Utc>,
+    pub initial_balance: Decimal,
+    /// Those that do not vary, where they are not the defaults.
+    pub parameters: Parameters,
+    /// All of them, defaults filled in.
+    pub metadata: Settings,
+    pub spec: Spec,
+    pub combinations_count: u32,
+}
+
+/// What a sweep found. The rows themselves are no events: they can be computed again, and the hash proves them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SweepCompletion {
+    pub rows_count: u32,
+    /// Combinations without a result.
+    pub failed_rows_count: u32,
+    /// The best rows, best first.
+    pub winners: Vec<Row>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub walk_forward: Option<WalkForwardResult>,
+    /// Hex, over all rows: see [`crate::simulation::sweep::rows_hash`].
+    pub result_hash: String,
+}
+
+/// The facts of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type")]
+pub enum SweepEvent {
+    /// Somebody asked for a sweep, and everything that it depends on is pinned.
+    SweepRequested { request: Box<SweepRequest> },
+    /// An executor took the sweep, and the candles are pinned; one for each attempt, from 1.
+    SweepStarted { executor: String, attempt: u32, dataset: Dataset, engine_version: String },
+    /// The sweep ended well; its rows are stored under the hash.
+    SweepCompleted {
+        #[serde(flatten)]
+        completion: Box<SweepCompletion>,
+    },
+    /// The sweep cannot be done; final.
+    SweepFailed { code: String, message: String },
+    /// A sweep that was under way is to be stopped.
+    SweepCancellationRequested {},
+    /// The sweep was stopped before its end; final.
+    SweepCancelled {},
+    /// It is gone for its owner, with its rows; a sweep under way is stopped.
+    SweepDeleted {},
+}
+
+impl DomainEvent for SweepEvent {
+    fn event_type(&self) -> String {
+        match self {
+            Self::SweepRequested { .. } => "SweepRequested",
+            Self::SweepStarted { .. } => "SweepStarted",
+            Self::SweepCompleted { .. } => "SweepCompleted",
+            Self::SweepFailed { .. } => "SweepFailed",
+            Self::SweepCancellationRequested {} => "SweepCancellationRequested",
+            Self::SweepCancelled {} => "SweepCancelled",
+            Self::SweepDeleted {} => "SweepDeleted",
+        }
+        .to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1.0".to_owned()
+    }
+}

@@ -1,0 +1,226 @@
+//! How events become the rows of sweeps; with a deleted sweep go its stored rows.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use domain::{
+    backtest::Status,
+    event::RecordedEvent,
+    ids::SweepId,
+    sweep::{SweepEvent, SweepRequest},
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use infra::postgres::DatabaseError;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::SweepRow;
+use crate::{
+    bulk::{self, Columns, definitions},
+    read_model::{Changes, Folded, ReadModel},
+    stateful::{self, Placed},
+    sweep_results,
+};
+
+pub(crate) const READ_MODEL: ReadModel =
+    ReadModel { name: super::NAME, table: super::TABLE, aggregates: &["sweep"], create, fold };
+
+const COLUMNS: &Columns = &[
+    ("id", "uuid PRIMARY KEY"),
+    ("owner_id", "uuid NOT NULL"),
+    ("strategy_id", "uuid NOT NULL"),
+    ("strategy_version", "integer NOT NULL"),
+    ("strategy_name", "text NOT NULL"),
+    ("symbol", "text NOT NULL"),
+    ("asset_symbol", "text NOT NULL"),
+    ("timeframe", "text NOT NULL"),
+    ("start_time", "timestamptz NOT NULL"),
+    ("end_time", "timestamptz NOT NULL"),
+    ("initial_balance", "numeric NOT NULL"),
+    ("parameters", "json NOT NULL"),
+    ("metadata", "json NOT NULL"),
+    ("spec", "json NOT NULL"),
+    ("combinations_count", "integer NOT NULL"),
+    ("status", "text NOT NULL"),
+    ("cancellation_requested_at", "timestamptz"),
+    ("error_code", "text"),
+    ("error_message", "text"),
+    ("dataset", "json"),
+    ("engine_version", "text"),
+    ("result_hash", "text"),
+    ("rows_count", "integer NOT NULL"),
+    ("failed_rows_count", "integer NOT NULL"),
+    ("winners", "json NOT NULL"),
+    ("walk_forward", "json"),
+    ("executor", "text"),
+    ("attempt", "integer NOT NULL"),
+    ("created_at", "timestamptz NOT NULL"),
+    ("started_at", "timestamptz"),
+    ("completed_at", "timestamptz"),
+    ("updated_at", "timestamptz NOT NULL"),
+    ("sequence", "bigint NOT NULL"),
+    ("position", "bigint NOT NULL"),
+];
+
+/// Events of a batch, and the sweeps that they delete.
+struct SweepChanges {
+    events: Vec<Placed<SweepEvent>>,
+    deleted: Vec<Uuid>,
+}
+
+impl Changes for SweepChanges {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    fn write<'a>(
+        self: Box<Self>,
+        transaction: &'a Transaction<'a>,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async move {
+            let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+            let read = |row: &Row| super::read(row).map(|sweep| (sweep.id.uuid(), sweep));
+            stateful::update(transaction, table, &columns, self.events, read, apply).await?;
+            bulk::delete(transaction, sweep_results::TABLE, "sweep_id", &self.deleted).await
+        }
+        .boxed()
+    }
+}
+
+fn create(table: &str) -> String {
+    format!(
+        "CREATE TABLE read_models.{table} ({}); \
+         CREATE INDEX {table}_owner ON read_models.{table} (owner_id, created_at, id);",
+        definitions(COLUMNS),
+    )
+}
+
+fn fold(events: &[&RecordedEvent]) -> Folded {
+    let mut changes =
+        SweepChanges { events: Vec::with_capacity(events.len()), deleted: Vec::new() };
+    for recorded in events {
+        let placed = Placed::new(recorded, recorded.decode()?)?;
+        if placed.event == (SweepEvent::SweepDeleted {}) {
+            changes.deleted.push(placed.id);
+        }
+        changes.events.push(placed);
+    }
+    Ok(Box::new(changes))
+}
+
+fn apply(row: &mut Option<SweepRow>, placed: Placed<SweepEvent>) {
+    let Placed { id, sequence, position, recorded_at: now, event } = placed;
+    match event {
+        SweepEvent::SweepRequested { request } => {
+            *row = Some(requested(id, *request, sequence, position, now));
+        }
+        SweepEvent::SweepDeleted {} => *row = None,
+        event @ (SweepEvent::SweepStarted { .. }
+        | SweepEvent::SweepCompleted { .. }
+        | SweepEvent::SweepFailed { .. }
+        | SweepEvent::SweepCancellationRequested {}
+        | SweepEvent::SweepCancelled {}) => {
+            if let Some(sweep) = row {
+                (sweep.sequence, sweep.position, sweep.updated_at) = (sequence, position, now);
+                sweep.live(event, now);
+            }
+        }
+    }
+}
+
+impl SweepRow {
+    /// The row that a sweep's own events make, for whoever cannot wait for the read model; none after its deletion.
+    ///
+    /// # Errors
+    /// An event that cannot be read.
+    pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, serde_json::Error> {
+        let mut row = None;
+        for recorded in events {
+            let event = recorded.decode()?;
+            // The id of a stream of ours is a UUID.
+            let Ok(placed) = Placed::new(recorded, event) else { continue };
+            apply(&mut row, placed);
+        }
+        Ok(row)
+    }
+
+    fn live(&mut self, event: SweepEvent, now: DateTime<Utc>) {
+        match event {
+            SweepEvent::SweepRequested { .. } | SweepEvent::SweepDeleted {} => {}
+            SweepEvent::SweepStarted { executor, attempt, dataset, engine_version } => {
+                self.status = Status::Running;
+                self.executor = Some(executor);
+                self.attempt = attempt;
+                self.dataset = Some(dataset);
+                self.engine_version = Some(engine_version);
+                self.started_at = self.started_at.or(Some(now));
+            }
+            SweepEvent::SweepCompleted { completion } => {
+                self.status = Status::Completed;
+                self.rows_count = completion.rows_count;
+                self.failed_rows_count = completion.failed_rows_count;
+                self.winners = completion.winners;
+                self.walk_forward = completion.walk_forward;
+                self.result_hash = Some(completion.result_hash);
+                self.completed_at = Some(now);
+            }
+            SweepEvent::SweepFailed { code, message } => {
+                self.status = Status::Failed;
+                self.error_code = Some(code);
+                self.error_message = Some(message);
+                self.completed_at = Some(now);
+            }
+            SweepEvent::SweepCancellationRequested {} => self.cancellation_requested_at = Some(now),
+            SweepEvent::SweepCancelled {} => {
+                self.status = Status::Cancelled;
+                self.completed_at = Some(now);
+            }
+        }
+    }
+}
+
+/// A sweep as its request made it.
+fn requested(
+    id: Uuid,
+    request: SweepRequest,
+    sequence: i64,
+    position: i64,
+    now: DateTime<Utc>,
+) -> SweepRow {
+    SweepRow {
+        id: SweepId::new(id),
+        owner_id: request.owner_id,
+        strategy_id: request.strategy_id,
+        strategy_version: request.strategy_version,
+        strategy_name: request.strategy_name,
+        symbol: request.symbol,
+        asset_symbol: request.asset_symbol,
+        timeframe: request.timeframe,
+        start_time: request.start_time,
+        end_time: request.end_time,
+        initial_balance: request.initial_balance,
+        parameters: request.parameters,
+        metadata: request.metadata,
+        spec: request.spec,
+        combinations_count: request.combinations_count,
+        status: Status::Pending,
+        cancellation_requested_at: None,
+        error_code: None,
+        error_message: None,
+        dataset: None,
+        engine_version: None,
+        result_hash: None,
+        rows_count: 0,
+        failed_rows_count: 0,
+        winners: Vec::new(),
+        walk_forward: None,
+        executor: None,
+        attempt: 0,
+        created_at: now,
+        started_at: None,
+        completed_at: None,
+        updated_at: now,
+        sequence,
+        position,
+    }
+}

@@ -1,0 +1,196 @@
+//! `backtrail sweep`: many runs from files, without a database, with the same result hash as the service's.
+
+mod show;
+
+use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering, thread, time::Duration};
+
+use anyhow::{Context, anyhow, bail};
+use chrono::DateTime;
+use commands::{SweepExecutionError, SweepOutcome, SweepWork};
+use domain::{
+    fields::FieldError,
+    ids::{StrategyId, UserId},
+    simulation::{
+        Settings,
+        sweep::{Family, Signals, Spec, combinations},
+    },
+    strategy::StrategyDefinition,
+    sweep::SweepRequest,
+};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+
+use super::simulate::{read_candles, read_object, settings_file::RunSettings, wrong};
+use crate::output;
+
+/// How often the progress bar moves.
+const MOVE_EVERY: Duration = Duration::from_millis(50);
+
+/// Run a strategy over a space of parameters on candles from a file. Needs no database.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  echo '{\"code_ref\": \"golden_cross\"}' > golden.json\n  backtrail sweep --candles BTCUSDT_1d.csv --strategy golden.json \\\n    --grid short_window=5:50:5 --grid long_window=60,100,150,200 \\\n    --constraint 'short_window < long_window' --objective sharpe_ratio --walk-forward rolling:4:70\n\nThe lot is 0.00000001 unless the settings' metadata says otherwise."
+)]
+pub(super) struct Arguments {
+    /// CSV, gzipped or not; SYMBOL_TIMEFRAME.csv names market and timeframe.
+    #[arg(long, value_name = "FILE")]
+    candles: PathBuf,
+    /// A strategy's body, as for POST /strategies.
+    #[arg(long, value_name = "FILE")]
+    strategy: PathBuf,
+    /// A backtest's body without ids, as for POST /backtests; its parameters do not vary.
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// A parameter's values: NAME=FROM:TO, NAME=FROM:TO:STEP or NAME=VALUE,VALUE,…
+    #[arg(long, value_name = "NAME=VALUES", required = true)]
+    grid: Vec<String>,
+    /// What holds for every combination: 'short_window < long_window'.
+    #[arg(long, value_name = "CONSTRAINT")]
+    constraint: Vec<String>,
+    /// The metric that ranks the rows; with :minimize or :maximize the direction, too.
+    #[arg(long, value_name = "METRIC", default_value = "sharpe_ratio")]
+    objective: String,
+    /// Only so many different combinations, drawn by the seed.
+    #[arg(long, value_name = "COUNT")]
+    random: Option<u32>,
+    #[arg(long, default_value_t = 0, requires = "random")]
+    seed: u64,
+    /// MODE:WINDOWS or MODE:WINDOWS:PERCENT: rolling or anchored, and how much of a window is in sample.
+    #[arg(long, value_name = "WINDOWS")]
+    walk_forward: Option<String>,
+    /// Combinations that are allowed.
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+    combinations_max: usize,
+    /// As many as there are cores, unless told.
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<usize>,
+    /// Rows of the table.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    top: usize,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let work = prepare(arguments)?;
+    let outcome = compute(&work, arguments.threads)?;
+    let text = match arguments.format {
+        Format::Table => show::table(&work.request, &outcome, arguments.top),
+        Format::Json => serde_json::to_string_pretty(&show::json(&work, &outcome))?,
+    };
+    Ok(output::line(&text)?)
+}
+
+fn prepare(arguments: &Arguments) -> anyhow::Result<SweepWork> {
+    let path = &arguments.strategy;
+    let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
+    let settings = match &arguments.settings {
+        Some(path) => RunSettings::parse(&read_object(path)?).map_err(wrong(path))?,
+        None => RunSettings::parse(&Map::new()).map_err(refused)?,
+    };
+    let (symbol, timeframe, series) = read_candles(&arguments.candles, &settings)?;
+    let time = |index: usize| series.open_time.get(index).copied();
+    let time = |index| time(index).and_then(DateTime::from_timestamp_millis);
+    let start_time = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
+    let last = || series.len().checked_sub(1).and_then(time);
+    let end_time = settings.end_time.or_else(last).context("there are no candles")?;
+    let mut errors = Vec::new();
+    let spec = Spec::parse(&body(arguments)?, &mut errors).ok_or_else(|| refused(errors))?;
+    let family = Family::try_new(&definition, &settings.parameters).map_err(refused)?;
+    let spec = family.canonical_spec(spec).map_err(refused)?;
+    let all = combinations(&spec, &family, arguments.combinations_max).map_err(refused)?;
+    let request = SweepRequest {
+        owner_id: UserId::default(),
+        strategy_id: StrategyId::default(),
+        strategy_version: 1,
+        strategy_name: path.display().to_string(),
+        asset_symbol: symbol.as_str().to_owned(),
+        symbol,
+        timeframe,
+        start_time,
+        end_time,
+        initial_balance: settings.initial_balance,
+        parameters: family.fixed().clone(),
+        // The service pins the market's lot; a file has no market.
+        metadata: Settings {
+            lot: Some(settings.metadata.lot.unwrap_or(Decimal::new(1, 8))),
+            ..settings.metadata
+        },
+        spec,
+        combinations_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
+        definition: definition.clone(),
+    };
+    Ok(SweepWork::prepare(request, &Arc::new(series), 0)?)
+}
+
+/// Computes beside a progress bar.
+fn compute(work: &SweepWork, threads: Option<usize>) -> Result<SweepOutcome, SweepExecutionError> {
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.unwrap_or_else(cores).max(1);
+    let signals = Signals::default();
+    let runs = work.runs_count();
+    let bar = output::progress_bar(runs as u64, &format!("sweeping {}", work.request.symbol));
+    let outcome = thread::scope(|scope| {
+        let computing = scope.spawn(|| work.compute(threads, &signals));
+        while !computing.is_finished() {
+            bar.set_position(signals.done.load(Ordering::Relaxed) as u64);
+            thread::sleep(MOVE_EVERY);
+        }
+        computing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    bar.finish_and_clear();
+    outcome
+}
+
+/// The arguments as the API's body.
+fn body(arguments: &Arguments) -> anyhow::Result<Map<String, Value>> {
+    let mut grid = Map::new();
+    for axis in &arguments.grid {
+        let Some((name, values)) = axis.split_once('=') else {
+            bail!("--grid takes NAME=VALUES, not `{axis}`");
+        };
+        let values = match values.split(':').collect::<Vec<_>>().as_slice() {
+            [from, to] => json!({"from": from, "to": to}),
+            [from, to, step] => json!({"from": from, "to": to, "step": step}),
+            _ => values.split(',').collect::<Vec<_>>().into(),
+        };
+        if grid.insert(name.trim().to_owned(), values).is_some() {
+            bail!("--grid names `{name}` twice");
+        }
+    }
+    let mut body = Map::from_iter([
+        ("grid".to_owned(), Value::Object(grid)),
+        ("constraints".to_owned(), json!(arguments.constraint)),
+    ]);
+    let objective = match arguments.objective.split_once(':') {
+        None => json!(arguments.objective),
+        Some((metric, direction)) => json!({"metric": metric, "direction": direction}),
+    };
+    body.insert("objective".to_owned(), objective);
+    if let Some(count) = arguments.random {
+        body.insert("random".to_owned(), json!({"count": count, "seed": arguments.seed}));
+    }
+    if let Some(walk) = &arguments.walk_forward {
+        let walk = match walk.split(':').collect::<Vec<_>>().as_slice() {
+            [mode, windows] => json!({"mode": mode, "windows": windows}),
+            [mode, windows, percent] => {
+                json!({"mode": mode, "windows": windows, "in_sample_percentage": percent})
+            }
+            _ => bail!("--walk-forward takes MODE:WINDOWS or MODE:WINDOWS:PERCENT, not `{walk}`"),
+        };
+        body.insert("walk_forward".to_owned(), walk);
+    }
+    Ok(body)
+}
+
+/// All that is wrong with the arguments, a line each.
+fn refused(errors: Vec<FieldError>) -> anyhow::Error {
+    let lines = errors.iter().map(|error| format!("\n  {}: {}", error.field, error.message));
+    anyhow!("the sweep is not valid:{}", lines.collect::<String>())
+}
