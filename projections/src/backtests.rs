@@ -120,11 +120,15 @@ pub enum BacktestSort {
 }
 
 impl ReadModels {
-    /// The backtest of that id, whoever asks: the caller checks access.
+    /// The backtest of that id, whoever asks: the caller checks access. One that was just made is waited for.
     ///
     /// # Errors
-    /// The database.
+    /// The read model is behind, or the database.
     pub async fn backtest(&self, id: BacktestId) -> Result<Option<BacktestRow>, QueryError> {
+        let found = self.backtests_by_ids(&[id]).await?.pop();
+        if found.is_some() || !self.has_been_born(NAME, "backtest", &id.to_string()).await? {
+            return Ok(found);
+        }
         Ok(self.backtests_by_ids(&[id]).await?.pop())
     }
 

@@ -96,11 +96,15 @@ pub enum StrategySort {
 }
 
 impl ReadModels {
-    /// The strategy of that id, whoever asks: the caller checks access.
+    /// The strategy of that id, whoever asks: the caller checks access. One that was just made is waited for.
     ///
     /// # Errors
-    /// The database.
+    /// The read model is behind, or the database.
     pub async fn strategy(&self, id: StrategyId) -> Result<Option<StrategyRow>, QueryError> {
+        let found = self.strategies_by_ids(&[id]).await?.pop();
+        if found.is_some() || !self.has_been_born(NAME, "strategy", &id.to_string()).await? {
+            return Ok(found);
+        }
         Ok(self.strategies_by_ids(&[id]).await?.pop())
     }
 

@@ -86,11 +86,19 @@ pub struct SweepFilter {
 }
 
 impl ReadModels {
-    /// The sweep of that id, whoever asks: the caller checks access.
+    /// The sweep of that id, whoever asks: the caller checks access. One that was just made is waited for.
     ///
     /// # Errors
-    /// The database.
+    /// The read model is behind, or the database.
     pub async fn sweep(&self, id: SweepId) -> Result<Option<SweepRow>, QueryError> {
+        let found = self.find_sweep(id).await?;
+        if found.is_some() || !self.has_been_born(NAME, "sweep", &id.to_string()).await? {
+            return Ok(found);
+        }
+        self.find_sweep(id).await
+    }
+
+    async fn find_sweep(&self, id: SweepId) -> Result<Option<SweepRow>, QueryError> {
         let client = self.database.get().await?;
         let sql = format!("SELECT * FROM read_models.{TABLE} WHERE id = $1");
         let statement = client.prepare_cached(&sql).await?;

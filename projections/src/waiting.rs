@@ -15,12 +15,16 @@ use tokio::{
     time,
 };
 
-use crate::{ReadModels, checkpoints, read_model};
+use crate::{ReadModels, checkpoints, page::QueryError, read_model};
 
 /// How often a checkpoint is read where only other processes project.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How often it is read where this process projects too: another may still be the one that moves it.
 const POLL_INTERVAL_BESIDE_RUNNER: Duration = Duration::from_millis(100);
+
+/// Where a stream begins.
+const BIRTH: &str = "SELECT position FROM events WHERE aggregate_type = $1 AND aggregate_id = $2 \
+    ORDER BY sequence LIMIT 1";
 
 /// A read model did not reach the position in time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,6 +133,23 @@ impl ReadModels {
         position: i64,
     ) -> Result<(), Behind> {
         self.wait_for(&[read_model], position, self.read_wait).await
+    }
+
+    /// Whether a row that was not found may be there by now: the log knows its stream, and the read model has passed
+    /// the stream's first event.
+    pub(crate) async fn has_been_born(
+        &self,
+        read_model: &'static str,
+        aggregate_type: &str,
+        aggregate_id: &str,
+    ) -> Result<bool, QueryError> {
+        let client = self.database.get().await?;
+        let statement = client.prepare_cached(BIRTH).await?;
+        let found = client.query_opt(&statement, &[&aggregate_type, &aggregate_id]).await?;
+        drop(client);
+        let Some(birth) = found else { return Ok(false) };
+        self.wait_to_read(read_model, birth.try_get(0)?).await?;
+        Ok(true)
     }
 
     /// Ends when the stored checkpoint has passed `position`: another process may be the one that projects.

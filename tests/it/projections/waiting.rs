@@ -54,6 +54,30 @@ async fn a_process_that_does_not_project_waits_for_the_one_that_does() {
 }
 
 #[tokio::test]
+async fn a_row_that_was_just_made_is_waited_for_and_an_unknown_one_is_not() {
+    let bench = Bench::new().await;
+    let (made, unknown) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    append(&bench.store, "strategy", made, 0, &[created(user(7), "a")]).await;
+    let asked = bench.reads.strategy(StrategyId::new(made));
+    let (stop, stopped) = watch::channel(false);
+    let reads = bench.reads.clone();
+    let store = bench.store.clone();
+    // The reader is polled first: nothing projects before it has looked.
+    let started = async { (runner::start(reads, store, stopped),) };
+    let (row, (runner,)) = tokio::join!(asked, started);
+    assert!(row.unwrap().is_some());
+    assert_eq!(bench.reads.strategy(StrategyId::new(unknown)).await.unwrap(), None);
+    stop.send(true).unwrap();
+    runner.await.unwrap();
+    // With nobody who projects, a miss is not believed.
+    let late = Uuid::from_u128(3);
+    append(&bench.store, "strategy", late, 0, &[created(user(7), "b")]).await;
+    let reads = bench.reads.clone().with_read_wait(Duration::from_millis(30));
+    let refused = reads.strategy(StrategyId::new(late)).await;
+    assert!(matches!(refused, Err(QueryError::Behind(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn waiting_ends_at_the_bound_and_names_what_is_behind() {
     let bench = Bench::new().await;
     let position = run(&bench.store, Uuid::from_u128(1), user(7), 3, None).await;
