@@ -25,7 +25,7 @@ use super::{
     rule_set::RuleSet,
     settings::{FillMode, Intrabar, Preset},
     sizing::Offer,
-    trade::Direction,
+    trade::{Direction, Side},
 };
 
 /// Progress is told, and the observer asked, at least once in so many candles.
@@ -210,6 +210,27 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
+    /// Whether a part brings what leaving with it costs; one that does not is rejected.
+    fn is_worth_its_fee(
+        &mut self,
+        direction: Direction,
+        quantity: Decimal,
+        deal: &Deal,
+    ) -> Result<bool, SimulationError> {
+        if direction.exit_side() == Side::Buy {
+            return Ok(true);
+        }
+        let price = exact::round_f64(deal.price).ok_or_else(|| overflow("a price"))?;
+        let notional = exact::multiply(price, quantity);
+        let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
+        let fee = self.costs.fee(notional, deal.liquidity)?;
+        if fee > notional {
+            let reason = format!("a part brings {notional}, and its fee is {fee}");
+            self.reject_at(deal.time, reason);
+        }
+        Ok(fee <= notional)
+    }
+
     fn execution(&self, deal: Deal) -> Result<Execution, SimulationError> {
         let price = exact::round_f64(deal.price).ok_or_else(|| overflow("a price"))?;
         let reason = match deal.reason {
@@ -269,9 +290,12 @@ impl<'a> Engine<'a> {
     }
 
     fn reject(&mut self, index: usize, reason: String) {
+        self.reject_at(self.input.candles.open_time[index], reason);
+    }
+
+    fn reject_at(&mut self, time: i64, reason: String) {
         self.rejections_count += 1;
         if self.rejections.len() < REJECTIONS_KEPT {
-            let time = self.input.candles.open_time[index];
             self.rejections.push(Rejection { time, reason });
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     outcome::Warning,
-    rules::{Sizing, StrategyConfig},
+    rules::{Sizing, StrategyConfig, Trailing},
 };
 use crate::{fields::FieldError, number::Number};
 
@@ -116,10 +116,14 @@ impl Settings {
         let mut warn = |message: String| {
             warnings.push(Warning { code: "suspicious_unit".to_owned(), message });
         };
-        let commission = self.commission.get();
-        if commission > 0.05 {
-            let percent = commission * 100.0;
-            warn(format!("commission is a fraction: {commission} is {percent} % a side"));
+        let maker = self.commission_maker.map(Number::get);
+        for (name, commission) in
+            [("commission", Some(self.commission.get())), ("commission_maker", maker)]
+        {
+            if let Some(commission) = commission.filter(|commission| *commission > 0.05) {
+                let percent = commission * 100.0;
+                warn(format!("{name} is a fraction: {commission} is {percent} % a side"));
+            }
         }
         let risk = match config.sizing {
             Sizing::RiskPercentage(fraction) => Some(fraction),
@@ -128,9 +132,15 @@ impl Settings {
             | Sizing::FixedAmount(_)
             | Sizing::FixedQuantity(_) => None,
         };
+        let trailing = match config.trailing_stop {
+            Some(Trailing::Fraction(fraction)) => Some(fraction),
+            Some(Trailing::Ranges(_)) | None => None,
+        };
         for (name, fraction) in [
             ("stop_loss", config.stop_loss),
             ("take_profit", config.take_profit),
+            ("trailing_stop", trailing),
+            ("break_even", config.break_even),
             ("risk_percentage", risk),
         ] {
             if let Some(fraction) = fraction.filter(|fraction| *fraction < 0.000_1) {

@@ -180,9 +180,6 @@ proptest! {
         nothing_follows_a_ruin(&outcome, &candles);
         let is_borrowing = settings.leverage.get() > 1.0 || body["config"]["direction"] != "long"
             || !settings.preset.is_backtrail() || settings.funding_rate.get() != 0.0;
-        // A fixed fee may be more than a small part brings.
-        let has_parts = outcome.trades.iter().any(|trade| trade.part_of.is_some());
-        let is_borrowing = is_borrowing || has_parts && settings.commission_fixed.get() > 0.0;
         let fills = || outcome.trades.iter().flat_map(|trade| std::iter::once(&trade.entry).chain(&trade.exit));
         assert!(is_borrowing || fills().all(|fill| fill.cash_after >= Decimal::ZERO));
         if outcome.ambiguous_trades_count == 0 {

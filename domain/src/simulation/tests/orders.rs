@@ -215,6 +215,22 @@ fn a_partial_exit_closes_its_portion_on_each_candle_where_it_holds() {
 }
 
 #[test]
+fn a_part_that_would_bring_less_than_its_fee_is_not_sold() {
+    let config = json!({"position_sizing": "fixed_quantity", "size": 1, "take_profit": 12,
+        "partial_take_profits": [{"at": 4, "close": 1}, {"at": 8, "close": 50}]});
+    let settings = settings(json!({"commission": 0, "commission_fixed": 3}));
+    let days = [[100.0, 105.0, 99.0, 104.0], [104.0, 120.0, 103.0, 118.0]];
+    let outcome = simulate(&body(config), &after_signal(days), &settings).unwrap();
+    let quantities: Vec<_> =
+        outcome.trades.iter().map(|trade| trade.entry.quantity.to_string()).collect();
+    assert_eq!(quantities, ["0.5", "0.5"]);
+    let reason = "a part brings 1.04, and its fee is 3";
+    assert_eq!(outcome.rejections[0].reason, reason);
+    let warning = outcome.warnings.iter().find(|warning| warning.code == "rejected_orders");
+    assert!(warning.unwrap().message.ends_with(reason));
+}
+
+#[test]
 fn as_many_entries_as_allowed_are_held_side_by_side() {
     let mut candles = after_signal([[100.0, 101.0, 99.0, 100.0]; 4]);
     candles.volume[2..5].fill(1.0);

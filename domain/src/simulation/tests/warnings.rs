@@ -109,6 +109,20 @@ fn a_sound_run_has_no_warning() {
 }
 
 #[rstest]
+#[case(json!({}), json!({"commission": 0.05, "commission_maker": 0.05}), None)]
+#[case(json!({}), json!({"commission": 0.1}), Some("commission is a fraction: 0.1 is 10 % a side"))]
+#[case(json!({}), json!({"commission_maker": 0.1}), Some("commission_maker is a fraction: 0.1 is 10 % a side"))]
+#[case(json!({"stop_loss": 0.005}), json!({}), Some("stop_loss is in percent: 0.005 is that part of a hundred"))]
+#[case(json!({"trailing_stop": 0.005}), json!({}), Some("trailing_stop is in percent: 0.005 is that part of a hundred"))]
+#[case(json!({"break_even": 0.005}), json!({}), Some("break_even is in percent: 0.005 is that part of a hundred"))]
+#[case(json!({"break_even": 0.01, "trailing_stop_atr": 0.005}), json!({}), None)]
+fn suspicious_unit(#[case] config: Value, #[case] metadata: Value, #[case] expected: Option<&str>) {
+    let body = json!({"entry_rules": when("close", ">", "open"), "config": config});
+    let case = Case { metadata, body, ..Case::default() };
+    assert_eq!(case.message("suspicious_unit", &[]).as_deref(), expected);
+}
+
+#[rstest]
 #[case(30, None)]
 #[case(29, Some("29 trades: fewer than 30 say little about those to come"))]
 #[case(1, Some("1 trade: fewer than 30 say little about those to come"))]

@@ -3,11 +3,11 @@
 use super::Review;
 use crate::simulation::Warning;
 
-/// `rejected_orders`: entries that were not filled; any counts.
+/// `rejected_orders`: entries, and exits of parts, that were not filled; any counts.
 pub(super) fn rejected(review: &Review<'_>) -> Option<Warning> {
     let first = review.rejection?;
     let count = review.rejections_count;
-    let message = format!("{count} entries were rejected, the first: {}", first.reason);
+    let message = format!("{count} orders were rejected, the first: {}", first.reason);
     Some(Warning::new("rejected_orders", message))
 }
 

@@ -135,7 +135,7 @@ impl Held {
         position.map_or(Decimal::ZERO, |position| position.quantity)
     }
 
-    /// Leaves with `quantity`, or with all.
+    /// Leaves with `quantity`, or with all; a part that brings less than its fee stays.
     pub(super) fn leave(
         &mut self,
         engine: &mut Engine<'_>,
@@ -146,7 +146,9 @@ impl Held {
         let whole = self.quantity(engine);
         match quantity {
             Some(quantity) if quantity < whole => {
-                if quantity > Decimal::ZERO {
+                if quantity > Decimal::ZERO
+                    && engine.is_worth_its_fee(self.direction, quantity, &deal)?
+                {
                     engine.reduce(self.number, quantity, deal, is_ambiguous)?;
                 }
                 Ok(())
