@@ -159,6 +159,14 @@ fn a_sweep_prints_its_rows_the_same_with_one_thread_and_many() {
     let random = json(&["--random", "2", "--seed", "5"]);
     assert_eq!(random["rows"].as_array().unwrap().len(), 2);
     assert_ne!(random["result_hash"], result["result_hash"]);
+    // A list of the winner alone.
+    let list = serde_json::json!([best["parameters"]]).to_string();
+    fs::write(backtrail.folder().join("list.json"), list).unwrap();
+    let more = ["--combinations", "list.json", "--format", "json"];
+    let listed = backtrail.succeed(&[sweep.as_slice(), &more].concat());
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed["rows"].as_array().map(Vec::len), Some(1));
+    assert_eq!(listed["rows"][0]["metrics"], best["metrics"]);
 
     let table = backtrail.succeed(&arguments);
     assert!(table.contains("| rank |") && table.contains("out of sample, stitched"), "{table}");

@@ -146,9 +146,18 @@ fn run_settings(arguments: &Arguments) -> anyhow::Result<RunSettings> {
 
 /// The JSON object in a file.
 pub(super) fn read_object(path: &Path) -> anyhow::Result<Map<String, Value>> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("{} cannot be read", path.display()))?;
+    let text = read_text(path)?;
     serde_json::from_str(&text).with_context(|| format!("{} holds no JSON object", path.display()))
+}
+
+pub(super) fn read_list(path: &Path) -> anyhow::Result<Value> {
+    let read: Result<Vec<Value>, _> = serde_json::from_str(&read_text(path)?);
+    let list = read.with_context(|| format!("{} holds no JSON list", path.display()))?;
+    Ok(Value::Array(list))
+}
+
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
 /// The candles of a file, with the market and the timeframe that it or the settings name.

@@ -20,7 +20,7 @@ use domain::{
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::simulate::{read_candles, read_object, settings_file::RunSettings, wrong};
+use super::simulate::{read_candles, read_list, read_object, settings_file::RunSettings, wrong};
 use crate::output;
 
 /// How often the progress bar moves.
@@ -42,8 +42,11 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
     /// A parameter's values: NAME=FROM:TO, NAME=FROM:TO:STEP or NAME=VALUE,VALUE,…
-    #[arg(long, value_name = "NAME=VALUES", required = true)]
+    #[arg(long, value_name = "NAME=VALUES", required_unless_present = "combinations")]
     grid: Vec<String>,
+    /// Just these instead of a grid: a JSON list of {"NAME": VALUE, …}.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "random"])]
+    combinations: Option<PathBuf>,
     /// What holds for every combination: 'short_window < long_window'.
     #[arg(long, value_name = "CONSTRAINT")]
     constraint: Vec<String>,
@@ -164,10 +167,12 @@ fn body(arguments: &Arguments) -> anyhow::Result<Map<String, Value>> {
             bail!("--grid names `{name}` twice");
         }
     }
-    let mut body = Map::from_iter([
-        ("grid".to_owned(), Value::Object(grid)),
-        ("constraints".to_owned(), json!(arguments.constraint)),
-    ]);
+    let search = match &arguments.combinations {
+        Some(path) => ("combinations".to_owned(), read_list(path)?),
+        None => ("grid".to_owned(), Value::Object(grid)),
+    };
+    let constraints = ("constraints".to_owned(), json!(arguments.constraint));
+    let mut body = Map::from_iter([search, constraints]);
     let objective = match arguments.objective.split_once(':') {
         None => json!(arguments.objective),
         Some((metric, direction)) => json!({"metric": metric, "direction": direction}),
