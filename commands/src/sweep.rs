@@ -8,10 +8,11 @@ use domain::{
     ids::{BacktestId, SweepId},
     market::Symbol,
     simulation::{
+        Settings,
         settings::{Finalize, Intrabar},
         sweep::{Family, Prepared, Spec, combinations},
     },
-    strategy::parameters::Parameters,
+    strategy::{StrategyDefinition, parameters::Parameters},
     sweep::{LiveSweep, Sweep, SweepCommand, SweepRequest},
 };
 use infra::{clock, postgres::event_store::Loaded};
@@ -237,45 +238,67 @@ async fn search(
     let Some(spec) = draft.spec.clone() else { return Ok(Err(Vec::new())) };
     let (definition, draft) = (strategy.definition.clone(), draft.clone());
     let searched = tokio::task::spawn_blocking(move || {
-        let family = Family::try_new(&definition, &draft.run.parameters)?;
-        let spec = family.canonical_spec(spec)?;
-        let combinations_max = draft.combinations_max;
-        let all = combinations(&spec, &family, combinations_max)?;
-        if let Some(walk_forward) = &spec.walk_forward {
-            let windows = usize::try_from(walk_forward.windows).unwrap_or(usize::MAX);
-            if all.len().saturating_mul(windows.saturating_add(1)) > combinations_max {
-                let message = format!(
-                    "{} combinations in the range and in {windows} windows are more than {combinations_max} runs",
-                    all.len()
-                );
-                let field = "walk_forward.windows";
-                return Err(vec![FieldError::new(field, "too_many_combinations", message)]);
-            }
-            if draft.run.settings.finalize == Finalize::LeaveOpen {
-                let message =
-                    "a walk-forward closes what is open at the end of each window: not leave_open";
-                return Err(vec![FieldError::new("metadata.finalize", "invalid", message)]);
+        let mut errors = unsuited(&draft.run.settings, &spec);
+        let found = find(&definition, &draft, spec);
+        match found {
+            Ok(search) if errors.is_empty() => Ok(search),
+            Ok(_) => Err(errors),
+            Err(others) => {
+                errors.extend(others);
+                Err(errors)
             }
         }
-        if draft.run.settings.intrabar == Intrabar::LowerTimeframe {
-            let message = "a sweep looks at no finer candles: not lower_timeframe";
-            let code = "unsupported_setting";
-            return Err(vec![FieldError::new("metadata.intrabar", code, message)]);
-        }
-        let prepared = Prepared::try_new(&family, &all, field_of(&spec))?;
-        let first = all.first().map(|first| family.bind(field_of(&spec), first)).transpose()?;
-        let conflicts = first.map(|first| draft.run.settings.conflicts(&first.config));
-        if let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) {
-            return Err(conflicts);
-        }
-        Ok(Search {
-            least_first_defined: prepared.least_first_defined,
-            parameters: family.fixed().clone(),
-            combinations_count: all.len(),
-            spec,
-        })
     });
     searched.await.map_err(|error| CommandError::Internal(error.to_string()))
+}
+
+/// Settings that backtests have and sweeps do not.
+fn unsuited(settings: &Settings, spec: &Spec) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if spec.walk_forward.is_some() && settings.finalize == Finalize::LeaveOpen {
+        let message =
+            "a walk-forward closes what is open at the end of each window: not leave_open";
+        errors.push(FieldError::new("metadata.finalize", "invalid", message));
+    }
+    if settings.intrabar == Intrabar::LowerTimeframe {
+        let message = "a sweep looks at no finer candles: not lower_timeframe";
+        errors.push(FieldError::new("metadata.intrabar", "unsupported_setting", message));
+    }
+    errors
+}
+
+fn find(
+    definition: &StrategyDefinition,
+    draft: &SweepDraft,
+    spec: Spec,
+) -> Result<Search, Vec<FieldError>> {
+    let family = Family::try_new(definition, &draft.run.parameters)?;
+    let spec = family.canonical_spec(spec)?;
+    let combinations_max = draft.combinations_max;
+    let all = combinations(&spec, &family, combinations_max)?;
+    if let Some(walk_forward) = &spec.walk_forward {
+        let windows = usize::try_from(walk_forward.windows).unwrap_or(usize::MAX);
+        if all.len().saturating_mul(windows.saturating_add(1)) > combinations_max {
+            let message = format!(
+                "{} combinations in the range and in {windows} windows are more than {combinations_max} runs",
+                all.len()
+            );
+            let field = "walk_forward.windows";
+            return Err(vec![FieldError::new(field, "too_many_combinations", message)]);
+        }
+    }
+    let prepared = Prepared::try_new(&family, &all, field_of(&spec))?;
+    let first = all.first().map(|first| family.bind(field_of(&spec), first)).transpose()?;
+    let conflicts = first.map(|first| draft.run.settings.conflicts(&first.config));
+    if let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) {
+        return Err(conflicts);
+    }
+    Ok(Search {
+        least_first_defined: prepared.least_first_defined,
+        parameters: family.fixed().clone(),
+        combinations_count: all.len(),
+        spec,
+    })
 }
 
 /// The field that combinations come from.

@@ -205,6 +205,25 @@ async fn wait_for_end(api: &Context, id: BacktestId, wait: Duration) -> Result<b
     }
 }
 
+/// The answer to a request of a run: 202; 201 if it ended while the caller wanted to wait.
+pub(crate) async fn requested(
+    caller: &Caller,
+    id: BacktestId,
+    settled: Settled,
+) -> Result<Item<BacktestResource, 202>, ApiError> {
+    let has_ended = match caller.headers.wait {
+        Some(wait) => wait_for_end(&caller.api, id, wait).await?,
+        None => false,
+    };
+    let row = after_command(&caller.api, id, settled).await?;
+    let etag = etag(&caller.api, &row).await?;
+    let location = format!("{}/backtests/{id}", caller.headers.prefix());
+    let shown = show_one(caller, row, Include::default()).await?;
+    let item = Item::new(shown).with_etag(&etag).with_header(header::LOCATION, &location);
+    let item = if has_ended { item.with_status(StatusCode::CREATED) } else { item };
+    Ok(settled.mark(item))
+}
+
 async fn filter(caller: &Caller, query: &BacktestQuery) -> Result<BacktestFilter, ApiError> {
     let [created_at, completed_at, start_time, end_time] = query.times;
     let mut filter = BacktestFilter {
@@ -281,18 +300,7 @@ impl Backtests {
         }
         let accepted = commands.request_backtest(&context, &body.draft).await?;
         let settled = caller.settle(&accepted, &TOUCHED).await;
-        let id = accepted.value;
-        let has_ended = match caller.headers.wait {
-            Some(wait) => wait_for_end(&caller.api, id, wait).await?,
-            None => false,
-        };
-        let row = after_command(&caller.api, id, settled).await?;
-        let etag = etag(&caller.api, &row).await?;
-        let location = format!("{}/backtests/{id}", caller.headers.prefix());
-        let shown = show_one(&caller, row, Include::default()).await?;
-        let item = Item::new(shown).with_etag(&etag).with_header(header::LOCATION, &location);
-        let item = if has_ended { item.with_status(StatusCode::CREATED) } else { item };
-        Ok(settled.mark(item))
+        requested(&caller, accepted.value, settled).await
     }
 
     /// A backtest with its progress and, once completed, its performance in brief.

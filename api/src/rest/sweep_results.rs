@@ -7,7 +7,7 @@ use domain::{
         sweep::{Objective, heat_map::HeatMap},
     },
 };
-use poem::http::{StatusCode, header};
+use poem::http::StatusCode;
 use poem_openapi::{Object, OpenApi, param::Path};
 use projections::{sweep_results::ResultSort, sweeps::SweepRow};
 use serde::Serialize;
@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use super::{
     Chapter,
-    backtest_query::Include,
     backtest_resource::BacktestResource,
     backtests,
     sweep_resource::{SweepRowResource, metric_text, word},
@@ -219,7 +218,8 @@ impl SweepResults {
         Ok(Item::new(shown).with_etag(&row.sequence.to_string()))
     }
 
-    /// Runs a row as a full backtest, with its trades and its equity: the same numbers. 202.
+    /// Runs a row as a full backtest, with its trades and its equity: the same numbers. 202; with `Prefer: wait=N` and a
+    /// run that ended by then, 201.
     #[oai(
         path = "/sweeps/:id/results/:number/backtest",
         method = "post",
@@ -237,12 +237,6 @@ impl SweepResults {
         let context = caller.creation_by_path(&route);
         let accepted = caller.api.commands.promote_sweep_row(&context, id, number).await?;
         let settled = caller.settle(&accepted, &backtests::TOUCHED).await;
-        let id = accepted.value;
-        let row = backtests::after_command(&caller.api, id, settled).await?;
-        let etag = backtests::etag(&caller.api, &row).await?;
-        let location = format!("{}/backtests/{id}", caller.headers.prefix());
-        let shown = backtests::show_one(&caller, row, Include::default()).await?;
-        let item = Item::new(shown).with_etag(&etag).with_header(header::LOCATION, &location);
-        Ok(settled.mark(item))
+        backtests::requested(&caller, accepted.value, settled).await
     }
 }

@@ -148,6 +148,10 @@ async fn a_row_becomes_a_backtest_once_for_each_key() {
     for name in ["sharpe_ratio", "max_drawdown_percentage", "total_pnl", "win_rate"] {
         assert_eq!(run["performance_summary"][name], best["metrics"][name], "{name}");
     }
+    let path = format!("{PATH}/{id}/results/1/backtest");
+    let wait = [("prefer", "wait=30")];
+    let first = app.send(&user, Method::POST, &path, None, &wait).await;
+    assert_eq!(first.expect(StatusCode::CREATED)["data"]["status"], "completed");
     let path = format!("{PATH}/{id}/results/99/backtest");
     app.send(&user, Method::POST, &path, None, &[]).await.expect(StatusCode::NOT_FOUND);
 }
@@ -189,10 +193,19 @@ async fn everything_that_is_wrong_with_a_sweep_is_said_at_once() {
         "strategy_id": "golden-cross", "symbol": "NOPE", "initial_balance": -1,
         "grid": {"short_window": {"from": 5, "to": 1}, "wide": [1]},
         "objective": "sharp_ratio", "walk_forward": {"windows": 0}, "sorted": true,
+        "metadata": {"intrabar": "lower_timeframe"},
     });
     let reply = app.post(&user, PATH, body.clone()).await;
     let fields: Vec<String> = reply.field_errors().into_iter().map(|(field, _)| field).collect();
-    for field in ["sorted", "initial_balance", "objective", "walk_forward.windows", "symbol"] {
+    for field in [
+        "sorted",
+        "initial_balance",
+        "objective",
+        "walk_forward.windows",
+        "symbol",
+        "grid.wide",
+        "metadata.intrabar",
+    ] {
         assert!(fields.iter().any(|known| known == field), "{field} is not in {fields:?}");
     }
     let mut body = golden_crosses();

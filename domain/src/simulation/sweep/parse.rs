@@ -26,16 +26,16 @@ impl Spec {
     pub const FIELDS: [&'static str; 6] =
         ["grid", "combinations", "random", "constraints", "objective", "walk_forward"];
 
-    /// Reads them out of a body (other fields are ignored); what is wrong is noted.
+    /// Reads them out of a body (other fields are ignored); what is wrong is noted, and what can be read is there, so
+    /// that all of it can be checked at once.
     pub fn parse(body: &Map<String, Value>, errors: &mut Vec<FieldError>) -> Option<Self> {
-        let before = errors.len();
         let mut reader = Reader { body, errors };
         let search = reader.search();
         let constraints = reader.constraints();
         let objective = reader.objective();
         let walk_forward = reader.walk_forward();
-        let spec = Self { search: search?, constraints, objective: objective?, walk_forward };
-        (errors.len() == before).then_some(spec)
+        let objective = objective.unwrap_or_default();
+        Some(Self { search: search?, constraints, objective, walk_forward })
     }
 }
 
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
     /// A metric's name, or an object with its direction.
     fn objective(&mut self) -> Option<Objective> {
         let (metric, direction) = match self.value("objective") {
-            None => ("sharpe_ratio", None),
+            None => return Some(Objective::default()),
             Some(Value::String(metric)) => (metric.as_str(), None),
             Some(value) => {
                 let members = self.object("objective", value, &["metric", "direction"])?;
@@ -272,6 +272,7 @@ mod tests {
     fn parse(body: Value) -> Result<Spec, Vec<(String, String)>> {
         let mut errors = Vec::new();
         let spec = Spec::parse(body.as_object().unwrap(), &mut errors);
+        let spec = spec.filter(|_| errors.is_empty());
         spec.ok_or_else(|| errors.into_iter().map(|error| (error.field, error.code)).collect())
     }
 

@@ -49,6 +49,13 @@ pub struct Objective {
     pub direction: Goal,
 }
 
+impl Default for Objective {
+    /// The largest Sharpe ratio.
+    fn default() -> Self {
+        Self { metric: "sharpe_ratio".to_owned(), direction: Goal::Maximize }
+    }
+}
+
 /// Which way the objective is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

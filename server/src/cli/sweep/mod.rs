@@ -104,7 +104,8 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<SweepWork> {
     let last = || series.len().checked_sub(1).and_then(time);
     let end_time = settings.end_time.or_else(last).context("there are no candles")?;
     let mut errors = Vec::new();
-    let spec = Spec::parse(&body(arguments)?, &mut errors).ok_or_else(|| refused(errors))?;
+    let spec = Spec::parse(&body(arguments)?, &mut errors);
+    let spec = spec.filter(|_| errors.is_empty()).ok_or_else(|| refused(errors))?;
     let family = Family::try_new(&definition, &settings.parameters).map_err(refused)?;
     let spec = family.canonical_spec(spec).map_err(refused)?;
     let all = combinations(&spec, &family, arguments.combinations_max).map_err(refused)?;
