@@ -6,6 +6,7 @@ import sys
 # Our figure, the peer's test, the aim.
 PAIRS = [
     ("backtest_1m_candles", "sma", ">= 10 x vectorbt"),
+    ("backtest_1m_rsi_stops", "rsi", "–"),
     ("sweep_100_pairs_1_thread", "sweep", ">= 10 x vectorbt"),
 ]
 
