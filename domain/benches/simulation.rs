@@ -1,7 +1,8 @@
-//! The engine beside the bare loop over a million real minutes, in turns: `cargo bench -p domain --bench simulation`.
+//! The engine and a sweep beside the bare loop over a million real minutes, in turns: `cargo bench -p domain --bench simulation [-- sma | rsi | sweep]`.
 
 mod bare_loop;
 mod minutes;
+mod pairs;
 
 use std::{
     error::Error,
@@ -10,17 +11,48 @@ use std::{
 };
 
 use bare_loop::BareOutcome;
-use domain::simulation::{Candles, rules::BoundStrategy};
+use domain::{
+    market::Timeframe,
+    simulation::{Candles, rules::BoundStrategy},
+};
 
 const CANDLES: usize = 1_000_000;
 const ROUNDS: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let asks = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
     let candles = minutes::minutes(CANDLES)?;
     let crosses = || bare_loop::run(&candles.open, &candles.close);
-    beside("SMA 50/200", &candles, &minutes::golden_cross()?, crosses)?;
+    if asks("sma") {
+        beside("SMA 50/200", &candles, &minutes::golden_cross()?, crosses)?;
+    }
     let stops = || bare_loop::run_rsi(&candles.open, &candles.high, &candles.low, &candles.close);
-    beside("RSI with stops", &candles, &minutes::rsi_stops()?, stops)
+    if asks("rsi") {
+        beside("RSI with stops", &candles, &minutes::rsi_stops()?, stops)?;
+    }
+    if asks("sweep") { sweep_beside(&candles, crosses) } else { Ok(()) }
+}
+
+/// A hundred pairs on one thread, in candles of all runs a second.
+#[expect(clippy::print_stdout, reason = "a benchmark prints")]
+fn sweep_beside(candles: &Candles, bare: impl Fn() -> BareOutcome) -> Result<(), Box<dyn Error>> {
+    let definition = pairs::crosses()?;
+    let hundred = pairs::pairs((5..=50).step_by(5), (60..=240).step_by(20))?;
+    let sweep = || pairs::sweep(&definition, &hundred, candles, Timeframe::OneMinute, 1);
+    sweep()?;
+    let (mut bare_times, mut sweep_times) = (Vec::new(), Vec::new());
+    for _ in 0..5 {
+        bare_times.push(timed(&bare));
+        sweep_times.push(timed(sweep));
+    }
+    let (bare, sweep) = (rate(bare_times), rate(sweep_times) * 100.0);
+    println!("100 pairs, a thread");
+    println!("  bare loop {bare:7.1} M candles/s");
+    println!("  sweep     {sweep:7.1} M candles/s");
+    println!("  ratio     {:7.2}", sweep / bare);
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints")]

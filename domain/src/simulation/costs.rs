@@ -63,11 +63,13 @@ impl Costs {
         worse(price, self.exit_rate, direction.exit_side())
     }
 
+    /// Whether slippage depends on the candle's range.
+    pub(crate) fn asks_for_ranges(&self) -> bool {
+        self.range_rate != 0.0
+    }
+
     /// `price` with the slippage that the candle's range asks for; never beyond its ends.
     pub(crate) fn slipped(&self, price: f64, side: Side, low: f64, high: f64) -> f64 {
-        if self.range_rate == 0.0 {
-            return price;
-        }
         let slip = self.range_rate * (high - low);
         match side {
             Side::Buy => (price + slip).min(high.max(price)),

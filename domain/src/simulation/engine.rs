@@ -266,16 +266,24 @@ impl<'a> Engine<'a> {
 
     /// `price` on candle `index` with all that entering at market or by a stop costs.
     fn entry_price(&self, price: f64, direction: Direction, index: usize) -> f64 {
-        let (low, high) = (self.input.candles.low[index], self.input.candles.high[index]);
-        let slipped = self.costs.slipped(price, direction.entry_side(), low, high);
+        let slipped = self.slipped(price, direction.entry_side(), index);
         self.costs.entry_price(slipped, direction)
     }
 
     /// `price` on candle `index` with all that leaving at market or by a stop costs.
     fn exit_price(&self, price: f64, direction: Direction, index: usize) -> f64 {
-        let (low, high) = (self.input.candles.low[index], self.input.candles.high[index]);
-        let slipped = self.costs.slipped(price, direction.exit_side(), low, high);
+        let slipped = self.slipped(price, direction.exit_side(), index);
         self.costs.exit_price(slipped, direction)
+    }
+
+    /// `price` with the slippage that the range of candle `index` asks for; most runs ask for none, and two columns
+    /// are not looked at.
+    fn slipped(&self, price: f64, side: Side, index: usize) -> f64 {
+        if !self.costs.asks_for_ranges() {
+            return price;
+        }
+        let (low, high) = (self.input.candles.low[index], self.input.candles.high[index]);
+        self.costs.slipped(price, side, low, high)
     }
 
     /// Leaving at `price`, at market or by a stop, on candle `index`.

@@ -67,6 +67,7 @@ impl Engine<'_> {
             self.mark_cash(len)?;
             return Ok((None, None));
         };
+        self.look_ahead(signal + 1);
         self.mark_cash(signal + 1)?;
         let entry = Entry { signal, direction };
         if self.next == len {
@@ -82,6 +83,9 @@ impl Engine<'_> {
     ) -> Result<(Option<Held>, Option<Entry>), SimulationError> {
         let len = self.input.candles.len();
         let exit = self.rules.next_exit(held.direction, self.next);
+        if let Some(signal) = exit {
+            self.look_ahead(signal + 1);
+        }
         if !self.hold(&held, exit.map_or(len, |signal| signal + 1))? {
             return Ok((None, None));
         }
@@ -96,6 +100,13 @@ impl Engine<'_> {
             Some(entry) if self.next < len => Ok((self.enter(entry, self.next)?, None)),
             Some(_) | None => Ok((None, None)),
         }
+    }
+
+    /// Reads what the fill on candle `index` will ask for: the memory answers while the candles before it are walked.
+    fn look_ahead(&self, index: usize) {
+        let candles = self.input.candles;
+        let asked = (candles.open.get(index).copied(), candles.open_time.get(index).copied());
+        std::hint::black_box(asked);
     }
 
     /// Walks with a position up to `end`, unless a stop, a target or liquidation ends it before.
