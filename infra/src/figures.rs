@@ -10,6 +10,7 @@ pub const HTTP_REQUEST_SECONDS: &str = "backtrail_http_request_seconds";
 
 pub const LEASE_EXPIRIES: &str = "backtrail_lease_expiries_total";
 pub const CLAIM_CONFLICTS: &str = "backtrail_claim_conflicts_total";
+pub const DUPLICATES_DROPPED: &str = "backtrail_duplicates_dropped_total";
 pub const HTTP_REQUESTS: &str = "backtrail_http_requests_total";
 
 pub const BUILD_INFO: &str = "backtrail_build_info";
@@ -47,6 +48,10 @@ pub const COUNTERS: &[(&str, &str)] = &[
     (
         CLAIM_CONFLICTS,
         "Runs that another executor, or the end of the run, took away before the claim",
+    ),
+    (
+        DUPLICATES_DROPPED,
+        "Requests for runs that Kafka brought and that were in the queue, or over, already",
     ),
     (HTTP_REQUESTS, "Requests, by method, route and status"),
 ];
@@ -86,6 +91,7 @@ pub fn describe(version: &'static str, engine_version: &'static str) {
     }
     counter!(LEASE_EXPIRIES).increment(0);
     counter!(CLAIM_CONFLICTS).increment(0);
+    counter!(DUPLICATES_DROPPED).increment(0);
     gauge!(BUILD_INFO, "version" => version, "engine_version" => engine_version).set(1.0);
 }
 

@@ -14,6 +14,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::testdata;
+
 /// How long anything may take before a test is given up.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -99,6 +101,18 @@ impl Backtrail {
         String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
+    /// Imports eight years of BTCUSDT by the day.
+    pub fn import_days(&self) {
+        let _ = self.succeed(&["import-candles", &testdata("candles/BTCUSDT_1d.csv")]);
+    }
+
+    /// Imports a month of BTCUSDT by the minute.
+    pub fn import_minutes(&self) {
+        let file = testdata("candles/BTCUSDT_1m_2024-03.csv.gz");
+        let market = ["--symbol", "BTCUSDT", "--timeframe", "1m"];
+        let _ = self.succeed(&[["import-candles", &file].as_slice(), &market].concat());
+    }
+
     /// Serves until it is told to stop.
     #[must_use]
     pub fn serve(&self) -> Served {
@@ -109,9 +123,7 @@ impl Backtrail {
     #[must_use]
     pub fn serve_with(&self, arguments: &[&str]) -> Served {
         let mut served = self.start(arguments);
-        let line = served.line_with("listening on http://");
-        let address = line.split("listening on ").nth(1).expect("an address");
-        served.address = address.trim().to_owned();
+        assert!(served.until_listening(), "{arguments:?} ended before it listened");
         served
     }
 
@@ -159,6 +171,24 @@ impl Served {
         &self.address
     }
 
+    /// Waits until it says where it listens; false when it ended before.
+    ///
+    /// # Panics
+    /// When it is silent for too long.
+    #[must_use]
+    pub fn until_listening(&mut self) -> bool {
+        let Some(line) = self.next_line_with("listening on http://") else { return false };
+        let address = line.split("listening on ").nth(1).expect("an address");
+        address.trim().clone_into(&mut self.address);
+        true
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it can be asked")
+    }
+
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -170,13 +200,21 @@ impl Served {
     /// # Panics
     /// When it ends, or is silent for too long.
     pub fn line_with(&mut self, text: &str) -> String {
+        self.next_line_with(text).unwrap_or_else(|| panic!("it ended without a line with `{text}`"))
+    }
+
+    /// None when it ends before.
+    fn next_line_with(&mut self, text: &str) -> Option<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.lines.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return line,
+                Ok(line) if line.contains(text) => return Some(line),
                 Ok(_) => {}
-                Err(error) => panic!("no line with `{text}`: {error}"),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+                Err(error @ mpsc::RecvTimeoutError::Timeout) => {
+                    panic!("no line with `{text}`: {error}")
+                }
             }
         }
     }

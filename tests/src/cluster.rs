@@ -5,8 +5,11 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -24,6 +27,8 @@ pub struct TestCluster {
 pub(crate) const TEMPLATE: &str = "backtrail_template";
 const PORT: u16 = 5432;
 const UNPRIVILEGED: &str = "nobody";
+/// How long a server may need to start over what a killed one left.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Shared by all tests of this process.
 static SHARED: OnceCell<TestCluster> = OnceCell::const_new();
@@ -129,6 +134,60 @@ impl TestCluster {
         start(&self.bin, &self.folder);
     }
 
+    /// Kills the server and everything that it started, as a machine's death does.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Stops the server's processes where they are, connections included.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets them go on.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Starts it after [`Self::kill`]: it is refused until the last process of its predecessor is gone.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_after_kill(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(complaint) = try_start(&self.bin, &self.folder) {
+            assert!(Instant::now() < deadline, "{complaint}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The folder of its socket, `.s.PGSQL.5432`.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// To the postmaster, which starts no other process then, and to its children.
+    fn signal(&self, signal: Signal) {
+        let text = std::fs::read_to_string(self.folder.join("data/postmaster.pid"));
+        let text = text.expect("a server that runs");
+        let postmaster = text.lines().next().and_then(|line| line.trim().parse().ok());
+        let postmaster = postmaster.expect("the postmaster's process");
+        send(postmaster, signal);
+        for child in children(postmaster) {
+            send(child, signal);
+        }
+    }
+
     /// Runs a statement as the superuser.
     pub(crate) async fn admin(&self, database: &str, statement: &str) {
         let (client, connection) =
@@ -150,11 +209,41 @@ impl Drop for TestCluster {
 }
 
 fn start(bin: &Path, folder: &Path) {
-    run(unprivileged(&bin.join("pg_ctl"))
-        .args(["start", "--wait", "--silent", "--pgdata"])
-        .arg(folder.join("data"))
-        .arg("--log")
-        .arg(folder.join("log")));
+    try_start(bin, folder).unwrap_or_else(|complaint| panic!("{complaint}"));
+}
+
+fn try_start(bin: &Path, folder: &Path) -> Result<(), String> {
+    try_run(
+        unprivileged(&bin.join("pg_ctl"))
+            .args(["start", "--wait", "--silent", "--pgdata"])
+            .arg(folder.join("data"))
+            .arg("--log")
+            .arg(folder.join("log")),
+    )
+}
+
+/// One that has ended meanwhile is no matter.
+fn send(process: i32, signal: Signal) {
+    let pid = Pid::from_raw(process).expect("a process id");
+    match kill_process(pid, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(error) => panic!("{signal:?} to {process}: {error}"),
+    }
+}
+
+/// The processes that this one started.
+fn children(parent: i32) -> Vec<i32> {
+    let parent = parent.to_string();
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers
+        .filter(|process| {
+            // `1234 (name that may hold anything) S 1 …`: state, then the parent.
+            let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+            rest.split(' ').nth(1) == Some(parent.as_str())
+        })
+        .collect()
 }
 
 /// A process that outlives this one by the moment that it takes to stop the server and remove its folder.
@@ -221,11 +310,12 @@ fn id(flag: &str) -> u32 {
 }
 
 fn run(command: &mut Command) {
+    try_run(command).unwrap_or_else(|complaint| panic!("{complaint}"));
+}
+
+fn try_run(command: &mut Command) -> Result<(), String> {
     let output = command.current_dir("/").output().expect("a program");
-    assert!(
-        output.status.success(),
-        "{command:?}: {}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let [stdout, stderr] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text));
+    if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {stdout}{stderr}")) }
 }

@@ -50,6 +50,14 @@ impl TestDatabase {
         connect(&self.url).await
     }
 
+    /// Every row of a table of a read model, as text in a fixed order.
+    pub async fn read_model_rows(&self, table: &str) -> Vec<String> {
+        let client = self.superuser().await;
+        let sql = format!("SELECT one::text FROM read_models.{table} AS one ORDER BY 1");
+        let rows = client.query(&sql, &[]).await.expect("the rows");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
     /// A connection as `backtrail_foreign`.
     pub async fn foreign(&self) -> tokio_postgres::Client {
         connect(&self.foreign_url).await

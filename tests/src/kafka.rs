@@ -21,6 +21,7 @@ use rdkafka::{
     mocking::MockCluster,
     producer::{BaseProducer, BaseRecord, Producer},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -140,6 +141,28 @@ impl TestKafka {
         }
     }
 
+    /// kill -9 of a real broker; it keeps what it has.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// SIGSTOP to a real broker.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT to a real broker.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let Kind::Real { folder, .. } = &self.kind else { panic!("a mock has no process") };
+        let text = std::fs::read_to_string(folder.join("pid")).expect("a broker that runs");
+        let pid = text.trim().parse().ok().and_then(Pid::from_raw).expect("the broker's process");
+        kill_process(pid, signal).expect("the signal arrives");
+    }
+
     /// Starts it again, at the same address.
     pub fn start(&self) {
         match &self.kind {
@@ -244,6 +267,44 @@ impl TopicReader {
                 self.messages.push(message.detach());
                 deadline = Instant::now() + PATIENCE;
             }
+        }
+    }
+
+    /// Of every topic of events.
+    #[must_use]
+    pub fn of_events(options: &KafkaOptions) -> Self {
+        let topics = ["strategy", "backtest", "ledger", "sweep"].map(|name| options.topic(name));
+        Self::new(&options.brokers, &topics)
+    }
+
+    /// Reads to what is the end when it begins, keeping nothing; blocks.
+    ///
+    /// # Panics
+    /// When the brokers do not answer, or nothing new comes for too long.
+    pub fn read_to_end(&self, mut each: impl FnMut(OwnedMessage)) {
+        let places = self.consumer.assignment().expect("an assignment");
+        let mut missing = BTreeMap::new();
+        for place in places.elements() {
+            let (topic, partition) = (place.topic().to_owned(), place.partition());
+            let marks = self.consumer.fetch_watermarks(&topic, partition, PATIENCE);
+            let (low, high) = marks.expect("the ends of a partition");
+            if high > low {
+                missing.insert((topic, partition), high);
+            }
+        }
+        let mut deadline = Instant::now() + PATIENCE;
+        while !missing.is_empty() {
+            assert!(Instant::now() < deadline, "nothing comes of {missing:?}");
+            // Errors are of brokers that come and go.
+            let Some(Ok(message)) = self.consumer.poll(Duration::from_millis(100)) else {
+                continue;
+            };
+            deadline = Instant::now() + PATIENCE;
+            let place = (message.topic().to_owned(), message.partition());
+            if missing.get(&place).is_some_and(|end| message.offset() + 1 >= *end) {
+                missing.remove(&place);
+            }
+            each(message.detach());
         }
     }
 

@@ -3,6 +3,7 @@
 mod app;
 mod binary;
 mod cluster;
+mod data;
 mod database;
 pub mod kafka;
 mod remote;
@@ -10,5 +11,6 @@ mod remote;
 pub use app::TestApp;
 pub use binary::{Backtrail, Served};
 pub use cluster::TestCluster;
+pub use data::{restless, testdata};
 pub use database::TestDatabase;
 pub use remote::{ANYONE, Remote, Reply, TestUser};

@@ -117,11 +117,19 @@ impl Remote {
 impl Reply {
     /// Sends the request.
     pub async fn of(request: reqwest::RequestBuilder) -> Self {
-        let response = request.send().await.expect("a response");
+        Self::try_of(request).await.expect("a response")
+    }
+
+    /// Sends the request to where nobody may answer.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub async fn try_of(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = response.text().await.expect("a body");
+        let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Self { status, headers, body, text }
+        Ok(Self { status, headers, body, text })
     }
 
     /// The body, if the status is that one.

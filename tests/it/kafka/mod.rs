@@ -85,8 +85,7 @@ async fn log_by_key(
 
 /// All topics of events.
 fn reader(options: &KafkaOptions) -> TopicReader {
-    let topics = ["strategy", "backtest", "ledger", "sweep"].map(|name| options.topic(name));
-    TopicReader::new(&options.brokers, &topics)
+    TopicReader::of_events(options)
 }
 
 fn relays(store: &EventStore, options: &KafkaOptions) -> Relays {

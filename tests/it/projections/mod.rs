@@ -41,9 +41,6 @@ impl Bench {
 
     /// Every row of a table, as text in a fixed order.
     async fn rows(&self, table: &str) -> Vec<String> {
-        let client = self.database.superuser().await;
-        let sql = format!("SELECT one::text FROM read_models.{table} AS one ORDER BY 1");
-        let rows = client.query(&sql, &[]).await.expect("the rows");
-        rows.iter().map(|row| row.get(0)).collect()
+        self.database.read_model_rows(table).await
     }
 }

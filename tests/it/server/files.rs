@@ -1,16 +1,11 @@
 //! `backtrail import-candles` and `backtrail simulate`: what reads files.
 
-use std::{fs, path::PathBuf};
+use std::fs;
 
 use serde_json::Value;
-use tests::Backtrail;
+use tests::{Backtrail, testdata};
 
 use crate::BACKTRAIL;
-
-pub(crate) fn testdata(path: &str) -> String {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../domain/testdata");
-    folder.join(path).to_string_lossy().into_owned()
-}
 
 #[test]
 fn importing_the_same_candles_twice_writes_them_once() {

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tests::{ANYONE, Backtrail, Remote, Served, TestCluster, TestDatabase};
 
-use super::files::testdata;
 use crate::BACKTRAIL;
 
 /// Long enough for a busy machine; a test that waits longer has failed.
@@ -53,14 +52,12 @@ impl Fleet {
 
     /// Eight years of BTCUSDT by the day.
     pub(crate) fn import_days(&self) {
-        let _ = self.backtrail.succeed(&["import-candles", &testdata("candles/BTCUSDT_1d.csv")]);
+        self.backtrail.import_days();
     }
 
     /// A month of BTCUSDT by the minute.
     pub(crate) fn import_minutes(&self) {
-        let file = testdata("candles/BTCUSDT_1m_2024-03.csv.gz");
-        let market = ["--symbol", "BTCUSDT", "--timeframe", "1m"];
-        let _ = self.backtrail.succeed(&[["import-candles", &file].as_slice(), &market].concat());
+        self.backtrail.import_minutes();
     }
 
     /// The first column of the first row; none without a row.
@@ -107,13 +104,4 @@ pub(crate) async fn until<T>(look: impl AsyncFn() -> Option<T>) -> T {
         }
     };
     tokio::time::timeout(PATIENCE, waiting).await.expect("it is seen in time")
-}
-
-/// Trades on nearly every candle: it has a long ledger, and takes its time.
-pub(crate) fn restless() -> Value {
-    let when = |comparator: &str| {
-        json!({"operator": "and", "conditions": [
-            {"indicator": "close", "comparator": comparator, "value": "close[1]"}]})
-    };
-    json!({"name": "Restless", "entry_rules": when(">"), "exit_rules": when("<")})
 }

@@ -2,10 +2,10 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tests::{Reply, TestUser};
+use tests::{Reply, TestUser, restless};
 use tokio::join;
 
-use super::fleet::{Fleet, Ship, restless, until};
+use super::fleet::{Fleet, Ship, until};
 
 const STRATEGIES: &str = "/api/v1/strategies";
 const BACKTESTS: &str = "/api/v1/backtests";

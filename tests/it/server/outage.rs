@@ -7,9 +7,9 @@ use std::sync::{
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tests::{ANYONE, Remote, Reply, TestApp, TestCluster, TestUser};
+use tests::{ANYONE, Remote, Reply, TestApp, TestCluster, TestUser, restless};
 
-use super::fleet::{Fleet, restless, until};
+use super::fleet::{Fleet, until};
 
 /// What a client may be told meanwhile.
 fn is_told_to_try_again(reply: &Reply) -> bool {

@@ -4,9 +4,9 @@ use std::fs;
 
 use reqwest::StatusCode;
 use serde_json::json;
-use tests::ANYONE;
+use tests::{ANYONE, restless};
 
-use super::fleet::{Fleet, restless, until};
+use super::fleet::{Fleet, until};
 
 /// Who leads the reapers.
 const LEADER: &str =

@@ -72,7 +72,7 @@ fn a_follower_sees_events_as_they_come() {
 #[tokio::test]
 async fn a_simulation_from_files_has_the_hash_and_metrics_of_the_services_run() {
     let backtrail = Backtrail::new(BACKTRAIL);
-    let candles = super::files::testdata("candles/BTCUSDT_1d.csv");
+    let candles = tests::testdata("candles/BTCUSDT_1d.csv");
     let _ = backtrail.succeed(&["import-candles", &candles]);
     let parameters = json!({ "short_window": 20, "long_window": 100 });
     let folder = backtrail.folder();
