@@ -89,6 +89,7 @@ impl ReadModels {
         tables::lock(&transaction).await?;
         tables::drop_table(&transaction, table).await?;
         transaction.commit().await?;
+        drop(client);
         tables::ensure(&self.database, model, table).await
     }
 
@@ -99,7 +100,8 @@ impl ReadModels {
         table: &str,
         feed: &mut Feed,
     ) -> Result<usize, RebuildError> {
-        let mut client = self.database.get().await?;
+        // Out of the pool, too: the feed needs another one meanwhile, and a small pool has no two.
+        let mut client = Object::take(self.database.get().await?);
         let transaction = client.transaction().await?;
         tables::lock(&transaction).await?;
         let sql = "SELECT position FROM read_models.checkpoints WHERE table_name = $1 FOR UPDATE";

@@ -1,11 +1,15 @@
 //! Rebuilding a read model gives the rows that following the log gave.
 
 use domain::{backtest::BacktestEvent, strategy::StrategyEvent};
-use projections::{rebuild::RebuildError, runner, status, trades};
+use infra::postgres::{Database, EventStore};
+use projections::{ReadModels, rebuild::RebuildError, runner, status, trades};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{Bench, history::*};
+
+/// The least that `database.connections_max` may be.
+const CONNECTIONS_MIN: usize = 10;
 
 /// Strategies and runs in every state, projected in several batches.
 async fn follow_a_varied_history(bench: &Bench) {
@@ -72,6 +76,20 @@ async fn a_rebuilt_read_model_goes_on_from_its_checkpoint() {
     let live = bench.rows("trades_v3").await;
     assert_eq!(live.len(), 3 * 6 + 1 + 11 * 20);
     bench.reads.rebuild(&bench.store, trades::NAME, |_| {}).await.unwrap();
+    assert_eq!(bench.rows("trades_v3").await, live);
+}
+
+#[tokio::test]
+async fn a_rebuild_needs_no_more_than_the_fewest_connections() {
+    let bench = Bench::new().await;
+    follow_a_varied_history(&bench).await;
+    let database = Database::connect(&bench.database.url, CONNECTIONS_MIN).await.unwrap();
+    let store = EventStore::start(database.clone());
+    // Events that the live one has and the rebuild meets at the end, too.
+    run(&bench.store, Uuid::from_u128(300), user(7), 20, None).await;
+    bench.catch_up().await;
+    let live = bench.rows("trades_v3").await;
+    ReadModels::new(database).rebuild(&store, trades::NAME, |_| {}).await.unwrap();
     assert_eq!(bench.rows("trades_v3").await, live);
 }
 
