@@ -21,7 +21,7 @@ const USERS: usize = 3;
 const CLIENTS: usize = 8;
 /// More are not asked for while so many are not over: the load follows the machine.
 const UNFINISHED_MAX: i64 = 20;
-const THINKING_MS_MAX: u64 = 1_200;
+const THINKING_MS_MAX: u64 = 800;
 /// Between tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// A try that takes longer is given up, and the command sent again.
@@ -168,18 +168,21 @@ impl Client {
     /// Mostly years of days, now and then days of minutes, which trade on nearly every one.
     fn backtest(&mut self) -> Value {
         let own = self.strategies.choose(&mut self.rng).cloned();
-        if let Some(own) = own.clone()
-            && self.rng.random_bool(0.1)
-        {
+        let builtins = ["golden-cross", "macd-cross", "rsi-mean-reversion", "supertrend"];
+        let builtin = (*builtins.choose(&mut self.rng).expect("a strategy")).to_owned();
+        let kind: f64 = self.rng.random();
+        if kind < 0.4 {
             let first = self.rng.random_range(1..20);
-            let last = first + self.rng.random_range(0..6);
-            return json!({"strategy_id": own, "symbol": "BTCUSDT", "timeframe": "1m",
+            let (strategy, last) = match own {
+                Some(own) if kind < 0.15 => (own, first + self.rng.random_range(0..5)),
+                _ => (builtin, 31),
+            };
+            return json!({"strategy_id": strategy, "symbol": "BTCUSDT", "timeframe": "1m",
                 "start_time": format!("2024-03-{first:02}"), "end_time": format!("2024-03-{last:02}")});
         }
-        let builtins = ["golden-cross", "macd-cross", "rsi-mean-reversion", "supertrend"];
         let strategy = match own {
-            Some(own) if self.rng.random_bool(0.3) => own,
-            _ => (*builtins.choose(&mut self.rng).expect("a strategy")).to_owned(),
+            Some(own) if kind < 0.55 => own,
+            _ => builtin,
         };
         let first = self.rng.random_range(2018..2024);
         let last = self.rng.random_range(first..2025);

@@ -56,7 +56,7 @@ pub(crate) struct Plan {
 
 /// Of the time, by when everything has happened once.
 const FIRST_SHARE: f64 = 0.85;
-const AFTER_MAX: Duration = Duration::from_millis(2_600);
+const AFTER_MAX: Duration = Duration::from_millis(2_000);
 
 impl Plan {
     /// For so many processes; `seconds` is how long it should last.

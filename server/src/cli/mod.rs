@@ -81,7 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let config = Config::load(cli.config.as_deref(), environment)?;
     telemetry::install(&config.log, matches!(cli.command, Command::Serve(_)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Serve(arguments) => serve::run(&config, &arguments).await,
             Command::Demo(arguments) => demo::run(&config, &arguments).await,
@@ -95,7 +95,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Config(arguments) => config::run(&config, &arguments),
             Command::User(command) => user::run(&config, &command).await,
         }
-    })
+    });
+    // What was abandoned (a consumer that cannot take leave of brokers that are away, a simulation) ends with the process.
+    runtime.shutdown_background();
+    done
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! Brokers that are away stop the relay and no request; when they are back everything arrives in order.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use server::roles::Roles;
 use tests::{
-    TestApp,
-    kafka::{TestKafka, kafka_environment, positions_by_key},
+    TestApp, TestDatabase,
+    kafka::{TestKafka, kafka_environment, positions_by_key, wait_for_member},
 };
 use tokio::task::block_in_place;
 
-use super::{log_by_key, reader, relayed};
+use super::{binary, log_by_key, reader, relayed};
 use crate::rest::{golden_cross, has_status};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,4 +49,19 @@ async fn requests_go_on_without_brokers_and_the_relay_catches_up() {
     block_in_place(|| reader.read_until(|messages| messages.len() >= count));
     block_in_place(|| reader.read_rest());
     assert_eq!(positions_by_key(&reader.messages), log);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_executor_ends_in_time_though_no_broker_hears_it_leave() {
+    let kafka = TestKafka::private();
+    let options = kafka.options();
+    let database = TestDatabase::new().await;
+    let executor = binary(&database.url, &options).serve_with(&["serve", "--roles", "executor"]);
+    block_in_place(|| {
+        wait_for_member(&options);
+        kafka.stop();
+        let (status, took) = executor.terminate();
+        assert!(status.success(), "{status}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    });
 }
