@@ -20,7 +20,7 @@ use crate::world::World;
 const USERS: usize = 3;
 const CLIENTS: usize = 8;
 /// More are not asked for while so many are not over: the load follows the machine.
-const UNFINISHED_MAX: i64 = 20;
+const UNFINISHED_MAX: i64 = 60;
 const THINKING_MS_MAX: u64 = 800;
 /// Between tries.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);

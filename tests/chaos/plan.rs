@@ -56,7 +56,7 @@ pub(crate) struct Plan {
 
 /// Of the time, by when everything has happened once.
 const FIRST_SHARE: f64 = 0.85;
-const AFTER_MAX: Duration = Duration::from_millis(2_000);
+const AFTER_MAX: Duration = Duration::from_millis(1_800);
 
 impl Plan {
     /// For so many processes; `seconds` is how long it should last.
@@ -85,7 +85,7 @@ impl Plan {
     }
 
     pub(crate) fn next(&mut self) -> Fault {
-        let any = || self.all.choose(&mut self.rng).copied().expect("something to hurt");
+        let any = || *self.all.choose_weighted(&mut self.rng, weight).expect("something to hurt");
         let (target, kind) = self.first.pop().unwrap_or_else(any);
         let lasting_max = match (target, kind) {
             (Target::Postgres, _) => 2_000,
@@ -97,6 +97,16 @@ impl Plan {
         let after = self.after_max.mul_f64(self.rng.random());
         self.number += 1;
         Fault { number: self.number, after, target, kind, lasting }
+    }
+}
+
+/// Of a fault that is drawn after everything has happened once: PostgreSQL's are the most interesting, and while Kafka is
+/// away there is little to disturb.
+fn weight((target, _): &(Target, Kind)) -> f64 {
+    match target {
+        Target::Ship(_) => 1.0,
+        Target::Postgres => 2.5,
+        Target::Kafka => 0.75,
     }
 }
 
