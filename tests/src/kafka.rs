@@ -369,28 +369,6 @@ pub fn produce(
     producer.flush(PATIENCE).expect("the message arrives");
 }
 
-/// Waits until the executors' group has a member, and all of them their partitions; blocks.
-///
-/// # Panics
-/// When nobody joins.
-pub fn wait_for_member(options: &KafkaOptions) {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &options.brokers)
-        .create()
-        .expect("a consumer");
-    let group = options.executors_group();
-    let deadline = Instant::now() + PATIENCE;
-    let is_joined = || {
-        let groups = consumer.fetch_group_list(Some(&group), Duration::from_secs(5)).ok()?;
-        let group = groups.groups().iter().find(|found| found.name() == group)?;
-        (group.state() == "Stable" && !group.members().is_empty()).then_some(())
-    };
-    while is_joined().is_none() {
-        assert!(Instant::now() < deadline, "nobody joins the group");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// Waits until the group has let go of everything in the topic; blocks.
 ///
 /// # Panics

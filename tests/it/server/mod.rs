@@ -5,7 +5,7 @@ mod configuration;
 mod demo;
 mod embedded;
 mod files;
-mod fleet;
+pub(crate) mod fleet;
 mod instances;
 mod metrics;
 mod outage;
