@@ -132,3 +132,29 @@ async fn two_importers_of_one_series_wait_for_each_other() {
     assert_eq!(one.unchanged + other.unchanged, 250);
     assert_eq!(series(&store, Timeframe::OneMinute, None).await, minutes(0, 750));
 }
+
+#[tokio::test]
+async fn candles_whose_loading_is_cut_off_are_asked_for_again_another_time() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let candles = minutes(0, 1_000);
+    import(&store, &candles).await;
+    let mut holder = database.superuser().await;
+    let hold = holder.transaction().await.unwrap();
+    hold.batch_execute("LOCK TABLE candles IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let symbol = btc();
+    let load = store.series(&symbol, Timeframe::OneMinute, None);
+    let cut_off = async {
+        let observer = database.superuser().await;
+        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while observer.query_one(cut, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (loaded, ()) = tokio::join!(load, cut_off);
+    let error = loaded.unwrap_err();
+    assert!(error.is_unavailable(), "{error:?}");
+    hold.commit().await.unwrap();
+    assert_eq!(series(&store, Timeframe::OneMinute, None).await, candles);
+}

@@ -35,11 +35,10 @@ impl SeriesCache {
         load: impl Future<Output = Result<Candles, DatabaseError>>,
     ) -> Result<Arc<Candles>, DatabaseError> {
         let load = async { load.await.map(Arc::new) };
-        self.0.try_get_with(key, load).await.map_err(|error| {
-            if let DatabaseError::Unavailable(message) = &*error {
-                return DatabaseError::Unavailable(message.clone());
-            }
-            DatabaseError::Corrupt(format!("loading candles: {error}"))
+        // Several may wait for one load, so its error comes shared; what it means must not be lost.
+        self.0.try_get_with(key, load).await.map_err(|error| match error.is_unavailable() {
+            true => DatabaseError::Unavailable(format!("loading candles: {error}")),
+            false => DatabaseError::Corrupt(format!("loading candles: {error}")),
         })
     }
 }
