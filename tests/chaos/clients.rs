@@ -174,7 +174,7 @@ impl Client {
         if kind < 0.4 {
             let first = self.rng.random_range(1..20);
             let (strategy, last) = match own {
-                Some(own) if kind < 0.15 => (own, first + self.rng.random_range(0..5)),
+                Some(own) if kind < 0.15 => (own, first + self.rng.random_range(0..4)),
                 _ => (builtin, 31),
             };
             return json!({"strategy_id": strategy, "symbol": "BTCUSDT", "timeframe": "1m",
