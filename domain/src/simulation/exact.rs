@@ -31,6 +31,9 @@ pub(crate) fn round_f64(value: f64) -> Option<Decimal> {
     };
     let magnitude = i128::try_from(rounded).ok()?;
     let signed = if value < 0.0 { -magnitude } else { magnitude };
+    if let Ok(small) = i64::try_from(signed) {
+        return Some(shortest(small, SCALE));
+    }
     Decimal::try_from_i128_with_scale(signed, SCALE).ok().map(|decimal| decimal.normalize())
 }
 
@@ -49,7 +52,7 @@ pub(crate) fn to_f64(decimal: Decimal) -> f64 {
     ];
     let mantissa = decimal.mantissa();
     // The same number by a faster way, where it fits.
-    let mantissa = i64::try_from(mantissa).map_or(mantissa as f64, |small| small as f64);
+    let mantissa = i64::try_from(mantissa).map_or_else(|_| mantissa as f64, |small| small as f64);
     mantissa / POWERS[decimal.scale() as usize]
 }
 
@@ -97,7 +100,24 @@ fn round_small(mantissa: i64, scale: u32) -> Decimal {
     let (quotient, rest) = (mantissa.div_euclid(divisor), mantissa.rem_euclid(divisor));
     let half = divisor / 2;
     let up = divisor > 1 && (rest > half || (rest == half && quotient & 1 == 1));
-    let (mut mantissa, mut scale) = (quotient + i64::from(up), scale.min(SCALE));
+    shortest(quotient + i64::from(up), scale.min(SCALE))
+}
+
+/// The same number without trailing zeros.
+pub(crate) fn normalized(decimal: Decimal) -> Decimal {
+    match i64::try_from(decimal.mantissa()) {
+        Ok(small) => shortest(small, decimal.scale()),
+        Err(_) => decimal.normalize(),
+    }
+}
+
+fn shortest(mut mantissa: i64, mut scale: u32) -> Decimal {
+    if mantissa == 0 {
+        return Decimal::ZERO;
+    }
+    while scale >= 4 && mantissa % 10_000 == 0 {
+        (mantissa, scale) = (mantissa / 10_000, scale - 4);
+    }
     while scale > 0 && mantissa % 10 == 0 {
         (mantissa, scale) = (mantissa / 10, scale - 1);
     }
@@ -156,6 +176,7 @@ mod tests {
             let (a, b) = (Decimal::new(a, c), Decimal::new(b, d));
             let product = a.checked_mul(b).map(|product| product.round_dp(SCALE).normalize());
             proptest::prop_assert_eq!(multiply(a, b).map(|found| found.serialize()), product.map(|one| one.serialize()));
+            proptest::prop_assert_eq!(normalized(a).serialize(), a.normalize().serialize());
             let text: f64 = a.to_string().parse().unwrap();
             if a.mantissa().unsigned_abs() < 1 << 53 {
                 proptest::prop_assert_eq!(to_f64(a).to_bits(), (text + 0.0).to_bits());

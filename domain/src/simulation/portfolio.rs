@@ -110,7 +110,7 @@ impl Portfolio {
         let pnl = position.entry_change.checked_add(change).ok_or_else(|| overflow("a pnl"))?;
         let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
         trade.exit = Some(fill);
-        trade.pnl = Some(pnl.normalize());
+        trade.pnl = Some(exact::normalized(pnl));
         trade.funding = position.funding;
         trade.is_ambiguous |= is_ambiguous;
         Ok(Some(trade))
@@ -153,7 +153,7 @@ impl Portfolio {
         trade.entry.fee = (trade.entry.fee - fee).normalize();
         self.trades.push(Trade {
             exit: Some(fill),
-            pnl: Some(pnl.normalize()),
+            pnl: Some(exact::normalized(pnl)),
             part_of: Some(number),
             funding,
             is_ambiguous,
@@ -201,7 +201,7 @@ impl Portfolio {
         }
         let (worth, _) = self.worth(close)?;
         let balance = self.cash.checked_add(worth);
-        balance.map(|balance| balance.normalize()).ok_or_else(|| overflow("the balance"))
+        balance.map(exact::normalized).ok_or_else(|| overflow("the balance"))
     }
 
     /// All funding so far, settled or not: received above 0, paid below.
@@ -259,7 +259,7 @@ impl Portfolio {
         if !funding.is_zero() {
             let cash = self.cash.checked_add(funding).ok_or_else(|| overflow("cash"))?;
             self.settled_funding += funding;
-            self.cash = cash.normalize();
+            self.cash = exact::normalized(cash);
         }
         if self.open.is_empty() && self.cash.is_sign_negative() && !self.cash.is_zero() {
             self.shortfall -= self.cash;
@@ -287,15 +287,18 @@ impl Portfolio {
         };
         let change = change.ok_or_else(|| overflow("a fill"))?;
         let cash = self.cash.checked_add(change).ok_or_else(|| overflow("cash"))?;
-        self.cash = cash.normalize();
+        self.cash = exact::normalized(cash);
         self.refresh();
         Ok((Fill { time, side, price, quantity, fee, cash_after: self.cash, reason }, change))
     }
 
     /// Cash changed: so did its real number.
     fn refresh(&mut self) {
-        let accrued: Decimal = self.open.iter().map(|held| held.funding).sum();
-        self.cash_real = exact::to_f64(self.cash + accrued);
+        let mut cash = self.cash;
+        for held in self.open.iter().filter(|held| !held.funding.is_zero()) {
+            cash += held.funding;
+        }
+        self.cash_real = exact::to_f64(cash);
     }
 }
 

@@ -87,13 +87,23 @@ impl Offer {
         // Margin and fee come out of the budget: q p / L + q p c + f.
         let levered = costs.rate(self.liquidity).checked_mul(self.leverage)?;
         let unit_cost = self.booked_price.checked_mul(Decimal::ONE + levered)?;
-        let budget = budget.checked_sub(costs.commission_fixed)?.checked_mul(self.leverage)?;
+        let budget = budget.checked_sub(costs.commission_fixed)?;
+        let budget = if self.is_levered() { budget.checked_mul(self.leverage)? } else { budget };
         budget.checked_div(unit_cost)
     }
 
+    fn is_levered(&self) -> bool {
+        self.leverage != Decimal::ONE
+    }
+
     fn floor(&self, quantity: Decimal) -> Option<Decimal> {
+        if self.lot.mantissa() == 1 {
+            // Whole lots are whole units of a decimal place.
+            let cut = quantity.max(Decimal::ZERO).trunc_with_scale(self.lot.scale());
+            return Some(exact::normalized(cut));
+        }
         let lots = quantity.checked_div(self.lot)?.floor();
-        lots.max(Decimal::ZERO).checked_mul(self.lot).map(|quantity| quantity.normalize())
+        lots.max(Decimal::ZERO).checked_mul(self.lot).map(exact::normalized)
     }
 
     /// Margin and fee.
@@ -101,7 +111,8 @@ impl Offer {
         let notional = exact::multiply(self.booked_price, quantity);
         let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
         let fee = costs.fee(notional, self.liquidity)?;
-        let margin = notional.checked_div(self.leverage);
+        let margin =
+            if self.is_levered() { notional.checked_div(self.leverage) } else { Some(notional) };
         let cost = margin.and_then(|margin| margin.checked_add(fee));
         cost.ok_or_else(|| overflow("a fill's cost"))
     }
@@ -111,7 +122,7 @@ impl Offer {
             return Err(self.too_little());
         }
         if cost > self.funds.free {
-            let bound = if self.leverage == Decimal::ONE { "costs" } else { "binds" };
+            let bound = if self.is_levered() { "binds" } else { "costs" };
             return Err(format!(
                 "{quantity} at {} {bound} {} with its fee, and there is {}",
                 self.booked_price,
@@ -119,7 +130,7 @@ impl Offer {
                 self.funds.free
             ));
         }
-        Ok(quantity.normalize())
+        Ok(exact::normalized(quantity))
     }
 
     /// That there is not enough for one lot.
