@@ -12,6 +12,8 @@ use crate::figures;
 #[derive(Clone)]
 pub struct RunQueue {
     database: Database,
+    /// The log is followed by its positions, whatever the planner thinks of a log that grows.
+    log: Database,
 }
 
 /// A run that this executor may work on while it keeps the lease.
@@ -64,7 +66,7 @@ impl RunQueue {
     /// The queue in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { log: database.for_log(), database }
     }
 
     /// Queues the runs that the log requested since the follower's checkpoint (repeats are ignored) and moves the
@@ -92,7 +94,10 @@ impl RunQueue {
             ), queued AS (
                 INSERT INTO run_queue (backtest_id, owner_id, position)
                 SELECT event.aggregate_id::uuid, (event.payload #>> '{request,owner_id}')::uuid, event.position
-                FROM look JOIN events AS event ON event.position > look.after AND event.position <= look.upto
+                FROM look CROSS JOIN LATERAL (
+                    SELECT position, aggregate_type, aggregate_id, event_type, payload FROM events
+                    WHERE position > look.after AND position <= look.upto ORDER BY position LIMIT $2
+                ) AS event
                 WHERE event.aggregate_type = 'backtest' AND event.event_type = 'BacktestRequested'
                 ON CONFLICT (backtest_id) DO NOTHING
                 RETURNING 1
@@ -102,7 +107,7 @@ impl RunQueue {
                     SELECT FROM run_queue WHERE lease_until IS NULL OR lease_until <= clock_timestamp()
                 ) AS has_waiting
             FROM look";
-        let client = self.database.get().await?;
+        let client = self.log.get().await?;
         let statement = client.prepare_cached(FOLLOW).await?;
         let row = client.query_opt(&statement, &[&follower, &LOOK_POSITIONS]).await?;
         let row = row.ok_or_else(|| DatabaseError::Corrupt(format!("no follower `{follower}`")))?;

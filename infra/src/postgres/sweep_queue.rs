@@ -12,6 +12,8 @@ use super::database::{Database, DatabaseError};
 #[derive(Clone)]
 pub struct SweepQueue {
     database: Database,
+    /// The log is followed by its positions, whatever the planner thinks of a log that grows.
+    log: Database,
 }
 
 /// A sweep that this executor may work on while it keeps the lease.
@@ -42,7 +44,7 @@ impl SweepQueue {
     /// The queue in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { log: database.for_log(), database }
     }
 
     /// Queues the sweeps that the log requested since the last look (repeats are ignored) and moves the checkpoint, in
@@ -69,7 +71,10 @@ impl SweepQueue {
             ), queued AS (
                 INSERT INTO sweep_queue (sweep_id, owner_id, position)
                 SELECT event.aggregate_id::uuid, (event.payload #>> '{request,owner_id}')::uuid, event.position
-                FROM look JOIN events AS event ON event.position > look.after AND event.position <= look.upto
+                FROM look CROSS JOIN LATERAL (
+                    SELECT position, aggregate_type, aggregate_id, event_type, payload FROM events
+                    WHERE position > look.after AND position <= look.upto ORDER BY position LIMIT $1
+                ) AS event
                 WHERE event.aggregate_type = 'sweep' AND event.event_type = 'SweepRequested'
                 ON CONFLICT (sweep_id) DO NOTHING
                 RETURNING 1
@@ -79,7 +84,7 @@ impl SweepQueue {
                     SELECT FROM sweep_queue WHERE lease_until IS NULL OR lease_until <= clock_timestamp()
                 ) AS has_waiting
             FROM look";
-        let client = self.database.get().await?;
+        let client = self.log.get().await?;
         let statement = client.prepare_cached(FOLLOW).await?;
         let row = client.query_opt(&statement, &[&LOOK_POSITIONS]).await?;
         let row = row.ok_or_else(|| DatabaseError::Corrupt("no follower `sweeps`".to_owned()))?;

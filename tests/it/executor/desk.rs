@@ -75,6 +75,10 @@ impl Desk {
         &self.database.url
     }
 
+    pub(crate) async fn superuser(&self) -> tokio_postgres::Client {
+        self.database.superuser().await
+    }
+
     pub(crate) fn database(&self) -> &Database {
         &self.database.database
     }

@@ -50,6 +50,35 @@ async fn a_full_user_gets_the_next_place_when_one_of_theirs_is_over() {
     assert_eq!(pick(&desk.queue).await.unwrap().backtest_id, runs[2]);
 }
 
+/// Pages that the server has looked at for statements on the queue's checkpoints.
+async fn pages(desk: &Desk) -> i64 {
+    let sql = "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint FROM pg_stat_statements \
+               WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+               AND query LIKE '%FROM run_queue_followers%' AND query NOT LIKE '%pg_stat_statements%'";
+    let superuser = desk.superuser().await;
+    superuser.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn following_looks_at_what_is_new_however_long_the_log_is() {
+    let desk = Desk::with_minutes(10).await;
+    let superuser = desk.superuser().await;
+    // Ended long ago, at 1 kB each.
+    let history = "CREATE EXTENSION pg_stat_statements;
+        INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+        SELECT 'backtest', gen_random_uuid(), 1, 'BacktestRequested', '1.0', json_build_object('request',
+            json_build_object('owner_id', gen_random_uuid()), 'filling', repeat(md5(n::text), 30)), '{}'
+        FROM generate_series(1, 3000) AS n";
+    superuser.batch_execute(history).await.unwrap();
+    desk.queue.follow("log").await.unwrap();
+    superuser.batch_execute("TRUNCATE run_queue").await.unwrap();
+    let before = pages(&desk).await;
+    let runs = requested(&desk, &[user()]).await;
+    assert_eq!(pick(&desk.queue).await.unwrap().backtest_id, runs[0]);
+    let looked = pages(&desk).await - before;
+    assert!((1..300).contains(&looked), "{looked} pages, of some 500 in the log");
+}
+
 #[tokio::test]
 async fn the_log_is_queued_once_however_often_it_is_followed() {
     let desk = Desk::with_minutes(10).await;
