@@ -34,7 +34,8 @@ const ROLE: &str = "SET ROLE backtrail_app; \
                     WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
 /// The log is read by its indexes, in their order. Left to itself, the planner sorts thousands of whole events on disk
 /// while the statistics lag behind a log that grows fast, and a plan kept from when the log was small scans all of it.
-const LOG_ROLE: &str = "SET ROLE backtrail_app; SET enable_seqscan = off; SET enable_bitmapscan = off; \
+/// What is refused counts as dear beyond measure, for which PostgreSQL would compile each such statement anew.
+const LOG_ROLE: &str = "SET ROLE backtrail_app; SET jit = off; SET enable_seqscan = off; SET enable_bitmapscan = off; \
                         SET enable_sort = off; SET plan_cache_mode = force_generic_plan";
 /// Of a process's connections, one in so many reads the log.
 const LOG_SHARE: usize = 4;
