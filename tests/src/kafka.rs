@@ -383,7 +383,7 @@ pub fn wait_until_consumed(options: &KafkaOptions, topic: &str) {
     let deadline = Instant::now() + PATIENCE;
     let second = Duration::from_secs(5);
     let mut places = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
+    for partition in 0..options.partitions {
         places.add_partition(topic, partition);
     }
     let is_consumed = || {

@@ -5,6 +5,7 @@ mod catalogue;
 mod consumer_group;
 mod dead_letters;
 mod foreign;
+mod rebalances;
 mod relay;
 mod takeover;
 mod too_large;
