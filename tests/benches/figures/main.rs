@@ -4,6 +4,7 @@
 
 mod command_latency;
 mod ledger_append;
+mod load;
 mod post_to_completed;
 mod projection;
 mod raw;
@@ -78,7 +79,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         &single_commands::NAMES,
         &command_latency::NAMES,
         &projection::NAMES,
+        &relay::NAMES,
         &post_to_completed::NAMES,
+        &load::NAMES,
     ]
     .concat();
     if !is_wanted(&names) {
@@ -102,6 +105,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&post_to_completed::NAMES) {
         print(&post_to_completed::measure(&cluster).await?, is_json)?;
+    }
+    if is_wanted(&load::NAMES) {
+        print(&load::measure(&cluster).await?, is_json)?;
     }
     Ok(())
 }
