@@ -86,7 +86,8 @@ fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
         (mantissa, scale)
     } else {
         let divisor = 10_i128.checked_pow(scale - SCALE)?;
-        let (quotient, rest) = (mantissa.div_euclid(divisor), mantissa.rem_euclid(divisor));
+        let quotient = mantissa.div_euclid(divisor);
+        let rest = mantissa - quotient * divisor;
         let half = divisor / 2;
         let up = rest > half || (rest == half && quotient & 1 == 1);
         (quotient + i128::from(up), SCALE)
@@ -96,11 +97,15 @@ fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
 
 /// The same in 64 bits, which hold nearly every amount.
 fn round_small(mantissa: i64, scale: u32) -> Decimal {
-    let divisor = 10_i64.pow(scale.saturating_sub(SCALE));
-    let (quotient, rest) = (mantissa.div_euclid(divisor), mantissa.rem_euclid(divisor));
+    if scale <= SCALE {
+        return shortest(mantissa, scale);
+    }
+    let divisor = 10_i64.pow(scale - SCALE);
+    let quotient = mantissa.div_euclid(divisor);
+    let rest = mantissa - quotient * divisor;
     let half = divisor / 2;
-    let up = divisor > 1 && (rest > half || (rest == half && quotient & 1 == 1));
-    shortest(quotient + i64::from(up), scale.min(SCALE))
+    let up = rest > half || (rest == half && quotient & 1 == 1);
+    shortest(quotient + i64::from(up), SCALE)
 }
 
 /// The same number without trailing zeros.
