@@ -72,6 +72,23 @@ want_kcat() {
     fi
 }
 
+# Another one: Python with confluent-kafka, in an environment of its own, unless PYTHON names an interpreter.
+want_confluent_kafka() {
+    local folder=.cache/confluent-kafka
+    [ -z "${PYTHON:-}" ] || return 0
+    if ! "$folder/bin/python" -c 'import confluent_kafka' 2>/dev/null; then
+        python3 -m venv --help >/dev/null 2>&1 || apt_install python3 python3-venv || true
+        say "installing Python's confluent-kafka in $folder …"
+        if ! { python3 -m venv "$folder" &&
+            "$folder/bin/pip" install --quiet --disable-pip-version-check confluent-kafka==2.16.1; }; then
+            say "confluent-kafka is missing: the test that reads the topics with it will be skipped."
+            return 0
+        fi
+    fi
+    PYTHON=$PWD/$folder/bin/python
+    export PYTHON
+}
+
 need_cargo
 need_compilers
 need_postgres
