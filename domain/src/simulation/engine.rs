@@ -20,6 +20,7 @@ use super::{
     Input, Observer, SimulationError, Step,
     costs::{Costs, Liquidity, overflow},
     exact,
+    metrics::LargestFall,
     outcome::Rejection,
     portfolio::{Execution, Portfolio},
     rule_set::RuleSet,
@@ -51,6 +52,8 @@ pub(crate) struct Engine<'a> {
     rejections: Vec<Rejection>,
     rejections_count: usize,
     liquidations_count: usize,
+    /// Followed while equity is marked, where nothing else of the curve is asked for.
+    fall: Option<LargestFall>,
     /// There is nothing left to trade with.
     is_ruined: bool,
     /// The first candle that has not been marked.
@@ -130,6 +133,7 @@ impl<'a> Engine<'a> {
             rejections: Vec::new(),
             rejections_count: 0,
             liquidations_count: 0,
+            fall: None,
             is_ruined: false,
             next: input.range_start,
             told: input.range_start,
@@ -314,9 +318,17 @@ impl<'a> Engine<'a> {
         while self.next < end {
             self.next = end.min(self.next + PROGRESS_CANDLES);
             self.equity.resize(self.next - self.input.range_start, cash);
+            self.follow_fall();
             self.progress()?;
         }
         Ok(())
+    }
+
+    /// While what was marked is still at hand.
+    fn follow_fall(&mut self) {
+        if let Some(fall) = &mut self.fall {
+            fall.follow(&self.equity);
+        }
     }
 
     /// Forgets the mark of the last candle, to make it anew.

@@ -26,6 +26,21 @@ pub fn equity_points(open_time: &[i64], equity: &[f64]) -> Vec<EquityPoint> {
     points
 }
 
+/// The UTC days of a range: the same for every run over it.
+#[derive(Debug)]
+pub(crate) struct Days {
+    /// Index of the last candle of each day that has candles.
+    pub(super) last_candles: Vec<usize>,
+    pub(super) has_weekends: bool,
+}
+
+impl Days {
+    pub(crate) fn of(open_time: &[i64]) -> Self {
+        let last_candles = days(open_time).map(|(_, candles)| candles.end - 1).collect();
+        Self { last_candles, has_weekends: trades_on_weekends(open_time) }
+    }
+}
+
 /// Each UTC day that has candles, as days since 1970-01-01, and the range of its candles.
 pub(super) fn days(open_time: &[i64]) -> impl Iterator<Item = (i64, Range<usize>)> {
     let mut start = 0;

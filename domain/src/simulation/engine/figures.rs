@@ -4,7 +4,8 @@ use super::Engine;
 use crate::simulation::{
     SimulationError, Trade,
     costs::overflow,
-    metrics::{self, calculate_key},
+    equity::Days,
+    metrics::{self, LargestFall, calculate_key},
     sweep::Figures,
 };
 
@@ -13,6 +14,8 @@ use crate::simulation::{
 pub(crate) struct Scratch {
     equity: Vec<f64>,
     trades: Vec<Trade>,
+    /// Of the range that all runs have in common.
+    days: Option<Days>,
 }
 
 impl Engine<'_> {
@@ -22,6 +25,7 @@ impl Engine<'_> {
         self.equity.clear();
         self.portfolio.trades = std::mem::take(&mut scratch.trades);
         self.portfolio.trades.clear();
+        self.fall = Some(LargestFall::from(self.portfolio.cash_real()));
         self
     }
 
@@ -36,6 +40,8 @@ impl Engine<'_> {
         let final_balance = self.final_balance()?;
         let funding = self.portfolio.funding();
         let trades = self.portfolio.trades;
+        let days = scratch.days.take().unwrap_or_else(|| Days::of(&candles.open_time[start..]));
+        let fall = self.fall.unwrap_or_default();
         let metrics = calculate_key(
             &metrics::Run {
                 open_time: &candles.open_time[start..],
@@ -50,6 +56,8 @@ impl Engine<'_> {
                 preset: self.input.settings.preset,
             },
             objective,
+            &days,
+            fall,
         );
         // Infinite equity falls infinitely deep, and a metric that is not finite is none.
         if metrics.max_drawdown.is_none() {
@@ -57,7 +65,7 @@ impl Engine<'_> {
         }
         let ambiguous = trades.iter().filter(|trade| trade.is_ambiguous).count();
         let figures = Figures::new(final_balance, trades.len(), ambiguous, metrics);
-        *scratch = Scratch { equity: self.equity, trades };
+        *scratch = Scratch { equity: self.equity, trades, days: Some(days) };
         Ok(figures)
     }
 }

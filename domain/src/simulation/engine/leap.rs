@@ -124,6 +124,7 @@ impl Engine<'_> {
                 return Ok(false);
             }
             self.next = marked;
+            self.follow_fall();
             if let Some((index, touch)) = touched {
                 self.leave_at_touch(held, index, touch)?;
                 return Ok(false);

@@ -51,37 +51,67 @@ pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
     metrics.drawdown_periods = drawdown.periods;
 }
 
-/// Only how deep the deepest are; the same numbers as [`measure`], without the periods.
-pub(super) fn measure_largest(run: &Run<'_>, metrics: &mut Metrics) {
-    /// So many candles are passed over at once where none of them is a new peak.
-    const CHUNK: usize = 64;
-    if run.open_time.is_empty() {
-        return;
+/// Only how deep the deepest are, candle by candle as equity is marked; the same numbers as [`measure`], without the
+/// periods.
+#[derive(Debug, Default)]
+pub(crate) struct LargestFall {
+    drawdown: Drawdown,
+    peak: f64,
+    lowest: f64,
+    /// Candles that were looked at.
+    seen: usize,
+}
+
+impl LargestFall {
+    /// From that balance, before the first candle.
+    pub(crate) fn from(initial_balance: f64) -> Self {
+        let (peak, lowest) = (initial_balance, initial_balance);
+        Self { peak, lowest, ..Self::default() }
     }
-    let mut drawdown = Drawdown::default();
-    let mut peak = real(run.initial_balance);
-    let mut lowest = peak;
-    for chunk in run.equity.chunks(CHUNK) {
-        let ends = |(low, high): (f64, f64), equity: &f64| {
-            (if *equity < low { *equity } else { low }, if *equity > high { *equity } else { high })
-        };
-        let (low, high) = chunk.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
-        if high < peak {
-            lowest = lowest.min(low);
-            continue;
+
+    /// Looks at the candles of `equity` that it has not seen, but for the last one, which may be marked anew.
+    pub(crate) fn follow(&mut self, equity: &[f64]) {
+        let end = equity.len().saturating_sub(1);
+        if self.seen < end {
+            self.add(&equity[self.seen..end]);
+            self.seen = end;
         }
-        for equity in chunk {
-            if *equity >= peak {
-                drawdown.deepen(peak, lowest);
-                (peak, lowest) = (*equity, *equity);
-            } else if *equity < lowest {
-                lowest = *equity;
+    }
+
+    fn add(&mut self, equity: &[f64]) {
+        /// So many candles are passed over at once where none of them is a new peak.
+        const CHUNK: usize = 64;
+        for chunk in equity.chunks(CHUNK) {
+            let ends = |(low, high): (f64, f64), equity: &f64| {
+                let low = if *equity < low { *equity } else { low };
+                (low, if *equity > high { *equity } else { high })
+            };
+            let (low, high) = chunk.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
+            if high < self.peak {
+                self.lowest = self.lowest.min(low);
+                continue;
+            }
+            for equity in chunk {
+                if *equity >= self.peak {
+                    self.drawdown.deepen(self.peak, self.lowest);
+                    (self.peak, self.lowest) = (*equity, *equity);
+                } else if *equity < self.lowest {
+                    self.lowest = *equity;
+                }
             }
         }
     }
-    drawdown.deepen(peak, lowest);
-    metrics.max_drawdown = Some(drawdown.max);
-    metrics.max_drawdown_percentage = Some(drawdown.percentage);
+
+    /// Looks at the rest and says how deep it went.
+    pub(super) fn tell(mut self, run: &Run<'_>, metrics: &mut Metrics) {
+        if run.open_time.is_empty() {
+            return;
+        }
+        self.add(&run.equity[self.seen.min(run.equity.len())..]);
+        self.drawdown.deepen(self.peak, self.lowest);
+        metrics.max_drawdown = Some(self.drawdown.max);
+        metrics.max_drawdown_percentage = Some(self.drawdown.percentage);
+    }
 }
 
 /// A period in the making.

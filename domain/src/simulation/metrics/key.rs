@@ -1,6 +1,7 @@
 //! The metrics that a row of a sweep has: all but those that need a pass of their own over every candle or day.
 
-use super::{Metrics, Run, benchmark, drawdown, returns, significance, tail, trades};
+use super::{Metrics, Run, benchmark, drawdown::LargestFall, returns, significance, tail, trades};
+use crate::simulation::equity::Days;
 
 /// Those that a row has only when it is ranked by one of the same family.
 const BENCHMARK: [&str; 2] = ["alpha", "beta"];
@@ -32,11 +33,17 @@ pub fn is_objective(name: &str) -> bool {
 }
 
 /// The same numbers as [`super::calculate`], to the last bit, without `alpha`, `beta`, `turnover`, the tail and
-/// the significance of the daily returns and the drawdown periods; of these, those of the family of `objective`.
+/// the significance of the daily returns and the drawdown periods; of these, those of the family of
+/// `objective`. `fall` has seen the equity up to some candle.
 #[must_use]
-pub fn calculate_key(run: &Run<'_>, objective: &str) -> Metrics {
+pub(crate) fn calculate_key(
+    run: &Run<'_>,
+    objective: &str,
+    days: &Days,
+    fall: LargestFall,
+) -> Metrics {
     let mut metrics = Metrics::default();
-    drawdown::measure_largest(run, &mut metrics);
+    fall.tell(run, &mut metrics);
     let notional = trades::measure(run, &mut metrics);
     if objective == TURNOVER {
         metrics.turnover = trades::turnover(run, notional);
@@ -45,7 +52,7 @@ pub fn calculate_key(run: &Run<'_>, objective: &str) -> Metrics {
     if BENCHMARK.contains(&objective) {
         benchmark::measure_beta(run, &mut metrics);
     }
-    let daily = returns::Daily::of(run);
+    let daily = returns::Daily::of(run, days);
     returns::measure(run, &daily, &mut metrics);
     if SIGNIFICANCE.contains(&objective) {
         significance::measure(&daily, &mut metrics);

@@ -12,8 +12,10 @@ mod trades;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use drawdown::LargestFall;
 pub use drawdown::{DRAWDOWN_PERIODS_MAX, Drawdown, DrawdownPeriod, calculate_drawdown};
-pub use key::{calculate_key, is_key, is_objective};
+pub(crate) use key::calculate_key;
+pub use key::{is_key, is_objective};
 pub use significance::luck_percentile;
 pub use summary::{PerformanceSummary, generate_performance_summary};
 
@@ -21,7 +23,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{exact, settings::Preset, trade::Trade};
+use super::{equity::Days, exact, settings::Preset, trade::Trade};
 use crate::market::Timeframe;
 
 macro_rules! metrics {
@@ -235,7 +237,7 @@ pub fn calculate(run: &Run<'_>) -> Metrics {
     metrics.turnover = trades::turnover(run, notional);
     benchmark::measure_hold(run, &mut metrics);
     benchmark::measure_beta(run, &mut metrics);
-    let daily = returns::Daily::of(run);
+    let daily = returns::Daily::of(run, &Days::of(run.open_time));
     returns::measure(run, &daily, &mut metrics);
     significance::measure(&daily, &mut metrics);
     tail::measure(&daily, &mut metrics);

@@ -1,7 +1,7 @@
 //! Return and risk of the daily equity: Sharpe, Sortino, volatility, annual return, CAGR, Calmar.
 
 use super::{Metrics, Run, count, ratio, real};
-use crate::simulation::equity::{days, trades_on_weekends};
+use crate::simulation::equity::Days;
 
 /// The last equity of each UTC day and its returns.
 pub(super) struct Daily {
@@ -18,11 +18,11 @@ pub(super) struct Daily {
 }
 
 impl Daily {
-    pub(super) fn of(run: &Run<'_>) -> Self {
+    pub(super) fn of(run: &Run<'_>, days: &Days) -> Self {
         let mut returns = Vec::new();
         let mut ends = None::<(f64, f64)>;
-        for (_, candles) in days(run.open_time) {
-            let equity = run.equity[candles.end - 1];
+        for last_candle in &days.last_candles {
+            let equity = run.equity[*last_candle];
             match &mut ends {
                 None => ends = Some((equity, equity)),
                 Some((_, last)) if *last > 0.0 => {
@@ -32,7 +32,7 @@ impl Daily {
                 Some(_) => {}
             }
         }
-        let periods_per_year = if trades_on_weekends(run.open_time) { 365.0 } else { 252.0 };
+        let periods_per_year = if days.has_weekends { 365.0 } else { 252.0 };
         let mean = returns.iter().sum::<f64>() / count(returns.len().max(1));
         let deviation = deviation(&returns, mean);
         Self { returns, mean, deviation, ends, periods_per_year }

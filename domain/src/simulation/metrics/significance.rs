@@ -1,7 +1,7 @@
 //! Whether the daily returns are more than chance: a t-test against zero, and luck by a block bootstrap.
 
 use super::{Metrics, Run, count, ratio, returns::Daily};
-use crate::simulation::random::SplitMix64;
+use crate::simulation::{equity::Days, random::SplitMix64};
 
 /// Histories that are drawn; fewer where that would be more than [`BLOCKS_MAX`] blocks.
 const RESAMPLES: usize = 1_000;
@@ -28,7 +28,7 @@ pub(super) fn measure(daily: &Daily, metrics: &mut Metrics) {
 /// for data snooping", Econometrica 68 (2000).
 #[must_use]
 pub fn luck_percentile(run: &Run<'_>, seed: u64) -> Option<f64> {
-    let daily = Daily::of(run);
+    let daily = Daily::of(run, &Days::of(run.open_time));
     let n = daily.returns.len();
     if n < RETURNS_MIN || daily.deviation.is_none() {
         return None;

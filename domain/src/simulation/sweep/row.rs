@@ -41,7 +41,7 @@ pub struct Figures {
     /// An open one included.
     pub trades_count: u32,
     pub ambiguous_trades_count: u32,
-    /// Without those that would need a pass of their own, see [`crate::simulation::metrics::calculate_key`].
+    /// Without those that would need a pass of their own, see [`crate::simulation::metrics::is_key`].
     pub metrics: Metrics,
 }
 
