@@ -288,17 +288,21 @@ pub(crate) fn word(value: &impl Serialize) -> String {
     json!(value).as_str().unwrap_or_default().to_owned()
 }
 
-/// How far the sweep is: 100 when completed, else what its executor last told.
+/// How far each sweep is, in the order of `rows`: 100 when completed, else what its executor last told.
 ///
 /// # Errors
 /// The database.
-pub(crate) async fn progress(api: &Context, row: &SweepRow) -> Result<u8, ApiError> {
-    Ok(match row.status {
+pub(crate) async fn progress(api: &Context, rows: &[SweepRow]) -> Result<Vec<u8>, ApiError> {
+    let running: Vec<_> =
+        rows.iter().filter(|row| row.status == Status::Running).map(|row| row.id).collect();
+    let known = match running.as_slice() {
+        [] => BTreeMap::new(),
+        running => api.sweep_queue.progress(running).await?,
+    };
+    let percent = |row: &SweepRow| match row.status {
         Status::Completed => 100,
-        Status::Running => {
-            let progress = api.sweep_queue.progress(&[row.id]).await?;
-            progress.get(&row.id).copied().unwrap_or(0).min(99)
-        }
+        Status::Running => known.get(&row.id).copied().unwrap_or(0).min(99),
         Status::Pending | Status::Failed | Status::Cancelled => 0,
-    })
+    };
+    Ok(rows.iter().map(percent).collect())
 }

@@ -102,7 +102,8 @@ async fn show<const STATUS: u16>(
     api: &Context,
     row: SweepRow,
 ) -> Result<Item<SweepResource, STATUS>, ApiError> {
-    let percent = progress(api, &row).await?;
+    let percent = progress(api, std::slice::from_ref(&row)).await?;
+    let percent = percent.first().copied().unwrap_or(0);
     let etag = if row.status.is_final() {
         row.sequence.to_string()
     } else {
@@ -171,11 +172,9 @@ impl Sweeps {
         };
         let request = query.paging.request();
         let page = caller.api.reads.list_sweeps(&filter, query.descending, &request).await?;
-        let mut shown = Vec::with_capacity(page.rows.len());
-        for row in page.rows {
-            let percent = progress(&caller.api, &row).await?;
-            shown.push(SweepResource::new(row, percent));
-        }
+        let percents = progress(&caller.api, &page.rows).await?;
+        let rows = page.rows.into_iter().zip(percents);
+        let shown = rows.map(|(row, percent)| SweepResource::new(row, percent)).collect();
         Ok(List::new(&query.paging, shown, page.total, page.next_cursor))
     }
 
