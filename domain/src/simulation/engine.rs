@@ -60,6 +60,8 @@ pub(crate) struct Engine<'a> {
     next: usize,
     /// Where progress was last told.
     told: usize,
+    /// Up to where the prices of coming fills were looked at.
+    looked_ahead: usize,
 }
 
 /// What comes first where one candle touches both and no finer one tells.
@@ -137,6 +139,7 @@ impl<'a> Engine<'a> {
             is_ruined: false,
             next: input.range_start,
             told: input.range_start,
+            looked_ahead: input.range_start,
         })
     }
 

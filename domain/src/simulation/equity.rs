@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::outcome::EquityPoint;
+use super::{
+    indicators::{larger, smaller},
+    outcome::EquityPoint,
+};
 
 /// Beyond as many days the curve is thinned.
 pub const EQUITY_POINTS_MAX: usize = 4_096;
@@ -68,6 +71,21 @@ pub(super) fn trades_on_weekends(open_time: &[i64]) -> bool {
     let weekend_count: usize = weekends.map(|(_, candles)| candles.len()).sum();
     // weekend_count ÷ candles > 1.2 ÷ 7, in whole numbers.
     weekend_count * 35 > open_time.len() * 6
+}
+
+/// The lowest and the highest of some equities.
+pub(super) fn ends(values: &[f64]) -> (f64, f64) {
+    (best(values, f64::INFINITY, smaller), best(values, f64::NEG_INFINITY, larger))
+}
+
+/// The best of `worst` and the values, several side by side.
+pub(super) fn best(values: &[f64], worst: f64, better: impl Fn(f64, f64) -> f64) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut lanes = [worst; 8];
+    for chunk in chunks {
+        lanes = std::array::from_fn(|lane| better(chunk[lane], lanes[lane]));
+    }
+    lanes.iter().chain(rest).fold(worst, |best, value| better(*value, best))
 }
 
 #[cfg(test)]

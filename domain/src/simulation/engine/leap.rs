@@ -7,9 +7,11 @@ use rust_decimal::Decimal;
 
 use super::{Deal, Engine, PROGRESS_CANDLES, Reason, Tie, levels};
 use crate::simulation::{
-    SimulationError,
+    Candles, SimulationError,
     costs::{Liquidity, overflow},
+    equity::best,
     exact,
+    indicators::smaller,
     settings::Finalize,
     trade::Direction,
 };
@@ -67,7 +69,7 @@ impl Engine<'_> {
             self.mark_cash(len)?;
             return Ok((None, None));
         };
-        self.look_ahead(signal + 1);
+        self.look_ahead();
         self.mark_cash(signal + 1)?;
         let entry = Entry { signal, direction };
         if self.next == len {
@@ -83,9 +85,6 @@ impl Engine<'_> {
     ) -> Result<(Option<Held>, Option<Entry>), SimulationError> {
         let len = self.input.candles.len();
         let exit = self.rules.next_exit(held.direction, self.next);
-        if let Some(signal) = exit {
-            self.look_ahead(signal + 1);
-        }
         if !self.hold(&held, exit.map_or(len, |signal| signal + 1))? {
             return Ok((None, None));
         }
@@ -102,10 +101,27 @@ impl Engine<'_> {
         }
     }
 
-    /// Reads what the fill on candle `index` will ask for: the memory answers while the candles before it are walked.
-    fn look_ahead(&self, index: usize) {
-        let candles = self.input.candles;
-        let asked = (candles.open.get(index).copied(), candles.open_time.get(index).copied());
+    /// Reads what the next fills will ask for if rules alone end positions: the memory answers to all of them at once,
+    /// while each would be waited for if it were read when its turn comes.
+    fn look_ahead(&mut self) {
+        /// Their prices still lie near when they are filled.
+        const ROUND_TRIPS: usize = 16;
+        if self.next < self.looked_ahead {
+            return;
+        }
+        let Candles { open, open_time, .. } = self.input.candles;
+        let mut asked = 0;
+        for _ in 0..ROUND_TRIPS {
+            let entry = self.rules.next_entry(self.looked_ahead.max(self.next));
+            let Some((entry, direction)) = entry else { break };
+            let exit = self.rules.next_exit(direction, entry + 1).unwrap_or(open.len());
+            for index in [entry + 1, exit + 1] {
+                if let (Some(open), Some(time)) = (open.get(index), open_time.get(index)) {
+                    asked ^= open.to_bits() ^ time.cast_unsigned();
+                }
+            }
+            self.looked_ahead = exit + 1;
+        }
         std::hint::black_box(asked);
     }
 
@@ -118,7 +134,10 @@ impl Engine<'_> {
             let from = self.equity.len();
             let closes = &self.input.candles.close[chunk.start..marked];
             self.equity.extend(closes.iter().map(|close| held.equity(*close)));
-            if let Some(offset) = self.equity[from..].iter().position(|equity| *equity <= 0.0) {
+            let new = &self.equity[from..];
+            if best(new, f64::INFINITY, smaller) <= 0.0
+                && let Some(offset) = new.iter().position(|equity| *equity <= 0.0)
+            {
                 self.equity.truncate(from + offset);
                 self.liquidate(held, chunk.start + offset)?;
                 return Ok(false);

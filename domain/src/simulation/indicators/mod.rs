@@ -48,7 +48,7 @@ mod wma;
 mod tests;
 
 pub use calculate::{Output, calculate};
-pub(super) use rolling::sum;
+pub(super) use rolling::{larger, smaller, sum};
 
 use super::{candles::Candles, rules::Source};
 

@@ -77,12 +77,12 @@ pub(super) fn best(values: &[f64], period: usize, better: impl Fn(f64, f64) -> f
 }
 
 /// The larger of two finite values.
-pub(super) fn larger(left: f64, right: f64) -> f64 {
+pub(in crate::simulation) fn larger(left: f64, right: f64) -> f64 {
     if left > right { left } else { right }
 }
 
 /// The smaller of two finite values.
-pub(super) fn smaller(left: f64, right: f64) -> f64 {
+pub(in crate::simulation) fn smaller(left: f64, right: f64) -> f64 {
     if left < right { left } else { right }
 }
 

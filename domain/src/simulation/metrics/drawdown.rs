@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Metrics, Run, real};
-use crate::simulation::outcome::EquityPoint;
+use crate::simulation::{equity::ends, outcome::EquityPoint};
 
 /// How many drawdown periods are kept: the deepest, earlier before later.
 pub const DRAWDOWN_PERIODS_MAX: usize = 100;
@@ -82,11 +82,7 @@ impl LargestFall {
         /// So many candles are passed over at once where none of them is a new peak.
         const CHUNK: usize = 64;
         for chunk in equity.chunks(CHUNK) {
-            let ends = |(low, high): (f64, f64), equity: &f64| {
-                let low = if *equity < low { *equity } else { low };
-                (low, if *equity > high { *equity } else { high })
-            };
-            let (low, high) = chunk.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
+            let (low, high) = ends(chunk);
             if high < self.peak {
                 self.lowest = self.lowest.min(low);
                 continue;
