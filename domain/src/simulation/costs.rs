@@ -23,6 +23,8 @@ pub(crate) struct Costs {
     maker_commission: Decimal,
     /// Quote money a fill.
     pub(crate) commission_fixed: Decimal,
+    /// 1 + commission × leverage, of a taker and of a maker.
+    levered: [Decimal; 2],
 }
 
 /// Whether a fill takes what others offer (market and stop orders) or was itself on offer (limits and targets).
@@ -43,13 +45,21 @@ impl Costs {
             Preset::BacktestingPy => slippage,
         };
         let maker = settings.commission_maker.unwrap_or(settings.commission);
+        let (commission, maker_commission) =
+            (written(settings.commission.get())?, written(maker.get())?);
+        let leverage = written(settings.leverage.get())?;
+        let levered = |rate: Decimal| {
+            let rate = rate.checked_mul(leverage).and_then(|rate| rate.checked_add(Decimal::ONE));
+            rate.ok_or_else(|| overflow("a cost"))
+        };
         Ok(Self {
             entry_rate: (slippage + spread) / 1e4,
             exit_rate: exit_bps / 1e4,
             range_rate: settings.slippage_range_percentage.get() / 100.0,
-            commission: written(settings.commission.get())?,
-            maker_commission: written(maker.get())?,
+            commission,
+            maker_commission,
             commission_fixed: written(settings.commission_fixed.get())?,
+            levered: [levered(commission)?, levered(maker_commission)?],
         })
     }
 
@@ -82,6 +92,14 @@ impl Costs {
         match liquidity {
             Liquidity::Taker => self.commission,
             Liquidity::Maker => self.maker_commission,
+        }
+    }
+
+    /// What a unit of quote money in a position costs of the budget, times leverage: its margin and its fee.
+    pub(crate) fn levered(&self, liquidity: Liquidity) -> Decimal {
+        match liquidity {
+            Liquidity::Taker => self.levered[0],
+            Liquidity::Maker => self.levered[1],
         }
     }
 

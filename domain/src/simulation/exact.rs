@@ -50,24 +50,64 @@ pub(crate) fn to_f64(decimal: Decimal) -> f64 {
         1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
         1e17, 1e18, 1e19, 1e20, 1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28,
     ];
-    let mantissa = decimal.mantissa();
-    // The same number by a faster way, where it fits.
-    let mantissa = i64::try_from(mantissa).map_or_else(|_| mantissa as f64, |small| small as f64);
+    let mantissa = match small(decimal) {
+        Some((mantissa, _)) => mantissa as f64,
+        None => decimal.mantissa() as f64,
+    };
     mantissa / POWERS[decimal.scale() as usize]
 }
 
 /// `a × b`, rounded; none on overflow.
 pub(crate) fn multiply(a: Decimal, b: Decimal) -> Option<Decimal> {
+    if let (Some((a, a_scale)), Some((b, b_scale))) = (small(a), small(b))
+        && let Some(product) = a.checked_mul(b)
+        && a_scale + b_scale <= SMALL_SCALE_MAX
+    {
+        return Some(round_small(product, a_scale + b_scale));
+    }
     round(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())
 }
 
 /// `a × b + c`, rounded once; none on overflow.
 pub(crate) fn multiply_add(a: Decimal, b: Decimal, c: Decimal) -> Option<Decimal> {
+    if c.is_zero() {
+        return multiply(a, b);
+    }
     let product = a.mantissa().checked_mul(b.mantissa())?;
     let product_scale = a.scale() + b.scale();
     let scale = product_scale.max(c.scale());
     let lift = |mantissa: i128, from: u32| mantissa.checked_mul(10_i128.checked_pow(scale - from)?);
     round(lift(product, product_scale)?.checked_add(lift(c.mantissa(), c.scale())?)?, scale)
+}
+
+/// `a + b` of two amounts; none on overflow.
+pub(crate) fn add(a: Decimal, b: Decimal) -> Option<Decimal> {
+    if let Some(sum) = add_small(a, b) {
+        return Some(sum);
+    }
+    a.checked_add(b).map(normalized)
+}
+
+fn add_small(a: Decimal, b: Decimal) -> Option<Decimal> {
+    let ((a, a_scale), (b, b_scale)) = (small(a)?, small(b)?);
+    let scale = a_scale.max(b_scale);
+    let lift = |mantissa: i64, from: u32| mantissa.checked_mul(power(scale - from)?);
+    Some(shortest(lift(a, a_scale)?.checked_add(lift(b, b_scale)?)?, scale))
+}
+
+/// `dividend ÷ divisor`, neither below 0 and the divisor above it, cut to `scale` decimals; none on overflow.
+pub(crate) fn divide_down(dividend: Decimal, divisor: Decimal, scale: u32) -> Option<Decimal> {
+    if let Some(quotient) = divide_down_small(dividend, divisor, scale) {
+        return Some(quotient);
+    }
+    Some(normalized(dividend.checked_div(divisor)?.trunc_with_scale(scale)))
+}
+
+/// The same in 64 bits: the quotient's 28 digits are never rounded up to a whole one, so that it is their cut, too.
+fn divide_down_small(dividend: Decimal, divisor: Decimal, scale: u32) -> Option<Decimal> {
+    let ((dividend, from), (divisor, by)) = (small(dividend)?, small(divisor)?);
+    let lifted = dividend.checked_mul(power((scale + by).checked_sub(from)?)?)?;
+    (scale <= SCALE && dividend >= 0 && divisor > 0).then(|| shortest(lifted / divisor, scale))
 }
 
 /// `amount × part ÷ whole`, rounded; none on overflow. `whole` is not 0.
@@ -76,9 +116,36 @@ pub(crate) fn share(amount: Decimal, part: Decimal, whole: Decimal) -> Option<De
     Some(share.round_dp(SCALE).normalize())
 }
 
+/// Scales up to which 64 bits hold the power of ten that rounds to 8 decimals.
+const SMALL_SCALE_MAX: u32 = SCALE + 18;
+
+/// Mantissa and scale where 64 bits hold the mantissa, which they do of nearly every amount.
+fn small(decimal: Decimal) -> Option<(i64, u32)> {
+    let parts = decimal.unpack();
+    if parts.hi != 0 {
+        return None;
+    }
+    let magnitude = i64::try_from(u64::from(parts.mid) << 32 | u64::from(parts.lo)).ok()?;
+    Some((if parts.negative { -magnitude } else { magnitude }, parts.scale))
+}
+
+/// 10 to that power; none where 64 bits do not hold it.
+fn power(exponent: u32) -> Option<i64> {
+    const POWERS: [i64; 19] = {
+        let mut powers = [1; 19];
+        let mut exponent = 1;
+        while exponent < 19 {
+            powers[exponent] = powers[exponent - 1] * 10;
+            exponent += 1;
+        }
+        powers
+    };
+    POWERS.get(exponent as usize).copied()
+}
+
 fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
     if let Ok(small) = i64::try_from(mantissa)
-        && scale <= SCALE + 18
+        && scale <= SMALL_SCALE_MAX
     {
         return Some(round_small(small, scale));
     }
@@ -95,7 +162,7 @@ fn round(mantissa: i128, scale: u32) -> Option<Decimal> {
     Decimal::try_from_i128_with_scale(mantissa, scale).ok().map(|decimal| decimal.normalize())
 }
 
-/// The same in 64 bits, which hold nearly every amount.
+/// The same in 64 bits.
 fn round_small(mantissa: i64, scale: u32) -> Decimal {
     if scale <= SCALE {
         return shortest(mantissa, scale);
@@ -110,9 +177,9 @@ fn round_small(mantissa: i64, scale: u32) -> Decimal {
 
 /// The same number without trailing zeros.
 pub(crate) fn normalized(decimal: Decimal) -> Decimal {
-    match i64::try_from(decimal.mantissa()) {
-        Ok(small) => shortest(small, decimal.scale()),
-        Err(_) => decimal.normalize(),
+    match small(decimal) {
+        Some((mantissa, scale)) => shortest(mantissa, scale),
+        None => decimal.normalize(),
     }
 }
 
@@ -186,6 +253,20 @@ mod tests {
             if a.mantissa().unsigned_abs() < 1 << 53 {
                 proptest::prop_assert_eq!(to_f64(a).to_bits(), (text + 0.0).to_bits());
             }
+        }
+    }
+
+    proptest::proptest! {
+        /// Budgets around a whole number of lots, where a quotient's last digit could be rounded up to the next one.
+        #[test]
+        fn sums_and_cut_quotients_are_those_of_the_decimal_type(
+            lots in 0_i64..1 << 20, price in 1_i64..1 << 40, change in -2_i64..3, c in 0_u32..9, d in 0_u32..9,
+        ) {
+            let (budget, unit) = (Decimal::new((lots * price + change).max(0), c), Decimal::new(price, d));
+            let quotient = budget.checked_div(unit).map(|quotient| normalized(quotient.trunc_with_scale(SCALE)));
+            proptest::prop_assert_eq!(divide_down(budget, unit, SCALE).map(|found| found.serialize()), quotient.map(|one| one.serialize()));
+            let difference = budget.checked_sub(unit).map(|sum| sum.normalize().serialize());
+            proptest::prop_assert_eq!(add(budget, -unit).map(|found| found.serialize()), difference);
         }
     }
 

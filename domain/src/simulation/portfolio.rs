@@ -107,10 +107,10 @@ impl Portfolio {
         let side = position.direction.exit_side();
         let (mut fill, change) = self.fill(execution, side, position.quantity, costs)?;
         self.settle(position.funding, &mut fill)?;
-        let pnl = position.entry_change.checked_add(change).ok_or_else(|| overflow("a pnl"))?;
+        let pnl = exact::add(position.entry_change, change).ok_or_else(|| overflow("a pnl"))?;
         let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
         trade.exit = Some(fill);
-        trade.pnl = Some(exact::normalized(pnl));
+        trade.pnl = Some(pnl);
         trade.funding = position.funding;
         trade.is_ambiguous |= is_ambiguous;
         Ok(Some(trade))
@@ -144,7 +144,7 @@ impl Portfolio {
         };
         let (mut fill, change) = self.fill(execution, direction.exit_side(), quantity, costs)?;
         self.settle(funding, &mut fill)?;
-        let pnl = entry_change.checked_add(change).ok_or_else(|| overflow("a pnl"))?;
+        let pnl = exact::add(entry_change, change).ok_or_else(|| overflow("a pnl"))?;
         let part_number = self.next_number()?;
         let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
         let fee = share(trade.entry.fee)?;
@@ -153,7 +153,7 @@ impl Portfolio {
         trade.entry.fee = (trade.entry.fee - fee).normalize();
         self.trades.push(Trade {
             exit: Some(fill),
-            pnl: Some(exact::normalized(pnl)),
+            pnl: Some(pnl),
             part_of: Some(number),
             funding,
             is_ambiguous,
@@ -200,8 +200,7 @@ impl Portfolio {
             return Ok(self.cash);
         }
         let (worth, _) = self.worth(close)?;
-        let balance = self.cash.checked_add(worth);
-        balance.map(exact::normalized).ok_or_else(|| overflow("the balance"))
+        exact::add(self.cash, worth).ok_or_else(|| overflow("the balance"))
     }
 
     /// All funding so far, settled or not: received above 0, paid below.
@@ -257,9 +256,8 @@ impl Portfolio {
     /// Pays what a position accrued, and what is missing when nothing is held any more.
     fn settle(&mut self, funding: Decimal, fill: &mut Fill) -> Result<(), SimulationError> {
         if !funding.is_zero() {
-            let cash = self.cash.checked_add(funding).ok_or_else(|| overflow("cash"))?;
             self.settled_funding += funding;
-            self.cash = exact::normalized(cash);
+            self.cash = exact::add(self.cash, funding).ok_or_else(|| overflow("cash"))?;
         }
         if self.open.is_empty() && self.cash.is_sign_negative() && !self.cash.is_zero() {
             self.shortfall -= self.cash;
@@ -282,12 +280,11 @@ impl Portfolio {
             exact::multiply(price, quantity).ok_or_else(|| overflow("a fill's notional"))?;
         let fee = costs.fee(notional, liquidity)?;
         let change = match side {
-            Side::Buy => (-notional).checked_sub(fee),
-            Side::Sell => notional.checked_sub(fee),
+            Side::Buy => exact::add(-notional, -fee),
+            Side::Sell => exact::add(notional, -fee),
         };
         let change = change.ok_or_else(|| overflow("a fill"))?;
-        let cash = self.cash.checked_add(change).ok_or_else(|| overflow("cash"))?;
-        self.cash = exact::normalized(cash);
+        self.cash = exact::add(self.cash, change).ok_or_else(|| overflow("cash"))?;
         self.refresh();
         Ok((Fill { time, side, price, quantity, fee, cash_after: self.cash, reason }, change))
     }

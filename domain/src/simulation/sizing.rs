@@ -55,8 +55,9 @@ impl Offer {
         sizing: Sizing,
         costs: &Costs,
     ) -> Result<Decimal, SimulationError> {
-        let wanted = self.wanted(sizing, costs).ok_or_else(|| overflow("a quantity"))?;
-        self.floor(wanted).ok_or_else(|| overflow("a quantity"))
+        let wanted = self.wanted(sizing, costs);
+        let lots = wanted.and_then(|(budget, unit_cost)| self.lots(budget, unit_cost));
+        lots.ok_or_else(|| overflow("a quantity"))
     }
 
     /// That quantity, or why it cannot be paid for.
@@ -69,41 +70,44 @@ impl Offer {
         Ok(self.checked(quantity, cost))
     }
 
-    fn wanted(&self, sizing: Sizing, costs: &Costs) -> Option<Decimal> {
+    /// What there is to spend, and what a unit costs of that.
+    fn wanted(&self, sizing: Sizing, costs: &Costs) -> Option<(Decimal, Decimal)> {
         let Funds { equity, free } = self.funds;
         let budget = match sizing {
             Sizing::AllIn => free,
             Sizing::PercentOfEquity(fraction) => equity.checked_mul(exact::decimal(fraction)?)?,
             Sizing::FixedAmount(amount) => exact::decimal(amount)?,
-            Sizing::FixedQuantity(quantity) => return exact::decimal(quantity),
+            Sizing::FixedQuantity(quantity) => {
+                return Some((exact::decimal(quantity)?, Decimal::ONE));
+            }
             Sizing::RiskPercentage(fraction) => {
                 let stop = exact::round_f64(self.stop_loss?)?;
                 let risked = equity.checked_mul(exact::decimal(fraction)?)?;
                 let distance = (self.booked_price - stop).abs();
                 // A distance that rounds to nothing asks for more than there is of anything.
-                return if distance.is_zero() { None } else { risked.checked_div(distance) };
+                return (!distance.is_zero()).then_some((risked, distance));
             }
         };
         // Margin and fee come out of the budget: q p / L + q p c + f.
-        let levered = costs.rate(self.liquidity).checked_mul(self.leverage)?;
-        let unit_cost = self.booked_price.checked_mul(Decimal::ONE + levered)?;
-        let budget = budget.checked_sub(costs.commission_fixed)?;
+        let unit_cost = self.booked_price.checked_mul(costs.levered(self.liquidity))?;
+        let budget = exact::add(budget, -costs.commission_fixed)?;
         let budget = if self.is_levered() { budget.checked_mul(self.leverage)? } else { budget };
-        budget.checked_div(unit_cost)
+        Some((budget, unit_cost))
     }
 
     fn is_levered(&self) -> bool {
         self.leverage != Decimal::ONE
     }
 
-    fn floor(&self, quantity: Decimal) -> Option<Decimal> {
+    /// What `budget` buys at `unit_cost`, in whole lots.
+    fn lots(&self, budget: Decimal, unit_cost: Decimal) -> Option<Decimal> {
+        let budget = budget.max(Decimal::ZERO);
         if self.lot.mantissa() == 1 {
             // Whole lots are whole units of a decimal place.
-            let cut = quantity.max(Decimal::ZERO).trunc_with_scale(self.lot.scale());
-            return Some(exact::normalized(cut));
+            return exact::divide_down(budget, unit_cost, self.lot.scale());
         }
-        let lots = quantity.checked_div(self.lot)?.floor();
-        lots.max(Decimal::ZERO).checked_mul(self.lot).map(exact::normalized)
+        let lots = budget.checked_div(unit_cost)?.checked_div(self.lot)?.floor();
+        lots.checked_mul(self.lot).map(exact::normalized)
     }
 
     /// Margin and fee.
@@ -113,7 +117,7 @@ impl Offer {
         let fee = costs.fee(notional, self.liquidity)?;
         let margin =
             if self.is_levered() { notional.checked_div(self.leverage) } else { Some(notional) };
-        let cost = margin.and_then(|margin| margin.checked_add(fee));
+        let cost = margin.and_then(|margin| exact::add(margin, fee));
         cost.ok_or_else(|| overflow("a fill's cost"))
     }
 
