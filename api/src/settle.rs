@@ -1,9 +1,16 @@
 //! Read your writes: after a command, waits for the read models that it touches, and says so in headers.
 
-use commands::Accepted;
-use poem::http::HeaderName;
+use std::time::Duration;
 
-use crate::{answer::WithHeaders, request::Caller};
+use commands::Accepted;
+use domain::job::JobAggregate;
+use poem::http::HeaderName;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{answer::WithHeaders, error::ApiError, request::Caller};
+
+/// How long a wait for the end of a job goes without a look: wake-ups are hints.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How a command stands with the read models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +38,32 @@ impl Caller {
             waited.is_err()
         };
         Settled { position, is_replayed, is_pending }
+    }
+
+    /// Whether the job of that id has ended within the time that the caller wants to wait, and these read models know it.
+    pub(crate) async fn sees_end_of<A: JobAggregate>(
+        &self,
+        id: &str,
+        read_models: &[&'static str],
+    ) -> Result<bool, ApiError> {
+        let Some(wait) = self.headers.wait else { return Ok(false) };
+        let deadline = Instant::now() + wait;
+        let mut wakeups = self.api.store.wakeups();
+        loop {
+            wakeups.mark_unchanged();
+            let loaded = self.api.store.load::<A>(id).await?;
+            if loaded.aggregate.job().is_none_or(|job| job.status.is_final()) {
+                let bound = self.api.options.write_wait;
+                let waited = self.api.reads.wait_for(read_models, loaded.position, bound).await;
+                return Ok(waited.is_ok());
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(false);
+            }
+            // Either outcome means another look.
+            let _ = timeout_at(deadline.min(now + LOOK_INTERVAL), wakeups.changed()).await;
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, Utc};
 use domain::{
     access::{self, Access, Actor, Ownership},
-    backtest::{Backtest, BacktestCommand, LiveBacktest, Origin, Request, Status},
+    backtest::{Backtest, BacktestCommand, LiveBacktest, Origin, Request},
     ids::BacktestId,
+    job::Status,
     market::Timeframe,
     number::Number,
     simulation::Settings,

@@ -1,8 +1,8 @@
 //! Why a command was not done.
 
 use domain::{
-    access::Forbidden, backtest::BacktestError, fields::FieldError, ledger::LedgerError,
-    strategy::StrategyError, sweep::SweepError,
+    access::Forbidden, fields::FieldError, job::JobError, ledger::LedgerError,
+    strategy::StrategyError,
 };
 use infra::postgres::DatabaseError;
 
@@ -53,28 +53,14 @@ impl From<StrategyError> for CommandError {
     }
 }
 
-impl From<BacktestError> for CommandError {
-    fn from(error: BacktestError) -> Self {
+impl From<JobError> for CommandError {
+    fn from(error: JobError) -> Self {
         let message = error.to_string();
         match error {
-            BacktestError::AlreadyExists => Self::Conflict("backtest"),
-            BacktestError::NotFound => Self::NotFound("backtest"),
-            BacktestError::NotCancellable(_) => Self::Rejected { code: "not_cancellable", message },
-            BacktestError::NotRunnable(_) | BacktestError::OtherDataset { .. } => {
-                Self::Internal(message)
-            }
-        }
-    }
-}
-
-impl From<SweepError> for CommandError {
-    fn from(error: SweepError) -> Self {
-        let message = error.to_string();
-        match error {
-            SweepError::AlreadyExists => Self::Conflict("sweep"),
-            SweepError::NotFound => Self::NotFound("sweep"),
-            SweepError::NotCancellable(_) => Self::Rejected { code: "not_cancellable", message },
-            SweepError::NotRunnable(_) | SweepError::OtherDataset { .. } => Self::Internal(message),
+            JobError::AlreadyExists(noun) => Self::Conflict(noun),
+            JobError::NotFound(noun) => Self::NotFound(noun),
+            JobError::NotCancellable { .. } => Self::Rejected { code: "not_cancellable", message },
+            JobError::NotRunnable(..) | JobError::OtherDataset { .. } => Self::Internal(message),
         }
     }
 }

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use domain::{
     access::{self, Access, Actor, Ownership},
-    backtest::{Origin, Request, Status, SweepRow},
+    backtest::{Origin, Request, SweepRow},
     fields::FieldError,
     ids::{BacktestId, SweepId},
+    job::Status,
     market::Symbol,
     simulation::{
         Settings,

@@ -6,6 +6,7 @@ pub mod catalogue;
 pub mod event;
 pub mod fields;
 pub mod ids;
+pub mod job;
 pub mod ledger;
 pub mod market;
 pub mod number;

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    backtest::{Dataset, Origin, Status},
+    backtest::{Dataset, Origin},
     ids::{BacktestId, StrategyId, UserId},
+    job::Status,
     market::{Symbol, Timeframe},
     number::Number,
     simulation::{Settings, Warning, metrics::Metrics},

@@ -4,8 +4,9 @@ mod fold;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    backtest::{Dataset, Status},
+    backtest::Dataset,
     ids::{StrategyId, SweepId, UserId},
+    job::Status,
     market::{Symbol, Timeframe},
     simulation::{
         Settings,

@@ -5,7 +5,7 @@ use async_graphql::{
     connection::{Connection, Edge},
     dataloader::DataLoader,
 };
-use domain::{backtest::Status as DomainStatus, ids::StrategyId, market::Symbol};
+use domain::{ids::StrategyId, job::Status as DomainStatus, market::Symbol};
 use projections::{
     backtests::{BacktestFilter as RowFilter, BacktestRow, BacktestSort},
     page::PageRequest,

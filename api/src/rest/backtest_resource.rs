@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    backtest::{Dataset, Status},
+    backtest::Dataset,
     ids::BacktestId,
+    job::Status,
     simulation::metrics::{Metrics, generate_performance_summary},
 };
 use poem_openapi::Object;

@@ -1,7 +1,5 @@
 //! `/backtests`: asking for runs, watching and ending them.
 
-use std::time::Duration;
-
 use commands::CommandError;
 use domain::{
     access::{self, Access, Ownership},
@@ -13,7 +11,6 @@ use domain::{
 use poem::http::{StatusCode, header};
 use poem_openapi::{OpenApi, param::Path};
 use projections::backtests::{self, BacktestFilter, BacktestRow};
-use tokio::time::{Instant, timeout_at};
 
 use super::{
     Chapter,
@@ -21,7 +18,7 @@ use super::{
     backtest_query::{BacktestQuery, Include},
     backtest_resource::{BacktestResource, progress},
     metrics::MetricsResource,
-    strategies::{self, Found},
+    strategies,
     strategy_body::StrategyResource,
 };
 use crate::{
@@ -35,8 +32,6 @@ use crate::{
 };
 
 pub(crate) const TOUCHED: [&str; 1] = [backtests::NAME];
-/// How long a wait for the end of a run goes without a look: wake-ups are hints.
-pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Asking for runs, watching and ending them.
 pub(crate) struct Backtests;
@@ -185,36 +180,13 @@ pub(crate) async fn after_command(
     })
 }
 
-/// Waits until the run has ended and the read model knows it.
-async fn wait_for_end(api: &Context, id: BacktestId, wait: Duration) -> Result<bool, ApiError> {
-    let deadline = Instant::now() + wait;
-    let mut wakeups = api.store.wakeups();
-    loop {
-        wakeups.mark_unchanged();
-        let loaded = api.store.load::<Backtest>(&id.to_string()).await?;
-        if loaded.aggregate.live.as_ref().is_none_or(|live| live.status.is_final()) {
-            let bound = api.options.write_wait;
-            return Ok(api.reads.wait_for(&TOUCHED, loaded.position, bound).await.is_ok());
-        }
-        let now = Instant::now();
-        if now >= deadline {
-            return Ok(false);
-        }
-        // Either outcome means another look.
-        let _ = timeout_at(deadline.min(now + LOOK_INTERVAL), wakeups.changed()).await;
-    }
-}
-
 /// The answer to a request of a run: 202; 201 if it ended while the caller wanted to wait.
 pub(crate) async fn requested(
     caller: &Caller,
     id: BacktestId,
     settled: Settled,
 ) -> Result<Item<BacktestResource, 202>, ApiError> {
-    let has_ended = match caller.headers.wait {
-        Some(wait) => wait_for_end(&caller.api, id, wait).await?,
-        None => false,
-    };
+    let has_ended = caller.sees_end_of::<Backtest>(&id.to_string(), &TOUCHED).await?;
     let row = after_command(&caller.api, id, settled).await?;
     let etag = etag(&caller.api, &row).await?;
     let location = format!("{}/backtests/{id}", caller.headers.prefix());
@@ -239,13 +211,7 @@ async fn filter(caller: &Caller, query: &BacktestQuery) -> Result<BacktestFilter
     };
     filter.strategy_id = match query.strategy.as_deref() {
         None => None,
-        Some(text) => Some(match text.parse::<StrategyId>() {
-            Ok(id) => id,
-            Err(_) => match strategies::find(caller, text).await? {
-                Found::Stored(row) => row.id,
-                Found::Builtin(builtin) => builtin.id(),
-            },
-        }),
+        Some(text) => Some(strategies::id_of(caller, text).await?),
     };
     filter.asset_symbol = query.asset.as_ref().map(|asset| asset.to_ascii_uppercase());
     if let Some(text) = &query.symbol {

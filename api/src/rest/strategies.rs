@@ -64,6 +64,20 @@ pub(crate) async fn find(caller: &Caller, text: &str) -> Result<Found, ApiError>
     builtin.map(Found::Builtin).ok_or_else(|| ApiError::not_found("strategy"))
 }
 
+/// The id that `text` is, or that of the strategy with that slug.
+///
+/// # Errors
+/// 404, 403.
+pub(crate) async fn id_of(caller: &Caller, text: &str) -> Result<StrategyId, ApiError> {
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    Ok(match find(caller, text).await? {
+        Found::Stored(row) => row.id,
+        Found::Builtin(builtin) => builtin.id(),
+    })
+}
+
 /// The id of a strategy that is to be changed.
 async fn writable(caller: &Caller, text: &str) -> Result<StrategyId, ApiError> {
     match text.parse::<StrategyId>() {

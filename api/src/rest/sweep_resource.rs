@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    backtest::Status,
+    job::Status,
     simulation::{
         metrics::{Metrics, is_key},
         sweep::{Figures, Row, RowResult, WalkForwardResult, Window, walk_forward::Span},

@@ -1,7 +1,7 @@
 //! `/sweeps/{id}/results` and `/heatmap`: the rows of a sweep, as a list and over two parameters; a row as a backtest.
 
 use domain::{
-    backtest::Status,
+    job::Status,
     simulation::{
         metrics::{Metrics, is_objective},
         sweep::{Objective, heat_map::HeatMap},

@@ -1,24 +1,19 @@
 //! `/sweeps`: asking for sweeps, watching and ending them.
 
-use std::time::Duration;
-
 use commands::CommandError;
 use domain::{
     access::{self, Access, Ownership},
-    backtest::Status,
-    ids::{StrategyId, SweepId},
+    ids::SweepId,
+    job::Status,
     market::Symbol,
     sweep::Sweep,
 };
 use poem::http::{StatusCode, header};
 use poem_openapi::{OpenApi, param::Path};
 use projections::sweeps::{self, SweepFilter, SweepRow};
-use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Chapter,
-    backtests::LOOK_INTERVAL,
-    strategies::{self, Found},
+    Chapter, strategies,
     sweep_body::SweepBody,
     sweep_resource::{SweepResource, progress},
 };
@@ -124,26 +119,6 @@ async fn after_command(api: &Context, id: SweepId, settled: Settled) -> Result<S
     row.ok_or_else(|| ApiError::not_found("sweep"))
 }
 
-/// Waits until the sweep has ended and the read model knows it.
-async fn wait_for_end(api: &Context, id: SweepId, wait: Duration) -> Result<bool, ApiError> {
-    let deadline = Instant::now() + wait;
-    let mut wakeups = api.store.wakeups();
-    loop {
-        wakeups.mark_unchanged();
-        let loaded = api.store.load::<Sweep>(&id.to_string()).await?;
-        if loaded.aggregate.live.as_ref().is_none_or(|live| live.status.is_final()) {
-            let bound = api.options.write_wait;
-            return Ok(api.reads.wait_for(&TOUCHED, loaded.position, bound).await.is_ok());
-        }
-        let now = Instant::now();
-        if now >= deadline {
-            return Ok(false);
-        }
-        // Either outcome means another look.
-        let _ = timeout_at(deadline.min(now + LOOK_INTERVAL), wakeups.changed()).await;
-    }
-}
-
 #[OpenApi(tag = "Chapter::Sweeps")]
 impl Sweeps {
     /// Lists one's own sweeps.
@@ -156,13 +131,7 @@ impl Sweeps {
         let query = query.0;
         let strategy_id = match query.strategy.as_deref() {
             None => None,
-            Some(text) => Some(match text.parse::<StrategyId>() {
-                Ok(id) => id,
-                Err(_) => match strategies::find(&caller, text).await? {
-                    Found::Stored(row) => row.id,
-                    Found::Builtin(builtin) => builtin.id(),
-                },
-            }),
+            Some(text) => Some(strategies::id_of(&caller, text).await?),
         };
         let filter = SweepFilter {
             owner_id: Some(caller.user.id),
@@ -200,10 +169,7 @@ impl Sweeps {
         let accepted = commands.request_sweep(&context, &draft).await?;
         let settled = caller.settle(&accepted, &TOUCHED).await;
         let id = accepted.value;
-        let has_ended = match caller.headers.wait {
-            Some(wait) => wait_for_end(&caller.api, id, wait).await?,
-            None => false,
-        };
+        let has_ended = caller.sees_end_of::<Sweep>(&id.to_string(), &TOUCHED).await?;
         let row = after_command(&caller.api, id, settled).await?;
         let location = format!("{}/sweeps/{id}", caller.headers.prefix());
         let item = show(&caller.api, row).await?.with_header(header::LOCATION, &location);

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Instant};
 
 use domain::{
-    backtest::{Backtest, BacktestCommand, Claim, Dataset, Request, commands::Completion},
+    backtest::{Backtest, BacktestCommand, Dataset, Request, commands::Completion},
     event::Metadata,
+    job::Claim,
     ledger::{Ledger, LedgerCommand, LedgerEvent},
     simulation::ENGINE_VERSION,
 };

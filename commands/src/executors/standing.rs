@@ -72,7 +72,7 @@ impl Standing {
     /// The run, while there is something to do for it.
     pub(super) fn unfinished(&self) -> Option<&LiveBacktest> {
         let live = self.loaded.aggregate.live.as_ref()?;
-        (!live.is_deleted && !live.status.is_final()).then_some(live)
+        live.is_unfinished().then_some(live)
     }
 
     pub(super) fn was_claimed(&self) -> bool {

@@ -1,10 +1,12 @@
 //! What can be asked of a backtest.
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
 use super::events::{Dataset, Request};
-use crate::simulation::{metrics::Metrics, outcome::Warning};
+use crate::{
+    job::Claim,
+    simulation::{metrics::Metrics, outcome::Warning},
+};
 
 /// A request that may be rejected; repeating one that is done makes no event.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,15 +38,6 @@ pub enum BacktestCommand {
         claim: Option<Claim>,
     },
     Delete,
-}
-
-/// Which executor works on a run, in which attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    /// The process's name, unique.
-    pub executor: String,
-    /// From 1.
-    pub attempt: u32,
 }
 
 /// The result of a run, as the executor reports it.

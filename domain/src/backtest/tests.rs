@@ -6,12 +6,10 @@ use chrono::{TimeZone as _, Utc};
 use cqrs_es::test::TestFramework;
 use rust_decimal::Decimal;
 
-use super::{
-    Backtest, BacktestCommand, BacktestError, BacktestEvent, Claim, Completion, Dataset, Origin,
-    Request, Status,
-};
+use super::{Backtest, BacktestCommand, BacktestEvent, Completion, Dataset, Origin, Request};
 use crate::{
     ids::{StrategyId, UserId},
+    job::{Claim, JobError, Status},
     market::Timeframe,
     simulation::{Settings, metrics::Metrics},
     strategy::{StrategyDefinition, builtins},
@@ -56,18 +54,18 @@ fn every_command_in_every_state_decides_as_the_table_says() {
 }
 
 /// How the table writes a result.
-fn shown(result: &Result<Vec<BacktestEvent>, BacktestError>) -> String {
+fn shown(result: &Result<Vec<BacktestEvent>, JobError>) -> String {
     match result {
         Ok(events) if events.is_empty() => "-".to_owned(),
         Ok(events) => {
             let names = events.iter().map(cqrs_es::DomainEvent::event_type);
             names.map(|name| name.replacen("Backtest", "", 1)).collect::<Vec<_>>().join("+")
         }
-        Err(BacktestError::AlreadyExists) => "Exists".to_owned(),
-        Err(BacktestError::NotFound) => "NotFound".to_owned(),
-        Err(BacktestError::NotCancellable(_)) => "NotCancellable".to_owned(),
-        Err(BacktestError::NotRunnable(_)) => "Stop".to_owned(),
-        Err(BacktestError::OtherDataset { .. }) => "OtherData".to_owned(),
+        Err(JobError::AlreadyExists(_)) => "Exists".to_owned(),
+        Err(JobError::NotFound(_)) => "NotFound".to_owned(),
+        Err(JobError::NotCancellable { .. }) => "NotCancellable".to_owned(),
+        Err(JobError::NotRunnable(..)) => "Stop".to_owned(),
+        Err(JobError::OtherDataset { .. }) => "OtherData".to_owned(),
     }
 }
 
@@ -244,7 +242,7 @@ fn a_superseded_executor_is_told_who_has_the_run() {
 fn an_attempt_zero_is_no_attempt() {
     let given = TestFramework::<Backtest>::with(()).given(history("pending"));
     let result = given.when(BacktestCommand::Claim(claim("A", 0))).inspect_result();
-    assert!(matches!(result, Err(BacktestError::NotRunnable(_))), "{result:?}");
+    assert!(matches!(result, Err(JobError::NotRunnable(..))), "{result:?}");
 }
 
 #[test]

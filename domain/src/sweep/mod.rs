@@ -2,13 +2,11 @@
 
 pub mod aggregate;
 pub mod commands;
-pub mod error;
 pub mod events;
 pub mod upcasters;
 
 pub use aggregate::{LiveSweep, Sweep};
 pub use commands::SweepCommand;
-pub use error::SweepError;
 pub use events::{SweepCompletion, SweepEvent, SweepRequest};
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use chrono::{TimeZone as _, Utc};
 use cqrs_es::test::TestFramework;
 use rust_decimal::Decimal;
 
-use super::{Sweep, SweepCommand, SweepCompletion, SweepError, SweepEvent, SweepRequest};
+use super::{Sweep, SweepCommand, SweepCompletion, SweepEvent, SweepRequest};
 use crate::{
-    backtest::{Claim, Dataset},
+    backtest::Dataset,
     ids::{StrategyId, UserId},
+    job::{Claim, JobError},
     market::Timeframe,
     number::Number,
     simulation::{
@@ -53,18 +54,18 @@ fn every_command_in_every_state_decides_as_the_table_says() {
 }
 
 /// How the table writes a result.
-fn shown(result: &Result<Vec<SweepEvent>, SweepError>) -> String {
+fn shown(result: &Result<Vec<SweepEvent>, JobError>) -> String {
     match result {
         Ok(events) if events.is_empty() => "-".to_owned(),
         Ok(events) => {
             let names = events.iter().map(cqrs_es::DomainEvent::event_type);
             names.map(|name| name.replacen("Sweep", "", 1)).collect::<Vec<_>>().join("+")
         }
-        Err(SweepError::AlreadyExists) => "Exists".to_owned(),
-        Err(SweepError::NotFound) => "NotFound".to_owned(),
-        Err(SweepError::NotCancellable(_)) => "NotCancellable".to_owned(),
-        Err(SweepError::NotRunnable(_)) => "Stop".to_owned(),
-        Err(SweepError::OtherDataset { .. }) => "OtherData".to_owned(),
+        Err(JobError::AlreadyExists(_)) => "Exists".to_owned(),
+        Err(JobError::NotFound(_)) => "NotFound".to_owned(),
+        Err(JobError::NotCancellable { .. }) => "NotCancellable".to_owned(),
+        Err(JobError::NotRunnable(..)) => "Stop".to_owned(),
+        Err(JobError::OtherDataset { .. }) => "OtherData".to_owned(),
     }
 }
 

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
-    backtest::{BacktestEvent, Request, Status},
+    backtest::{BacktestEvent, Request},
     event::RecordedEvent,
     ids::BacktestId,
+    job::Status,
     ledger::LedgerEvent,
 };
 use futures_util::{FutureExt, future::BoxFuture};

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
-    backtest::Status,
     event::RecordedEvent,
     ids::SweepId,
+    job::Status,
     sweep::{SweepEvent, SweepRequest},
 };
 use futures_util::{FutureExt, future::BoxFuture};

@@ -8,10 +8,7 @@ use std::{
 };
 
 use domain::{
-    backtest::{Backtest, Status},
-    ids::BacktestId,
-    ledger::LedgerEvent,
-    market::Candle,
+    backtest::Backtest, ids::BacktestId, job::Status, ledger::LedgerEvent, market::Candle,
     simulation::Candles,
 };
 use infra::{

@@ -8,9 +8,10 @@ use commands::{
 };
 use domain::{
     access::Actor,
-    backtest::{Backtest, LiveBacktest, Origin, Status},
+    backtest::{Backtest, LiveBacktest, Origin},
     event::RecordedEvent,
     ids::{BacktestId, StrategyId, UserId},
+    job::Status,
     ledger::LedgerEvent,
     market::{Candle, Symbol, Timeframe},
     simulation::{Candles, Settings},

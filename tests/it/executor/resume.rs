@@ -2,9 +2,10 @@
 
 use cqrs_es::DomainEvent;
 use domain::{
-    backtest::{BacktestEvent, Status},
+    backtest::BacktestEvent,
     event::{Metadata, RecordedEvent},
     ids::{BacktestId, UserId},
+    job::Status,
     ledger::LedgerEvent,
     simulation::ENGINE_VERSION,
 };

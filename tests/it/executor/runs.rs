@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use commands::{BacktestDraft, Execution, execute_backtest, execute_with_finer};
 use domain::{
-    backtest::{BacktestEvent, Request, Status},
+    backtest::{BacktestEvent, Request},
     event::Metadata,
+    job::Status,
     ledger::{LedgerEvent, hash::LedgerHasher},
     market::Timeframe,
     simulation::{Settings, Trade, hash::Pinned},

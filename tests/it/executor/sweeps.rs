@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use commands::{CommandError, SweepDraft};
 use domain::{
-    backtest::Status,
     ids::{SweepId, UserId},
+    job::Status,
     number::Number,
     simulation::{
         self, Input,

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::{
-    backtest::Status,
     ids::{BacktestId, StrategyId},
+    job::Status,
 };
 use projections::{
     backtests::{BacktestFilter, BacktestSort},

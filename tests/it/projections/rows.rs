@@ -1,8 +1,9 @@
 //! Given events of every kind, the rows of every read model.
 
 use domain::{
-    backtest::{BacktestEvent, Status},
+    backtest::BacktestEvent,
     ids::{BacktestId, StrategyId},
+    job::Status,
     ledger::LedgerEvent,
     simulation::{Direction, Fill, Side},
     strategy::StrategyEvent,

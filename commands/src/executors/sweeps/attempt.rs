@@ -7,8 +7,8 @@ use std::{
 
 use cqrs_es::Aggregate;
 use domain::{
-    backtest::Claim,
     event::Metadata,
+    job::Claim,
     simulation::{ENGINE_VERSION, sweep::Signals},
     sweep::{LiveSweep, Sweep, SweepCommand},
 };
@@ -339,7 +339,7 @@ impl Drop for Cancelling {
 /// The sweep, while there is something to do for it.
 fn unfinished(loaded: &Loaded<Sweep>) -> Option<&LiveSweep> {
     let live = loaded.aggregate.live.as_ref()?;
-    (!live.is_deleted && !live.status.is_final()).then_some(live)
+    live.is_unfinished().then_some(live)
 }
 
 /// All that an attempt appends follows from the request.
