@@ -116,6 +116,21 @@ async fn a_stranger_sees_and_changes_only_what_is_public_or_theirs() {
 }
 
 #[tokio::test]
+async fn a_strategy_that_no_read_model_has_yet_is_found_by_its_slug() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let headers = [("prefer", "respond-async")];
+    for number in 0..20 {
+        let body = Some(dip(&format!("Dip {number}")));
+        let reply = app.send(&user, Method::POST, PATH, body, &headers).await;
+        let made = reply.expect(StatusCode::CREATED)["data"].clone();
+        let slug = made["slug"].as_str().unwrap();
+        let found = app.get(&user, &format!("{PATH}/{slug}")).await.expect(StatusCode::OK);
+        assert_eq!(found["data"]["id"], made["id"]);
+    }
+}
+
+#[tokio::test]
 async fn built_ins_are_found_by_slug_and_id_and_belong_to_nobody() {
     let app = TestApp::start().await;
     let user = app.user().await;
