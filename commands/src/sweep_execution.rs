@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use domain::{
-    backtest::Dataset,
+    dataset::Dataset,
     fields::FieldError,
     simulation::{
         Candles,

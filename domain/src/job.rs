@@ -3,7 +3,7 @@
 use cqrs_es::Aggregate;
 use serde::{Deserialize, Serialize};
 
-use crate::backtest::Dataset;
+use crate::dataset::Dataset;
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod backtest;
 pub mod catalogue;
+pub mod dataset;
 pub mod event;
 pub mod fields;
 pub mod ids;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    backtest::{Dataset, Origin},
+    backtest::Origin,
+    dataset::Dataset,
     ids::{BacktestId, StrategyId, UserId},
     job::Status,
     market::{Symbol, Timeframe},

@@ -4,7 +4,7 @@ mod fold;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    backtest::Dataset,
+    dataset::Dataset,
     ids::{StrategyId, SweepId, UserId},
     job::Status,
     market::{Symbol, Timeframe},

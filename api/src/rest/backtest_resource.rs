@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    backtest::Dataset,
+    dataset::Dataset,
     ids::BacktestId,
     job::Status,
     simulation::metrics::{Metrics, generate_performance_summary},

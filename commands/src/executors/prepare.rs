@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 use domain::{
-    backtest::{Dataset, FineDataset, Request},
+    backtest::Request,
+    dataset::{Dataset, FineDataset},
     simulation::{
         Candles,
         hash::{Digest, dataset_sha256},

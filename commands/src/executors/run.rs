@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Instant};
 
 use domain::{
-    backtest::{Backtest, BacktestCommand, Dataset, Request, commands::Completion},
+    backtest::{Backtest, BacktestCommand, Request, commands::Completion},
+    dataset::Dataset,
     event::Metadata,
     job::Claim,
     ledger::{Ledger, LedgerCommand, LedgerEvent},

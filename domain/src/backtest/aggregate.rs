@@ -5,9 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     commands::{BacktestCommand, Completion},
-    events::{BacktestEvent, Dataset, Request},
+    events::{BacktestEvent, Request},
 };
-use crate::job::{Claim, Job, JobAggregate, JobChange, JobError, JobRequest, Status};
+use crate::{
+    dataset::Dataset,
+    job::{Claim, Job, JobAggregate, JobChange, JobError, JobRequest, Status},
+};
 
 /// A backtest as its events left it; `live` is none before the request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

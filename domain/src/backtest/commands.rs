@@ -2,8 +2,9 @@
 
 use rust_decimal::Decimal;
 
-use super::events::{Dataset, Request};
+use super::events::Request;
 use crate::{
+    dataset::Dataset,
     job::Claim,
     simulation::{metrics::Metrics, outcome::Warning},
 };

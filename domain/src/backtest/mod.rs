@@ -9,7 +9,7 @@ pub mod upcasters;
 pub use aggregate::{Backtest, LiveBacktest};
 pub use balance::check_balance;
 pub use commands::{BacktestCommand, Completion};
-pub use events::{BacktestEvent, Dataset, FineDataset, Origin, Request, SweepRow};
+pub use events::{BacktestEvent, Origin, Request, SweepRow};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,9 @@ use chrono::{TimeZone as _, Utc};
 use cqrs_es::test::TestFramework;
 use rust_decimal::Decimal;
 
-use super::{Backtest, BacktestCommand, BacktestEvent, Completion, Dataset, Origin, Request};
+use super::{Backtest, BacktestCommand, BacktestEvent, Completion, Origin, Request};
 use crate::{
+    dataset::Dataset,
     ids::{StrategyId, UserId},
     job::{Claim, JobError, Status},
     market::Timeframe,

@@ -8,7 +8,7 @@ use super::{
     events::{SweepCompletion, SweepEvent, SweepRequest},
 };
 use crate::{
-    backtest::Dataset,
+    dataset::Dataset,
     job::{Claim, Job, JobAggregate, JobChange, JobError, JobRequest, Status},
 };
 

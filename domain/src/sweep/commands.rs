@@ -1,7 +1,7 @@
 //! What can be asked of a sweep.
 
 use super::events::{SweepCompletion, SweepRequest};
-use crate::{backtest::Dataset, job::Claim};
+use crate::{dataset::Dataset, job::Claim};
 
 /// A request that may be rejected; repeating one that is done makes no event.
 #[derive(Debug, Clone, PartialEq)]

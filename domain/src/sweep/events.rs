@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    backtest::Dataset,
+    dataset::Dataset,
     ids::{StrategyId, UserId},
     market::{Symbol, Timeframe},
     simulation::{

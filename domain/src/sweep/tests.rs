@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::{Sweep, SweepCommand, SweepCompletion, SweepEvent, SweepRequest};
 use crate::{
-    backtest::Dataset,
+    dataset::Dataset,
     ids::{StrategyId, UserId},
     job::{Claim, JobError},
     market::Timeframe,

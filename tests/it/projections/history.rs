@@ -3,7 +3,8 @@
 use chrono::DateTime;
 use cqrs_es::DomainEvent;
 use domain::{
-    backtest::{BacktestEvent, Dataset, Origin, Request},
+    backtest::{BacktestEvent, Origin, Request},
+    dataset::Dataset,
     event::Metadata,
     ids::{BacktestId, StrategyId, TradeId, UserId},
     ledger::LedgerEvent,
