@@ -14,7 +14,7 @@ use infra::postgres::{
 };
 
 use super::{
-    run::Interruption,
+    interruption::Interruption,
     standing::{LedgerStanding, PAGE, is_last},
 };
 use crate::{CommandError, execute::decide};

@@ -2,6 +2,7 @@
 
 mod control;
 mod follower;
+mod interruption;
 mod ledger;
 mod prepare;
 mod run;

@@ -15,7 +15,7 @@ use domain::{
 };
 use rust_decimal::Decimal;
 
-use super::run::Interruption;
+use super::interruption::Interruption;
 use crate::{
     CommandError, Commands,
     dataset::{Selection, finer_within},

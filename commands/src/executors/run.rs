@@ -13,7 +13,6 @@ use domain::{
 use infra::{
     figures,
     postgres::{
-        DatabaseError,
         event_store::{Append, Loaded, Outcome, Priority, StreamAppend},
         run_queue::Lease,
     },
@@ -24,6 +23,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::{
     Executor,
     control::{self, Halt, Signals},
+    interruption::Interruption,
     ledger::LedgerAppender,
     prepare::{Prepared, prepare},
     simulate::{Simulation, simulate},
@@ -35,26 +35,6 @@ use crate::{CommandError, execute::decide};
 const FRUITLESS_ATTEMPTS_MAX: usize = 3;
 /// How often the end of a run is decided again after a conflict.
 const TRIES_MAX: usize = 5;
-
-/// Why the work on a run stopped before its completion.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Interruption {
-    /// Signals or the log say why.
-    #[error("the run was halted")]
-    Halted,
-    /// The run itself cannot succeed.
-    #[error("{code}: {message}")]
-    Failed { code: &'static str, message: String },
-    /// It may succeed another time: the lease runs out, and the attempt counts.
-    #[error(transparent)]
-    Error(#[from] CommandError),
-}
-
-impl From<DatabaseError> for Interruption {
-    fn from(error: DatabaseError) -> Self {
-        Self::Error(error.into())
-    }
-}
 
 /// What is to be done with the row of the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

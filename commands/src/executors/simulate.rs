@@ -20,7 +20,9 @@ use domain::{
 };
 use tokio::sync::mpsc;
 
-use super::{control::Signals, ledger::LedgerAppender, prepare::Prepared, run::Interruption};
+use super::{
+    control::Signals, interruption::Interruption, ledger::LedgerAppender, prepare::Prepared,
+};
 use crate::CommandError;
 
 /// Entries appended at a time.
