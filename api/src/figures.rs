@@ -1,7 +1,7 @@
 //! `/metrics`: what this process counted, and what it finds in the database at the moment of the scrape, for Prometheus.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -31,12 +31,15 @@ const ANSWER_BOUND: Duration = Duration::from_secs(2);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+/// Held by whoever looks whether it is there, and makes it where it is not.
+static BEGINNING: Mutex<()> = Mutex::new(());
 
 /// Starts to count, once in a process; runs for ever, to be spawned.
 ///
 /// # Errors
 /// When another recorder counts already.
 pub fn record() -> Result<impl Future<Output = ()> + Send + 'static, BuildError> {
+    let beginning = BEGINNING.lock().unwrap_or_else(PoisonError::into_inner);
     if RECORDER.get().is_none() {
         let builder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
@@ -45,6 +48,7 @@ pub fn record() -> Result<impl Future<Output = ()> + Send + 'static, BuildError>
         figures::describe(env!("CARGO_PKG_VERSION"), ENGINE_VERSION);
         RECORDER.get_or_init(|| handle);
     }
+    drop(beginning);
     Ok(async {
         let mut ticks = tokio::time::interval(UPKEEP_EVERY);
         loop {
