@@ -21,6 +21,7 @@ fuzz_target!(|body: &str| {
         strategy: &strategy,
         candles: &candles,
         range_start: 0,
+        fine: None,
         initial_balance: 10_000.into(),
         lot: "0.00000001".parse().unwrap_or_default(),
         timeframe: Timeframe::OneDay,
