@@ -86,17 +86,18 @@ pub async fn write(
     Ok(())
 }
 
-/// Removes the rows of a computation that ended without its completion.
+/// Removes all rows of a sweep but those under its result's hash.
 ///
 /// # Errors
 /// The database.
-pub async fn remove(
+pub async fn keep_only(
     database: &Database,
     sweep_id: SweepId,
-    result_hash: &str,
+    result_hash: Option<&str>,
 ) -> Result<(), DatabaseError> {
     let client = database.get().await?;
-    let delete = "DELETE FROM read_models.sweep_results WHERE sweep_id = $1 AND result_hash = $2";
+    let delete = "DELETE FROM read_models.sweep_results
+        WHERE sweep_id = $1 AND result_hash IS DISTINCT FROM $2";
     client.execute(delete, &[&sweep_id.uuid(), &result_hash]).await?;
     Ok(())
 }

@@ -6,10 +6,11 @@ use commands::{
     BacktestDraft, CommandContext, Commands, StrategyDraft,
     executors::{self, ExecutorOptions, SweepOptions},
 };
+use cqrs_es::DomainEvent;
 use domain::{
     access::Actor,
     backtest::{Backtest, LiveBacktest, Origin},
-    event::RecordedEvent,
+    event::{Metadata, RecordedEvent},
     ids::{BacktestId, StrategyId, UserId},
     job::Status,
     ledger::LedgerEvent,
@@ -18,7 +19,13 @@ use domain::{
     strategy::{StrategyContent, StrategyDefinition},
 };
 use infra::{
-    postgres::{Database, EventStore, candles::CandleStore, markets::Markets, run_queue::RunQueue},
+    postgres::{
+        Database, EventStore,
+        candles::CandleStore,
+        event_store::{Append, Outcome, Priority, StreamAppend, new_event},
+        markets::Markets,
+        run_queue::RunQueue,
+    },
     process::Pulse,
 };
 use serde_json::{Value, json};
@@ -258,5 +265,36 @@ pub(crate) fn backtest(strategy: &str) -> BacktestDraft {
         parameters: BTreeMap::new(),
         settings: Settings::default(),
         origin: Origin::User,
+    }
+}
+
+/// Appends as another process would.
+pub(crate) async fn append(desk: &Desk, streams: Vec<StreamAppend>) {
+    let outcome = try_append(desk, streams).await;
+    assert!(matches!(outcome, Outcome::Appended { .. }), "{outcome:?}");
+}
+
+pub(crate) async fn try_append(desk: &Desk, streams: Vec<StreamAppend>) -> Outcome {
+    let append = Append {
+        streams,
+        metadata: Metadata::default(),
+        command: None,
+        reservations: Vec::new(),
+        priority: Priority::Interactive,
+    };
+    desk.store.append(append).await.unwrap()
+}
+
+pub(crate) fn stream<E: DomainEvent>(
+    aggregate_type: &'static str,
+    id: impl ToString,
+    expected_sequence: usize,
+    events: &[E],
+) -> StreamAppend {
+    StreamAppend {
+        aggregate_type,
+        aggregate_id: id.to_string(),
+        expected_sequence: i64::try_from(expected_sequence).unwrap(),
+        events: events.iter().map(|event| new_event(event).unwrap()).collect(),
     }
 }

@@ -1,17 +1,19 @@
 //! What becomes of a run whose executor crashed, stopped, changed its engine, or finds another past.
 
-use cqrs_es::DomainEvent;
 use domain::{
     backtest::BacktestEvent,
-    event::{Metadata, RecordedEvent},
+    event::RecordedEvent,
     ids::{BacktestId, UserId},
     job::Status,
     ledger::LedgerEvent,
     simulation::ENGINE_VERSION,
 };
-use infra::postgres::event_store::{Append, Outcome, Priority, StreamAppend, new_event};
+use infra::postgres::event_store::Outcome;
 
-use super::{Desk, desk::user};
+use super::{
+    Desk,
+    desk::{append, stream, try_append, user},
+};
 
 /// Enough for some sixty chunks.
 const MINUTES: i64 = 16_000;
@@ -46,36 +48,6 @@ async fn undisturbed(desk: &Desk) -> Vec<String> {
     desk.until_status(id, Status::Completed).await;
     executor.stop().await;
     contents(&desk.ledger(id).await, id)
-}
-
-async fn append(desk: &Desk, streams: Vec<StreamAppend>) {
-    let outcome = try_append(desk, streams).await;
-    assert!(matches!(outcome, Outcome::Appended { .. }), "{outcome:?}");
-}
-
-async fn try_append(desk: &Desk, streams: Vec<StreamAppend>) -> Outcome {
-    let append = Append {
-        streams,
-        metadata: Metadata::default(),
-        command: None,
-        reservations: Vec::new(),
-        priority: Priority::Interactive,
-    };
-    desk.store.append(append).await.unwrap()
-}
-
-fn stream<E: DomainEvent>(
-    aggregate_type: &'static str,
-    id: BacktestId,
-    expected_sequence: usize,
-    events: &[E],
-) -> StreamAppend {
-    StreamAppend {
-        aggregate_type,
-        aggregate_id: id.to_string(),
-        expected_sequence: i64::try_from(expected_sequence).unwrap(),
-        events: events.iter().map(|event| new_event(event).unwrap()).collect(),
-    }
 }
 
 fn claimed(executor: &str, attempt: u32) -> BacktestEvent {

@@ -8,7 +8,7 @@ use domain::{
     job::Status,
     number::Number,
     simulation::{
-        self, Input,
+        self, ENGINE_VERSION, Input,
         sweep::{Axis, Goal, Objective, Search, Spec, rows_hash},
     },
     sweep::{LiveSweep, Sweep, SweepEvent},
@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::{
     Desk,
-    desk::{backtest, context, draft, minutes, user},
+    desk::{append, backtest, context, draft, minutes, stream, user},
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -221,6 +221,25 @@ async fn a_pending_sweep_is_cancelled_at_once_and_a_finished_one_not_at_all() {
     assert_eq!(types(&desk, pending).await, ["SweepRequested", "SweepCancelled"]);
     let refused = desk.commands.cancel_sweep(&context(owner), done).await.unwrap_err();
     assert!(matches!(refused, CommandError::Rejected { code: "not_cancellable", .. }));
+}
+
+#[tokio::test]
+async fn rows_stay_where_another_executor_has_taken_the_sweep_and_may_name_them() {
+    let desk = Desk::with_minutes(8_000).await;
+    let executor = desk.patient_executor("slow");
+    let id = requested(&desk, user(), 60).await;
+    until_status(&desk, id, Status::Running).await;
+    let started = SweepEvent::SweepStarted {
+        executor: "other".to_owned(),
+        attempt: 2,
+        dataset: live(&desk, id).await.dataset.unwrap(),
+        engine_version: ENGINE_VERSION.to_owned(),
+    };
+    append(&desk, vec![stream("sweep", id, 2, &[started])]).await;
+    desk.until(async || stored_rows(&desk).await == 240).await;
+    executor.stop().await;
+    assert_eq!(stored_rows(&desk).await, 240);
+    assert_eq!(live(&desk, id).await.status, Status::Running);
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use std::{
 use cqrs_es::Aggregate;
 use domain::{
     event::Metadata,
-    job::Claim,
+    job::{Claim, JobAggregate},
     simulation::{ENGINE_VERSION, sweep::Signals},
-    sweep::{LiveSweep, Sweep, SweepCommand},
+    sweep::{LiveSweep, Sweep, SweepCommand, SweepCompletion},
 };
 use infra::postgres::{
     DatabaseError,
@@ -110,9 +110,10 @@ impl<'a> Attempt<'a> {
     }
 
     async fn work(mut self, stop: watch::Receiver<bool>) -> Result<Ended, CommandError> {
-        let work = match self.prepare().await? {
+        let signals = Arc::new(Signals::default());
+        let work = match self.under_lease(&signals, 0, &stop, self.prepare()).await {
             Ok(work) => work,
-            Err(end) => return self.conclude(None, end).await,
+            Err(halted) => return self.leave(None, halted).await,
         };
         let command = SweepCommand::Start {
             claim: self.claim.clone(),
@@ -123,83 +124,93 @@ impl<'a> Attempt<'a> {
             return Ok(Ended::GivenBack);
         }
         let claim = Some(self.claim.clone());
-        let objective = work.request.spec.objective.clone();
-        match self.compute(work, stop).await? {
-            Ok(SweepOutcome { rows, completion }) => {
-                let database = self.executor.commands.store.database();
-                let hash = completion.result_hash.clone();
-                let id = self.lease.sweep_id;
-                sweep_results::write(database, id, &hash, &rows, &objective).await?;
-                let command = SweepCommand::Complete { claim: self.claim.clone(), completion };
-                if self.append(command).await? {
-                    return Ok(Ended::Over);
-                }
-                // Cancelled or deleted meanwhile, or done by an executor that took our lease.
-                let ended = self.conclude(claim, End::Cancelled).await?;
-                let live = self.sweep.aggregate.live.as_ref();
-                if live.and_then(|live| live.result_hash.as_ref()) != Some(&hash) {
-                    sweep_results::remove(database, id, &hash).await?;
-                }
-                Ok(ended)
-            }
-            Err(Halted::By(Halt::Ended)) => self.conclude(claim, End::Cancelled).await,
-            Err(Halted::By(Halt::LeaseLost)) => Ok(Ended::Lost),
-            Err(Halted::By(Halt::Stopping)) => Ok(Ended::GivenBack),
-            Err(Halted::Failed(end)) => self.conclude(claim, end).await,
+        let completion = match self.compute(work, &signals, &stop).await {
+            Ok(completion) => completion,
+            Err(halted) => return self.leave(claim, halted).await,
+        };
+        let command = SweepCommand::Complete { claim: self.claim.clone(), completion };
+        if self.append(command).await? {
+            return Ok(Ended::Over);
+        }
+        // Cancelled or deleted meanwhile, or taken by another executor.
+        self.conclude(claim, End::Cancelled).await
+    }
+
+    /// Ends the sweep, or gives it up, as the reason to stop asks for.
+    async fn leave(&mut self, claim: Option<Claim>, halted: Halted) -> Result<Ended, CommandError> {
+        match halted {
+            Halted::By(Halt::Ended) => self.conclude(claim, End::Cancelled).await,
+            Halted::By(Halt::LeaseLost) => Ok(Ended::Lost),
+            Halted::By(Halt::Stopping) => Ok(Ended::GivenBack),
+            Halted::Failed(end) => self.conclude(claim, end).await,
+            Halted::Error(error) => Err(error),
         }
     }
 
     /// The candles of the pinned revision, or of the published one where none is pinned yet.
-    async fn prepare(&self) -> Result<Result<SweepWork, End>, CommandError> {
-        let Some(live) = &self.sweep.aggregate.live else { return Ok(Err(End::Cancelled)) };
+    async fn prepare(&self) -> Result<SweepWork, Halted> {
+        let live = self.sweep.aggregate.live.as_ref().ok_or(Halted::By(Halt::Ended))?;
         let (request, pinned) = (live.request.clone(), live.dataset.clone());
         let candles = &self.executor.commands.candles;
         let revision = pinned.as_ref().map(|dataset| dataset.revision);
         let series = candles.series(&request.symbol, request.timeframe, revision).await?;
-        let failed = |code, message| Ok(Err(End::Failed { code, message }));
-        let Some(series) = series else {
-            return failed("no_candles", SweepExecutionError::NoCandles.to_string());
-        };
+        let series = series.ok_or_else(|| Halted::from(SweepExecutionError::NoCandles))?;
         let prepared = tokio::task::spawn_blocking(move || {
             SweepWork::prepare(request, &series.candles, series.revision)
         });
-        let prepared = prepared.await.map_err(|error| CommandError::Internal(error.to_string()))?;
-        match (prepared, pinned) {
-            (Ok(work), Some(pinned)) if work.dataset != pinned => failed(
-                "other_dataset",
-                format!(
+        let work = prepared.await.map_err(internal)??;
+        match pinned {
+            Some(pinned) if work.dataset != pinned => Err(Halted::Failed(End::Failed {
+                code: "other_dataset",
+                message: format!(
                     "the candles of revision {} are not those of the first attempt: {} where {} was pinned",
                     pinned.revision, work.dataset.sha256, pinned.sha256
                 ),
-            ),
-            (Ok(work), _) => Ok(Ok(work)),
-            (Err(error), _) => failed(error.code().unwrap_or("cancelled"), error.to_string()),
+            })),
+            Some(_) | None => Ok(work),
         }
     }
 
-    /// Computes off the async threads, under the lease.
+    /// Computes off the async threads and writes the rows, under the lease.
     async fn compute(
         &self,
         work: SweepWork,
-        stop: watch::Receiver<bool>,
-    ) -> Result<Result<SweepOutcome, Halted>, CommandError> {
-        let signals = Arc::new(Signals::default());
+        signals: &Arc<Signals>,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Box<SweepCompletion>, Halted> {
         // Also when this future is dropped: the threads must not outlive the attempt by long.
-        let _cancelling = Cancelling(Arc::clone(&signals));
-        let total = work.runs_count();
+        let _cancelling = Cancelling(Arc::clone(signals));
+        let (total, objective) = (work.runs_count(), work.request.spec.objective.clone());
         let threads = self.executor.options.sweeps.threads;
-        let shared = Arc::clone(&signals);
+        let shared = Arc::clone(signals);
         let mut computing = tokio::task::spawn_blocking(move || work.compute(threads, &shared));
-        let halt = tokio::select! {
-            computed = &mut computing => {
-                let computed = computed.map_err(|error| CommandError::Internal(error.to_string()))?;
-                return Ok(computed.map_err(Halted::from));
-            }
-            halt = self.keep(&signals, total, stop) => halt,
+        let writing = async {
+            let SweepOutcome { rows, completion } = (&mut computing).await.map_err(internal)??;
+            let database = self.executor.commands.store.database();
+            let hash = &completion.result_hash;
+            sweep_results::write(database, self.lease.sweep_id, hash, &rows, &objective).await?;
+            Ok(completion)
         };
-        signals.is_cancelled.store(true, Ordering::Relaxed);
-        computing.await.map_err(|error| CommandError::Internal(error.to_string()))?.ok();
-        Ok(Err(Halted::By(halt)))
+        let done = self.under_lease(signals, total, stop, writing).await;
+        if done.is_err() && !computing.is_finished() {
+            signals.is_cancelled.store(true, Ordering::Relaxed);
+            computing.await.map_err(internal)?.ok();
+        }
+        done
+    }
+
+    /// Does `work` while the lease is kept; what has to stop is dropped.
+    async fn under_lease<T>(
+        &self,
+        signals: &Signals,
+        total: usize,
+        stop: &watch::Receiver<bool>,
+        work: impl Future<Output = Result<T, Halted>>,
+    ) -> Result<T, Halted> {
+        tokio::select! {
+            done = work => done,
+            halt = self.keep(signals, total, stop.clone()) => Err(Halted::By(halt)),
+        }
     }
 
     /// Keeps the lease, reports progress and watches the sweep's stream, until a reason to stop.
@@ -260,7 +271,10 @@ impl<'a> Attempt<'a> {
         let id = self.lease.sweep_id.to_string();
         for _ in 0..TRIES_MAX {
             self.sweep = self.executor.commands.store.load::<Sweep>(&id).await?;
-            let Some(live) = unfinished(&self.sweep) else { return Ok(Ended::Over) };
+            let Some(live) = unfinished(&self.sweep) else {
+                self.forget_rows().await?;
+                return Ok(Ended::Over);
+            };
             if claim.is_some() && claim != live.claim {
                 return Ok(Ended::Lost);
             }
@@ -276,10 +290,20 @@ impl<'a> Attempt<'a> {
                 },
             };
             if self.append(command).await? {
+                self.forget_rows().await?;
                 return Ok(Ended::Over);
             }
         }
         Err(CommandError::Conflict("sweep"))
+    }
+
+    /// Removes what attempts at a sweep that is over wrote, but for its result. While another executor has the sweep, the rows
+    /// may be what it is about to name.
+    async fn forget_rows(&self) -> Result<(), DatabaseError> {
+        let job = self.sweep.aggregate.job().filter(|job| !job.is_deleted);
+        let result_hash = job.and_then(|job| job.result_hash.as_deref());
+        let database = self.executor.commands.store.database();
+        sweep_results::keep_only(database, self.lease.sweep_id, result_hash).await
     }
 
     /// Appends what the command makes of the sweep; false after a conflict.
@@ -312,10 +336,12 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Why there are no rows.
+/// Why there is no result.
 enum Halted {
     By(Halt),
     Failed(End),
+    /// It may succeed another time: the lease runs out, and the attempt counts.
+    Error(CommandError),
 }
 
 impl From<SweepExecutionError> for Halted {
@@ -325,6 +351,22 @@ impl From<SweepExecutionError> for Halted {
             Some(code) => Self::Failed(End::Failed { code, message: error.to_string() }),
         }
     }
+}
+
+impl From<DatabaseError> for Halted {
+    fn from(error: DatabaseError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<CommandError> for Halted {
+    fn from(error: CommandError) -> Self {
+        Self::Error(error)
+    }
+}
+
+fn internal(error: tokio::task::JoinError) -> CommandError {
+    CommandError::Internal(error.to_string())
 }
 
 /// Cancels the computation when it goes out of scope.
