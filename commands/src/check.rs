@@ -15,7 +15,6 @@ use crate::{
     BacktestDraft, CommandError, Commands,
     candles::{CandleRange, get_candles},
     dataset::Selection,
-    strategy::SLUG,
 };
 
 /// A strategy at the version that a run is pinned to.
@@ -108,16 +107,15 @@ impl Commands {
             FieldError::new("strategy_id", "not_found", message)
         };
         let id = match text.parse::<StrategyId>() {
-            Ok(id) => Some(id.to_string()),
-            Err(_) => self.store.reserved(SLUG, owner_id, text).await?,
+            Ok(id) => Some(id),
+            Err(_) => self.strategy_with_slug(owner_id, text).await?,
         };
         if let Some(id) = id {
-            let loaded = self.store.load::<Strategy>(&id).await?;
+            let loaded = self.store.load::<Strategy>(&id.to_string()).await?;
             if let Some(live) = loaded.aggregate.live {
                 let ownership =
                     Ownership { owner_id: Some(live.owner_id), is_public: live.is_public };
                 access::check(actor, Access::Read, ownership)?;
-                let id = id.parse().map_err(|error| CommandError::Internal(format!("{error}")))?;
                 return Ok(Ok(Pinned {
                     id,
                     version: live.version,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The reservations that make slugs unique; each names its strategy.
-pub(crate) const SLUG: &str = "strategy_slug";
+const SLUG: &str = "strategy_slug";
 
 /// How often a slug is looked for while others take what was found free.
 const SLUG_TRIES_MAX: usize = 50;
@@ -99,6 +99,20 @@ impl Commands {
         execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Strategy| ())
     }
 
+    /// The owner's strategy that has a slug, from the moment when it takes it: no read model need know it yet.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn strategy_with_slug(
+        &self,
+        owner_id: UserId,
+        slug: &str,
+    ) -> Result<Option<StrategyId>, CommandError> {
+        let holder = self.store.reserved(SLUG, owner_id, slug).await?;
+        let id = holder.map(|id| id.parse()).transpose();
+        id.map_err(|error| CommandError::Internal(format!("{error}")))
+    }
+
     /// None when the slug is taken.
     async fn create_as(
         &self,
@@ -139,7 +153,7 @@ impl Commands {
     ) -> Result<u32, CommandError> {
         let is_free = async |number: u32| {
             let name = with_suffix(base, number);
-            self.store.reserved(SLUG, owner_id, &name).await.map(|holder| holder.is_none())
+            self.strategy_with_slug(owner_id, &name).await.map(|holder| holder.is_none())
         };
         let (mut taken, mut step) = (taken, 1);
         while !is_free(taken.saturating_add(step)).await? {

@@ -108,7 +108,7 @@ impl ReadModels {
         Ok(self.strategies_by_ids(&[id]).await?.pop())
     }
 
-    /// The owner's strategy of that slug; one that the read model has not got yet is found by the slug's reservation.
+    /// The owner's strategy of that slug.
     ///
     /// # Errors
     /// The database.
@@ -117,24 +117,11 @@ impl ReadModels {
         owner_id: UserId,
         slug: &str,
     ) -> Result<Option<StrategyRow>, QueryError> {
-        const RESERVED: &str = "SELECT aggregate_id::uuid FROM reservations
-            WHERE kind = 'strategy_slug' AND owner = $1 AND name = $2";
-        let reserved = {
-            let client = self.database.get().await?;
-            let sql =
-                format!("SELECT * FROM read_models.{TABLE} WHERE owner_id = $1 AND slug = $2");
-            let statement = client.prepare_cached(&sql).await?;
-            let found = client.query_opt(&statement, &[&owner_id.uuid(), &slug]).await?;
-            if let Some(found) = &found {
-                return Ok(Some(read(found)?));
-            }
-            let statement = client.prepare_cached(RESERVED).await?;
-            client.query_opt(&statement, &[&owner_id.uuid(), &slug]).await?
-        };
-        match reserved {
-            Some(row) => self.strategy(StrategyId::new(row.try_get(0)?)).await,
-            None => Ok(None),
-        }
+        let client = self.database.get().await?;
+        let sql = format!("SELECT * FROM read_models.{TABLE} WHERE owner_id = $1 AND slug = $2");
+        let statement = client.prepare_cached(&sql).await?;
+        let found = client.query_opt(&statement, &[&owner_id.uuid(), &slug]).await?;
+        Ok(found.as_ref().map(read).transpose()?)
     }
 
     /// Those of the ids that exist, in no order.

@@ -53,7 +53,14 @@ pub(crate) async fn find(caller: &Caller, text: &str) -> Result<Found, ApiError>
     let id = text.parse::<StrategyId>().ok();
     let stored = match id {
         Some(id) => reads.strategy(id).await?,
-        None => reads.strategy_by_slug(caller.user.id, text).await?,
+        None => match reads.strategy_by_slug(caller.user.id, text).await? {
+            Some(row) => Some(row),
+            // By id, a miss waits for the read model.
+            None => match caller.api.commands.strategy_with_slug(caller.user.id, text).await? {
+                Some(id) => reads.strategy(id).await?,
+                None => None,
+            },
+        },
     };
     if let Some(row) = stored {
         let ownership = Ownership { owner_id: Some(row.owner_id), is_public: row.is_public };
