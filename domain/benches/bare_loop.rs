@@ -56,7 +56,7 @@ pub(crate) fn run(open: &[f64], close: &[f64]) -> BareOutcome {
     BareOutcome { equity, trades, max_drawdown }
 }
 
-/// RSI(14) below 30 enters, above 70 leaves; a stop 2 % below the entry and a target 3 % above it; long only, all in at
+/// RSI(14) below 30 enters, above 70 leaves; a stop 5 % below the entry and a target 10 % above it; long only, all in at
 /// the next open, 0.1 % a side, quantities in hundred-millionths.
 #[must_use]
 pub(crate) fn run_rsi(open: &[f64], high: &[f64], low: &[f64], close: &[f64]) -> BareOutcome {
@@ -74,7 +74,7 @@ pub(crate) fn run_rsi(open: &[f64], high: &[f64], low: &[f64], close: &[f64]) ->
             cost = quantity * open[i] * 1.001;
             cash -= cost;
             entry = i;
-            (stop, target) = (open[i] * 0.98, open[i] * 1.03);
+            (stop, target) = (open[i] * 0.95, open[i] * 1.10);
             is_entry_due = false;
         } else if is_exit_due {
             exit_price = open[i];

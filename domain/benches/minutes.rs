@@ -52,7 +52,7 @@ pub(crate) fn golden_cross() -> Result<BoundStrategy, Box<dyn Error>> {
 pub(crate) fn rsi_stops() -> Result<BoundStrategy, Box<dyn Error>> {
     let rule = |comparator: &str, value: f64| json!({"indicator": "rsi(14)", "comparator": comparator, "value": value});
     bind(&json!({"entry_rules": rule("<", 30.0), "exit_rules": rule(">", 70.0),
-        "config": {"stop_loss": 2, "take_profit": 3}}))
+        "config": {"stop_loss": 5, "take_profit": 10}}))
 }
 
 fn bind(body: &Value) -> Result<BoundStrategy, Box<dyn Error>> {
