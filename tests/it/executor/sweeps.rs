@@ -223,6 +223,39 @@ async fn a_pending_sweep_is_cancelled_at_once_and_a_finished_one_not_at_all() {
     assert!(matches!(refused, CommandError::Rejected { code: "not_cancellable", .. }));
 }
 
+/// A sweep whose executor has to wait for `table` longer than its lease of a second.
+async fn keeps_its_lease_while_locked(table: &str) {
+    let desk = Desk::with_minutes(500).await;
+    let id = requested(&desk, user(), 3).await;
+    let mut client = desk.superuser().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await.unwrap();
+    let executor = desk.executor("waiting");
+    let leased_until = async || {
+        let sql =
+            "SELECT extract(epoch FROM lease_until)::float8 FROM sweep_queue WHERE sweep_id = $1";
+        let row = desk.database().get().await.unwrap().query_opt(sql, &[&id.uuid()]).await.unwrap();
+        row.and_then(|row| row.get::<_, Option<f64>>(0))
+    };
+    desk.until(async || leased_until().await.is_some()).await;
+    let first = leased_until().await.unwrap();
+    desk.until(async || leased_until().await.is_some_and(|until| until > first + 2.0)).await;
+    lock.rollback().await.unwrap();
+    until_status(&desk, id, Status::Completed).await;
+    executor.stop().await;
+    assert_eq!(live(&desk, id).await.attempt(), 1);
+}
+
+#[tokio::test]
+async fn the_lease_is_kept_while_candles_are_loaded() {
+    keeps_its_lease_while_locked("candles").await;
+}
+
+#[tokio::test]
+async fn the_lease_is_kept_while_rows_are_written() {
+    keeps_its_lease_while_locked("read_models.sweep_results").await;
+}
+
 #[tokio::test]
 async fn rows_stay_where_another_executor_has_taken_the_sweep_and_may_name_them() {
     let desk = Desk::with_minutes(8_000).await;
