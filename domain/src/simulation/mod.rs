@@ -1,9 +1,6 @@
 //! The engine: a pure function from a bound strategy, candles and settings to an outcome.
 
-mod backtesting_py;
-mod bits;
 pub mod candles;
-mod costs;
 mod engine;
 pub mod equity;
 pub(crate) mod exact;
@@ -13,12 +10,8 @@ pub mod metrics;
 pub mod outcome;
 mod portfolio;
 mod random;
-mod rule_set;
 pub mod rules;
-mod series;
 pub mod settings;
-mod signals;
-mod sizing;
 pub mod sweep;
 pub mod trade;
 pub mod warnings;
@@ -37,8 +30,7 @@ use rust_decimal::Decimal;
 
 use self::{
     engine::{Engine, Tie},
-    rule_set::RuleSet,
-    rules::{EntryOrder, PositionMode},
+    rules::{EntryOrder, PositionMode, signals::RuleSet},
     settings::{Intrabar, Preset},
 };
 use crate::market::Timeframe;

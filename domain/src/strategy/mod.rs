@@ -8,7 +8,7 @@ pub mod error;
 pub mod events;
 pub mod language;
 pub mod parameters;
-pub mod ruleset;
+pub mod rules;
 pub mod slug;
 pub mod upcasters;
 pub mod validation;

@@ -8,7 +8,7 @@ use super::{
     definition::StrategyDefinition,
     language::rules::kind,
     parameters,
-    ruleset::RuleSet,
+    rules::RuleSet,
 };
 use crate::{fields::FieldError, number::Number, simulation::rules::BoundStrategy};
 

@@ -4,10 +4,9 @@ use rust_decimal::Decimal;
 
 use super::Engine;
 use crate::simulation::{
-    Input, SimulationError,
-    costs::overflow,
-    metrics,
+    Input, SimulationError, metrics,
     outcome::Outcome,
+    portfolio::costs::overflow,
     warnings::{self, Review},
 };
 

@@ -8,8 +8,10 @@ use std::{
 use crate::simulation::{
     Candles,
     indicators::{Columns, IndicatorCall},
-    rules::BoundStrategy,
-    series::{calls_of_condition, calls_of_operand},
+    rules::{
+        BoundStrategy,
+        series::{calls_of_condition, calls_of_operand},
+    },
 };
 
 /// Columns that are kept at least, however long they are.

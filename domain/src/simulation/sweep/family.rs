@@ -10,7 +10,7 @@ use crate::{
         Builtin, StrategyDefinition, builtins,
         language::suggest::shown,
         parameters::{self, Parameters},
-        ruleset::RuleSet,
+        rules::RuleSet,
     },
 };
 

@@ -5,8 +5,8 @@ use crate::simulation::{
     engine::{Action, Engine, Plan, Tie},
     exact::to_f64,
     indicators::IndicatorCall,
-    rule_set::RuleSet,
     rules::PositionMode,
+    rules::signals::RuleSet,
 };
 
 #[derive(serde::Deserialize)]

@@ -8,7 +8,7 @@ use crate::simulation::{
     engine::{Engine, Tie},
     exact::{round_f64, to_f64},
     indicators::IndicatorCall,
-    rule_set::RuleSet,
+    rules::signals::RuleSet,
     settings::Preset,
 };
 

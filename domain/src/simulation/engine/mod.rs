@@ -1,31 +1,32 @@
 //! The state of a run, and what every walk over the candles does to it: fills, marks, progress.
 
+mod backtesting_py;
 mod book;
 mod conclusion;
-mod figures;
-mod leap;
+mod fast_path;
+mod general;
 mod levels;
 mod orders;
-mod queue;
-mod walk;
+mod row_summary;
 
-pub(crate) use figures::Scratch;
+pub(crate) use row_summary::Scratch;
 
 #[cfg(test)]
-pub(crate) use walk::{Action, Plan};
+pub(crate) use general::{Action, Plan};
 
 use rust_decimal::Decimal;
 
 use super::{
-    Input, Observer, SimulationError, Step,
-    costs::{Costs, Liquidity, overflow},
-    exact,
+    Input, Observer, SimulationError, Step, exact,
     metrics::LargestFall,
     outcome::Rejection,
-    portfolio::{Execution, Portfolio},
-    rule_set::RuleSet,
+    portfolio::{
+        Execution, Portfolio,
+        costs::{Costs, Liquidity, overflow},
+        sizing::Offer,
+    },
+    rules::signals::RuleSet,
     settings::{FillMode, Intrabar, Preset},
-    sizing::Offer,
     trade::{Direction, Side},
 };
 
@@ -149,7 +150,7 @@ impl<'a> Engine<'a> {
         if self.input.is_plain() {
             self.leap()?
         } else {
-            walk::by_rules(self)?
+            general::by_rules(self)?
         }
         self.tell()
     }
@@ -158,7 +159,7 @@ impl<'a> Engine<'a> {
     #[cfg(test)]
     pub(crate) fn walk_slowly(&mut self, first_evaluated: usize) -> Result<(), SimulationError> {
         self.mark_cash(first_evaluated)?;
-        walk::by_rules(self)?;
+        general::by_rules(self)?;
         self.tell()
     }
 
@@ -166,7 +167,7 @@ impl<'a> Engine<'a> {
     #[cfg(test)]
     pub(crate) fn walk_plan(&mut self, plan: &Plan) -> Result<(), SimulationError> {
         self.mark_cash(self.input.range_start + 1)?;
-        walk::by_plan(self, plan)?;
+        general::by_plan(self, plan)?;
         self.tell()
     }
 

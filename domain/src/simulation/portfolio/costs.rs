@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{
+use crate::simulation::{
     SimulationError, exact,
     settings::{Preset, Settings},
     trade::{Direction, Side},

@@ -3,12 +3,10 @@
 use rust_decimal::Decimal;
 
 use super::{
-    SimulationError,
+    Funds,
     costs::{Costs, Liquidity, overflow},
-    exact,
-    portfolio::Funds,
-    rules::Sizing,
 };
+use crate::simulation::{SimulationError, exact, rules::Sizing};
 
 /// What sizing goes by: the price after slippage and spread, and what is there to spend.
 #[derive(Debug, Clone, Copy)]

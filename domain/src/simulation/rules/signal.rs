@@ -1,11 +1,11 @@
 //! Rules as bit columns: where they hold, and in whose words.
 
 use super::{
+    Comparator, Comparison, Condition, Operand, Test,
     bits::Bits,
-    candles::Candles,
-    rules::{Comparator, Comparison, Condition, Operand, Test},
     series::{Indicators, Series},
 };
+use crate::simulation::candles::Candles;
 
 /// A condition evaluated on every candle.
 #[derive(Debug)]

@@ -1,21 +1,22 @@
 //! The order book of our own rules: what is held with its stops and targets, and entries that wait.
 
-mod held;
+mod open_trade;
 
 use rust_decimal::Decimal;
 
-use self::held::{Due, Held, Range, Touched, portion_of, range_of, trail};
+use self::open_trade::{Due, Held, Range, Touched, portion_of, range_of, trail};
 use super::{
     Deal, Engine, Reason, levels,
     orders::{Entry, Filled, Kind},
 };
 use crate::simulation::{
-    SimulationError,
-    costs::{Liquidity, overflow},
-    exact,
+    SimulationError, exact,
+    portfolio::{
+        costs::{Liquidity, overflow},
+        sizing::Offer,
+    },
     rules::{PositionMode, Sizing},
     settings::Intrabar,
-    sizing::Offer,
     trade::Direction,
 };
 

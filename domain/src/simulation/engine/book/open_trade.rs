@@ -4,9 +4,8 @@ use rust_decimal::Decimal;
 
 use super::super::{Deal, Engine, Reason, Tie, levels, orders::Entry};
 use crate::simulation::{
-    SimulationError,
-    costs::{Liquidity, overflow},
-    exact,
+    SimulationError, exact,
+    portfolio::costs::{Liquidity, overflow},
     rules::Trailing,
     trade::Direction,
 };

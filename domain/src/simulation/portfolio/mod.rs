@@ -2,10 +2,12 @@
 
 use rust_decimal::Decimal;
 
+pub(crate) mod costs;
+pub(crate) mod sizing;
+
+use self::costs::{Costs, Liquidity, overflow};
 use super::{
-    SimulationError,
-    costs::{Costs, Liquidity, overflow},
-    exact,
+    SimulationError, exact,
     trade::{Direction, Fill, Side, Trade},
 };
 

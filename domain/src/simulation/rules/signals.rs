@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::{
+    BoundStrategy, Condition, Directions, Operand,
+    series::{Indicators, Series},
+    signal::{Crossings, Signal},
+};
+use crate::simulation::{
     candles::Candles,
     indicators::{Columns, IndicatorCall},
-    rules::{BoundStrategy, Condition, Directions, Operand},
-    series::{Indicators, Series},
-    signals::{Crossings, Signal},
     trade::Direction,
 };
 

@@ -1,5 +1,10 @@
 //! A strategy with every parameter bound: what the engine evaluates.
 
+mod bits;
+pub(super) mod series;
+mod signal;
+pub(super) mod signals;
+
 use super::{candles::Candles, indicators::IndicatorCall};
 
 /// Rules and config with concrete numbers.

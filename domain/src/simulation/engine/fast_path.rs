@@ -8,10 +8,10 @@ use rust_decimal::Decimal;
 use super::{Deal, Engine, PROGRESS_CANDLES, Reason, Tie, levels};
 use crate::simulation::{
     Candles, SimulationError,
-    costs::{Liquidity, overflow},
     equity::best,
     exact,
     indicators::smaller,
+    portfolio::costs::{Liquidity, overflow},
     settings::Finalize,
     trade::Direction,
 };

@@ -1,19 +1,21 @@
 //! The order queue of backtesting.py 0.6.6, in the words of docs/simulation.md: one list, walked once a candle.
 
+mod broker;
 mod fills;
 #[cfg(test)]
 mod plan;
 mod stops;
 
-use self::stops::trail;
+use self::{
+    broker::{Broker, LARGEST_FRACTION},
+    stops::trail,
+};
 use super::{
     Engine, Reason, levels,
     orders::{Entry, Kind},
 };
 use crate::simulation::{
-    SimulationError,
-    backtesting_py::{Broker, LARGEST_FRACTION},
-    exact,
+    SimulationError, exact,
     rules::{PositionMode, Sizing},
     settings::FillMode,
     trade::Direction,

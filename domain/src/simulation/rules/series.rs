@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{
+use super::{Arithmetic, Condition, Operand, Test};
+use crate::simulation::{
     candles::Candles,
     indicators::{Columns, IndicatorCall},
-    rules::{Arithmetic, Condition, Operand, Test},
 };
 
 /// An operand's values, one a candle. A quotient by zero is IEEE's NaN, which no comparison accepts; it

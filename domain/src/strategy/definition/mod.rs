@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::{
     builtins::{self, Builtin},
     parameters,
-    ruleset::RuleSet,
+    rules::RuleSet,
     validation,
 };
 use crate::{fields::FieldError, number::Number, simulation::rules::BoundStrategy};

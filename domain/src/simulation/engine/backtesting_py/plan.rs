@@ -1,8 +1,7 @@
 //! The micro cases: calls of a strategy of backtesting.py, one by one.
 
-use super::{Leaving, Order, Purpose, Queue, Size};
+use super::{Leaving, Order, Purpose, Queue, Size, broker::LARGEST_FRACTION};
 use crate::simulation::{
-    backtesting_py::LARGEST_FRACTION,
     engine::{Action, Engine, Reason, levels},
     rules::PositionMode,
 };

@@ -2,13 +2,12 @@
 
 use rust_decimal::Decimal;
 
-use super::{Filled, Leaving, Order, Purpose, Queue, Size, Trade};
+use super::{Filled, Leaving, Order, Purpose, Queue, Size, Trade, broker::floor_divide};
 use crate::simulation::{
     SimulationError,
-    backtesting_py::floor_divide,
-    costs::{Liquidity, overflow},
     engine::{Deal, Engine, Tie, levels},
     exact,
+    portfolio::costs::{Liquidity, overflow},
     rules::PositionMode,
     trade::Direction,
 };

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{costs::Costs, exact, trade::Direction};
+use crate::simulation::{exact, portfolio::costs::Costs, trade::Direction};
 
 /// Its default size, `1 - sys.float_info.epsilon`.
 pub(crate) const LARGEST_FRACTION: f64 = 1.0 - f64::EPSILON;

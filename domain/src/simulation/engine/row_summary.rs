@@ -3,9 +3,9 @@
 use super::Engine;
 use crate::simulation::{
     SimulationError, Trade,
-    costs::overflow,
     equity::Days,
     metrics::{self, LargestFall, calculate_key},
+    portfolio::costs::overflow,
     sweep::Figures,
 };
 
