@@ -1,40 +1,26 @@
-//! The read side: the runner, and one file per read model with its fold, its SQL and its queries.
+//! The read side: the runner, the read models and what their SQL is made of.
 
-pub mod backtests;
-mod bulk;
-mod checkpoints;
-pub mod dead_letters;
-pub mod equity_curves;
-mod feed;
-pub mod ledger;
-pub mod metric;
-pub mod page;
+mod models;
 mod read_model;
-pub mod rebuild;
-mod row;
-mod run_rows;
 pub mod runner;
-mod stateful;
-pub mod status;
-pub mod strategies;
-pub mod strategy_versions;
-pub mod sweep_results;
-pub mod sweeps;
-mod tables;
-pub mod trades;
-mod waiting;
+mod sql;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use infra::postgres::Database;
 
-pub use waiting::Behind;
+pub use models::{
+    backtests::{self, metric},
+    equity_curves, ledger, strategies, strategy_versions, sweep_results, sweeps, trades,
+};
+pub use runner::{dead_letters, rebuild, status, waiting::Behind};
+pub use sql::page;
 
 /// The queries of every read model; clones share the pool and what the local runner tells.
 #[derive(Clone)]
 pub struct ReadModels {
     pub(crate) database: Database,
-    pub(crate) progress: waiting::Progress,
+    pub(crate) progress: runner::waiting::Progress,
     pub(crate) read_wait: Duration,
     pub(crate) on_poison: BTreeMap<&'static str, runner::OnPoison>,
 }
@@ -45,7 +31,7 @@ impl ReadModels {
     pub fn new(database: Database) -> Self {
         Self {
             database,
-            progress: waiting::Progress::new(),
+            progress: runner::waiting::Progress::new(),
             read_wait: Duration::from_secs(2),
             on_poison: BTreeMap::new(),
         }

@@ -5,7 +5,9 @@ use domain::event::RecordedEvent;
 use futures_util::future::BoxFuture;
 use infra::postgres::DatabaseError;
 
-use crate::{backtests, equity_curves, ledger, strategies, strategy_versions, sweeps, trades};
+use crate::models::{
+    backtests, equity_curves, ledger, strategies, strategy_versions, sweeps, trades,
+};
 
 /// One read model, as the runner sees it.
 #[derive(Debug)]

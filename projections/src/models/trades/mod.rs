@@ -20,12 +20,16 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
-    backtests::BacktestRow,
-    bulk::CopyColumn,
-    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    models::{
+        backtests::BacktestRow,
+        ledger_rows::{self, RunEvent, RunRow, RunRows, integer},
+    },
     read_model::{Changes, Folded, Poison, ReadModel, aggregate_id},
-    row,
-    run_rows::{self, RunEvent, RunRow, RunRows, integer},
+    sql::{
+        bulk::CopyColumn,
+        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        row,
+    },
 };
 
 /// Its permanent name.
@@ -33,7 +37,7 @@ pub const NAME: &str = "trades";
 const TABLE: &str = "trades_v3";
 
 pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
+    ReadModel { name: NAME, table: TABLE, aggregates: ledger_rows::AGGREGATES, create, fold };
 
 /// A round trip, or its open half: `exit_*` and `pnl*` are none while it is open.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -363,7 +367,7 @@ fn opened(
         number: integer(number)?,
         id: trade_id.uuid(),
         direction: direction_name(direction),
-        entry_time: run_rows::time(entry.time)?,
+        entry_time: ledger_rows::time(entry.time)?,
         entry_price: entry.price,
         exit_time: None,
         exit_price: None,
@@ -390,7 +394,7 @@ fn closed(
     let fees = open.fees.checked_add(exit.fee);
     let overflow = || Poison::Unfit("the trade's numbers are too large".to_owned());
     Ok(NewTrade {
-        exit_time: Some(run_rows::time(exit.time)?),
+        exit_time: Some(ledger_rows::time(exit.time)?),
         exit_price: Some(exit.price),
         pnl: Some(pnl),
         pnl_percentage: pnl_percentage(pnl, open.entry_price, open.quantity),

@@ -17,12 +17,16 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
-    backtests::BacktestRow,
-    bulk::CopyColumn,
-    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    models::{
+        backtests::BacktestRow,
+        ledger_rows::{self, RunEvent, RunRow, RunRows, integer},
+    },
     read_model::{Changes, Folded, Poison, ReadModel, aggregate_id},
-    row,
-    run_rows::{self, RunEvent, RunRow, RunRows, integer},
+    sql::{
+        bulk::CopyColumn,
+        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        row,
+    },
 };
 
 /// Its permanent name.
@@ -34,7 +38,7 @@ const PLACE: &str = "*, sequence - (SELECT min(first.sequence) FROM read_models.
     WHERE first.backtest_id = ledger_v2.backtest_id) + 1 AS place";
 
 pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
+    ReadModel { name: NAME, table: TABLE, aggregates: ledger_rows::AGGREGATES, create, fold };
 
 /// One fill: an entry of a run's ledger.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -218,7 +222,7 @@ fn entry(
         cash_after: fill.cash_after,
         profit,
         funding,
-        time: run_rows::time(fill.time)?,
+        time: ledger_rows::time(fill.time)?,
         reason: fill.reason,
     })
 }

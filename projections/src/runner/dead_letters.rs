@@ -7,7 +7,11 @@ use infra::postgres::{DatabaseError, EventStore};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::{ReadModels, checkpoints, feed, read_model::READ_MODELS};
+use crate::{
+    ReadModels,
+    read_model::READ_MODELS,
+    runner::{batch_writer, checkpoints},
+};
 
 /// An event that a projection could not take in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +71,7 @@ impl ReadModels {
         let range = store.read_types_after(letter.position - 1, model.aggregates, 1).await?;
         let event = range.events.first().filter(|event| event.position == letter.position);
         let event = event.ok_or(DeadLetterError::NotFound)?;
-        let poison = feed::write_one(&mut transaction, model, model.table, event).await?;
+        let poison = batch_writer::write_one(&mut transaction, model, model.table, event).await?;
         if let Some(error) = poison {
             return Err(DeadLetterError::StillPoison(error));
         }

@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
-    backtests::BacktestRow,
-    bulk::CopyColumn,
-    page::QueryError,
+    models::{
+        backtests::BacktestRow,
+        ledger_rows::{self, RunEvent, RunRow, RunRows},
+    },
     read_model::{Changes, Folded, ReadModel, aggregate_id},
-    run_rows::{self, RunEvent, RunRow, RunRows},
+    sql::{bulk::CopyColumn, page::QueryError},
 };
 
 /// Its permanent name.
@@ -22,7 +23,7 @@ pub const NAME: &str = "equity_curves";
 const TABLE: &str = "equity_curves_v2";
 
 pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: run_rows::AGGREGATES, create, fold };
+    ReadModel { name: NAME, table: TABLE, aggregates: ledger_rows::AGGREGATES, create, fold };
 
 /// The last equity of a UTC day (or of every few days in runs over 4,096 days).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,7 +107,7 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
         let backtest_id = aggregate_id(event)?;
         match RunEvent::decode_with_equity(event)? {
             RunEvent::Ledger(LedgerEvent::EquityRecorded { points }) => {
-                let times = points.iter().map(|point| run_rows::time(point.time));
+                let times = points.iter().map(|point| ledger_rows::time(point.time));
                 changes.rows.push(NewPoints {
                     backtest_id,
                     sequence: event.sequence,

@@ -7,8 +7,8 @@ use infra::postgres::DatabaseError;
 use uuid::Uuid;
 
 use crate::{
-    bulk::{self, CopyColumn},
     read_model::{Poison, unexpected},
+    sql::bulk::{self, CopyColumn},
 };
 
 /// The streams from which they are folded; a ledger has the id of its backtest.

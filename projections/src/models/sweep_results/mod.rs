@@ -13,9 +13,11 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
-    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-    row,
-    sweeps::SweepRow,
+    models::sweeps::SweepRow,
+    sql::{
+        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        row,
+    },
 };
 
 /// The table, which no projection fills.

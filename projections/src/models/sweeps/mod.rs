@@ -21,8 +21,10 @@ use tokio_postgres::{Row, types::Json};
 
 use crate::{
     ReadModels,
-    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-    row,
+    sql::{
+        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        row,
+    },
 };
 
 /// Its permanent name.

@@ -16,11 +16,13 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
-    bulk::{Columns, definitions},
-    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+    models::lifecycle_rows::{self, Placed},
     read_model::{Changes, Folded, ReadModel},
-    row,
-    stateful::{self, Placed},
+    sql::{
+        bulk::{Columns, definitions},
+        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        row,
+    },
 };
 
 /// Its permanent name.
@@ -225,7 +227,7 @@ impl Changes for StrategyChanges {
         async move {
             let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
             let read = |row: &Row| read(row).map(|strategy| (strategy.id.uuid(), strategy));
-            stateful::update(transaction, table, &columns, self.0, read, apply).await
+            lifecycle_rows::update(transaction, table, &columns, self.0, read, apply).await
         }
         .boxed()
     }

@@ -11,8 +11,8 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    bulk,
     read_model::{Poison, aggregate_id},
+    sql::bulk,
 };
 
 /// An event with its place.

@@ -12,8 +12,8 @@ use infra::postgres::{DatabaseError, EventStore};
 use tokio_postgres::error::SqlState;
 
 use crate::{
-    checkpoints, dead_letters,
     read_model::{Changes, Poison, ReadModel},
+    runner::{checkpoints, dead_letters},
 };
 
 /// Events in a batch at most.

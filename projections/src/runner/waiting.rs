@@ -15,7 +15,7 @@ use tokio::{
     time,
 };
 
-use crate::{ReadModels, checkpoints, page::QueryError, read_model};
+use crate::{ReadModels, read_model, runner::checkpoints, sql::page::QueryError};
 
 /// How often a checkpoint is read where only other processes project.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);

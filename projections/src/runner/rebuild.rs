@@ -5,10 +5,12 @@ use infra::postgres::{DatabaseError, EventStore};
 
 use crate::{
     ReadModels,
-    feed::{Feed, Step},
     read_model::ReadModel,
-    runner::{self, UnknownReadModel},
-    tables,
+    runner::{
+        self, UnknownReadModel,
+        batch_writer::{Feed, Step},
+        tables,
+    },
 };
 
 /// How far a rebuild is.

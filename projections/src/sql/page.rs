@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
-use crate::waiting::Behind;
+use crate::runner::waiting::Behind;
 
 /// Which page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

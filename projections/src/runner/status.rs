@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use infra::postgres::DatabaseError;
 
-use crate::{ReadModels, read_model::READ_MODELS, tables::REBUILD_SUFFIX};
+use crate::{ReadModels, read_model::READ_MODELS, runner::tables::REBUILD_SUFFIX};
 
 /// A follower looks at the log several times a second, and says so after each batch.
 const SILENCE_MAX: Duration = Duration::from_secs(30);

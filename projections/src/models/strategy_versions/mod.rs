@@ -16,10 +16,12 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
-    bulk::{self, Columns, definitions},
-    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
     read_model::{Changes, Folded, ReadModel, aggregate_id},
-    row,
+    sql::{
+        bulk::{self, Columns, definitions},
+        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        row,
+    },
 };
 
 /// Its permanent name.

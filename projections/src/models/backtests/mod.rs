@@ -1,6 +1,7 @@
 //! Read model: one row per backtest, metrics as typed, indexed columns.
 
 mod fold;
+pub mod metric;
 
 use std::collections::BTreeMap;
 
@@ -22,9 +23,11 @@ use uuid::Uuid;
 
 use crate::{
     ReadModels,
-    metric::{Metric, MetricFilter},
-    page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-    row,
+    models::backtests::metric::{Metric, MetricFilter},
+    sql::{
+        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        row,
+    },
 };
 
 /// Its permanent name.

@@ -1,5 +1,13 @@
 //! The runner: follows the log with every read model, in this process.
 
+mod batch_writer;
+mod checkpoints;
+pub mod dead_letters;
+pub mod rebuild;
+pub mod status;
+mod tables;
+pub(crate) mod waiting;
+
 use std::time::Duration;
 
 use infra::postgres::{DatabaseError, EventStore};
@@ -9,13 +17,15 @@ use tokio::{
     time,
 };
 
-pub use crate::feed::OnPoison;
 use crate::{
-    ReadModels, checkpoints,
-    feed::{Feed, Step, UNSETTLED_FOR},
+    ReadModels,
     read_model::{self, READ_MODELS, ReadModel},
-    tables,
+    runner::{
+        batch_writer::{Feed, Step, UNSETTLED_FOR},
+        checkpoints, tables,
+    },
 };
+pub use batch_writer::OnPoison;
 
 /// Wake-ups are hints; this is the truth's pace.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);

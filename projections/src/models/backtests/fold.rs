@@ -16,10 +16,12 @@ use uuid::Uuid;
 
 use super::BacktestRow;
 use crate::{
-    bulk::{Columns, definitions},
-    metric::{self, Metric},
+    models::{
+        backtests::metric::{self, Metric},
+        lifecycle_rows::{self, Placed},
+    },
     read_model::{Changes, Folded, Poison, ReadModel, unexpected},
-    stateful::{self, Placed},
+    sql::bulk::{Columns, definitions},
 };
 
 pub(crate) const READ_MODEL: ReadModel = ReadModel {
@@ -117,7 +119,7 @@ impl Changes for BacktestChanges {
             let own = COLUMNS.iter().map(|(name, _)| *name);
             let columns: Vec<&str> = own.chain(Metric::names()).collect();
             let read = |row: &Row| super::read(row).map(|backtest| (backtest.id.uuid(), backtest));
-            stateful::update(transaction, table, &columns, self.0, read, apply).await
+            lifecycle_rows::update(transaction, table, &columns, self.0, read, apply).await
         }
         .boxed()
     }

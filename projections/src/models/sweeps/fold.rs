@@ -15,10 +15,12 @@ use uuid::Uuid;
 
 use super::SweepRow;
 use crate::{
-    bulk::{self, Columns, definitions},
+    models::{
+        lifecycle_rows::{self, Placed},
+        sweep_results,
+    },
     read_model::{Changes, Folded, ReadModel},
-    stateful::{self, Placed},
-    sweep_results,
+    sql::bulk::{self, Columns, definitions},
 };
 
 pub(crate) const READ_MODEL: ReadModel =
@@ -80,7 +82,7 @@ impl Changes for SweepChanges {
         async move {
             let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
             let read = |row: &Row| super::read(row).map(|sweep| (sweep.id.uuid(), sweep));
-            stateful::update(transaction, table, &columns, self.events, read, apply).await?;
+            lifecycle_rows::update(transaction, table, &columns, self.events, read, apply).await?;
             bulk::delete(transaction, sweep_results::TABLE, "sweep_id", &self.deleted).await
         }
         .boxed()

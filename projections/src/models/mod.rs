@@ -1,0 +1,12 @@
+//! The read models, a folder each: the rows, the fold that makes them, and their queries.
+
+pub mod backtests;
+pub mod equity_curves;
+pub mod ledger;
+mod ledger_rows;
+mod lifecycle_rows;
+pub mod strategies;
+pub mod strategy_versions;
+pub mod sweep_results;
+pub mod sweeps;
+pub mod trades;

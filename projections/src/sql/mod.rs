@@ -1,0 +1,5 @@
+//! What the read models' SQL is made of: bulk writes, pages, columns as values.
+
+pub(crate) mod bulk;
+pub mod page;
+pub(crate) mod row;
