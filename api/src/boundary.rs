@@ -16,12 +16,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::{
-    Context,
-    answer::Answer,
-    error::ApiError,
-    figures, links,
-    openapi::Document,
-    request::{Arrival, READ_MODELS},
+    Context, answer::Answer, error::ApiError, figures, links, openapi::Document, request::Arrival,
     select::select,
 };
 
@@ -99,7 +94,7 @@ impl<E: Endpoint<Output = Response>> Boundary<E> {
         if let Some(position) = min_position(&asked.uri)? {
             self.context
                 .reads
-                .wait_for(&READ_MODELS, position, self.context.options.write_wait)
+                .wait_for(&projections::NAMES, position, self.context.options.write_wait)
                 .await?;
         }
         let called = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;

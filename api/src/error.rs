@@ -16,7 +16,7 @@ use poem_openapi::{
     registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
-use projections::{Behind, page::QueryError};
+use projections::{Behind, QueryError};
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -41,17 +41,6 @@ pub(crate) struct Wishes {
     pub(crate) wait: Option<Duration>,
 }
 
-/// Every read model.
-pub(crate) const READ_MODELS: [&str; 7] = [
-    projections::strategies::NAME,
-    projections::strategy_versions::NAME,
-    projections::backtests::NAME,
-    projections::ledger::NAME,
-    projections::trades::NAME,
-    projections::equity_curves::NAME,
-    projections::sweeps::NAME,
-];
-
 /// What the boundary tells the handlers.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {

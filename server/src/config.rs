@@ -12,7 +12,7 @@ use figment::{
     value::{Dict, Value},
 };
 use infra::postgres::Database;
-use projections::{ReadModels, runner::OnPoison};
+use projections::{OnPoison, ReadModels};
 use serde::{Deserialize, Serialize};
 
 mod kafka;

@@ -275,7 +275,7 @@ impl Backtest {
         after: Option<String>,
     ) -> Result<Connection<String, Trade>> {
         let number = after.as_deref().map_or(Ok(0), str::parse::<u32>);
-        let bad_cursor = |_| refusal(projections::page::QueryError::BadCursor);
+        let bad_cursor = |_| refusal(projections::QueryError::BadCursor);
         let key = TradesOf {
             backtest: self.0.id,
             position: self.0.position,

@@ -166,7 +166,7 @@ async fn list(
     let limit = usize::try_from(query.paging.limit()).unwrap_or(usize::MAX);
     let next_of = |shown: usize| (shown < builtins.len()).then(|| format!("{BUILTINS}{shown}"));
     if let Some(from) = query.paging.cursor().and_then(|cursor| cursor.strip_prefix(BUILTINS)) {
-        let from = from.parse().map_err(|_| projections::page::QueryError::BadCursor)?;
+        let from = from.parse().map_err(|_| projections::QueryError::BadCursor)?;
         let rows = of_builtins(from, limit);
         let next = next_of(from.saturating_add(rows.len()));
         return Ok(List::new(&query.paging, rows, None, next));

@@ -7,7 +7,8 @@ use infra::postgres::DatabaseError;
 use uuid::Uuid;
 
 use crate::{
-    read_model::{Poison, unexpected},
+    error::Poison,
+    read_model::unexpected,
     sql::bulk::{self, CopyColumn},
 };
 

@@ -10,13 +10,10 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::{
-    read_model::{Poison, aggregate_id},
-    sql::bulk,
-};
+use crate::{error::Poison, read_model::aggregate_id, sql::bulk};
 
 /// An event with its place.
-pub(crate) struct Placed<E> {
+pub(crate) struct Located<E> {
     pub(crate) id: Uuid,
     pub(crate) sequence: i64,
     pub(crate) position: i64,
@@ -24,7 +21,7 @@ pub(crate) struct Placed<E> {
     pub(crate) event: E,
 }
 
-impl<E> Placed<E> {
+impl<E> Located<E> {
     pub(crate) fn new(recorded: &RecordedEvent, event: E) -> Result<Self, Poison> {
         Ok(Self {
             id: aggregate_id(recorded)?,
@@ -41,9 +38,9 @@ pub(crate) async fn update<E, T: Serialize + Debug + Sync>(
     transaction: &Transaction<'_>,
     table: &str,
     columns: &[&str],
-    events: Vec<Placed<E>>,
+    events: Vec<Located<E>>,
     read: impl Fn(&Row) -> Result<(Uuid, T), DatabaseError>,
-    apply: impl Fn(&mut Option<T>, Placed<E>),
+    apply: impl Fn(&mut Option<T>, Located<E>),
 ) -> Result<(), DatabaseError> {
     if events.is_empty() {
         return Ok(());

@@ -7,6 +7,5 @@ mod ledger_rows;
 mod lifecycle_rows;
 pub mod strategies;
 pub mod strategy_versions;
-pub mod sweep_results;
 pub mod sweeps;
 pub mod trades;

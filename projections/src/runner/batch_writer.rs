@@ -1,4 +1,4 @@
-//! Feeds events to one table, batch by batch: rows and checkpoint in one transaction, exactly once.
+//! Writes the rows of one table, batch by batch: rows and checkpoint in one transaction, exactly once.
 
 use std::{
     sync::Arc,
@@ -9,11 +9,15 @@ use std::{
 use deadpool_postgres::Transaction;
 use domain::event::RecordedEvent;
 use infra::postgres::{DatabaseError, EventStore};
-use tokio_postgres::error::SqlState;
 
 use crate::{
-    read_model::{Changes, Poison, ReadModel},
-    runner::{checkpoints, dead_letters},
+    error::Poison,
+    handle::{OnPoison, ReadModels},
+    read_model::{Changes, ReadModel},
+    runner::{
+        checkpoints, dead_letters,
+        write::{poison_of, write_all, write_one},
+    },
 };
 
 /// Events in a batch at most.
@@ -24,18 +28,8 @@ pub(crate) const UNSETTLED_FOR: Duration = Duration::from_millis(50);
 /// Batches below it are not worth another thread.
 const SLICED_FROM: usize = 256;
 
-/// What happens after an event that a projection cannot take in; it is in the dead letters in any case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum OnPoison {
-    /// The projection stops before the event until that is retried or discarded.
-    #[default]
-    Stop,
-    /// The projection goes on without it.
-    GoOn,
-}
-
-/// Feeds one table.
-pub(crate) struct Feed {
+/// Writes one table.
+pub(crate) struct BatchWriter {
     store: EventStore,
     pub(crate) model: &'static ReadModel,
     pub(crate) table: String,
@@ -80,18 +74,19 @@ enum Written {
     UpTo(i64),
 }
 
-impl Feed {
+impl BatchWriter {
+    /// A writer of that table with what is configured for the read model.
     pub(crate) fn new(
-        store: EventStore,
+        read_models: &ReadModels,
+        store: &EventStore,
         model: &'static ReadModel,
         table: String,
-        on_poison: OnPoison,
     ) -> Self {
         Self {
-            store,
+            store: store.clone(),
             model,
             table,
-            on_poison,
+            on_poison: read_models.on_poison.get(model.name).copied().unwrap_or_default(),
             position: 0,
             settled: 0,
             unsettled_since: None,
@@ -242,41 +237,6 @@ impl Feed {
     }
 }
 
-/// Writes one event's rows under a savepoint; answers what is wrong with a poison event, having written nothing of it.
-pub(crate) async fn write_one(
-    transaction: &mut Transaction<'_>,
-    model: &ReadModel,
-    table: &str,
-    event: &RecordedEvent,
-) -> Result<Option<String>, DatabaseError> {
-    let changes = match (model.fold)(&[event]) {
-        Ok(changes) => changes,
-        Err(poison) => return Ok(Some(poison.to_string())),
-    };
-    let savepoint = transaction.savepoint("event").await?;
-    match changes.write(&savepoint, table).await {
-        Ok(()) => {
-            savepoint.commit().await?;
-            Ok(None)
-        }
-        Err(error) => {
-            savepoint.rollback().await?;
-            Ok(Some(poison_of(error)?))
-        }
-    }
-}
-
-async fn write_all(
-    changes: Vec<Box<dyn Changes>>,
-    transaction: &Transaction<'_>,
-    table: &str,
-) -> Result<(), DatabaseError> {
-    for changes in changes.into_iter().filter(|changes| !changes.is_empty()) {
-        changes.write(transaction, table).await?;
-    }
-    Ok(())
-}
-
 /// Folds by slices of the aggregate id, in parallel where it is worth it.
 async fn fold(
     model: &'static ReadModel,
@@ -312,21 +272,4 @@ fn slice_of(aggregate_id: &str, slices: usize) -> usize {
     // The last bytes of a UUIDv7 are its random ones.
     let tail = aggregate_id.bytes().rev().take(4);
     tail.fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte))) % slices
-}
-
-/// What is wrong with the data; an error that lies elsewhere is handed on, to be met by another try.
-fn poison_of(error: DatabaseError) -> Result<String, DatabaseError> {
-    let is_datas_fault = match &error {
-        DatabaseError::Statement(statement) => statement.code().is_some_and(blames_the_data),
-        DatabaseError::Corrupt(_) => true,
-        DatabaseError::Unavailable(_)
-        | DatabaseError::Forbidden(_)
-        | DatabaseError::Migration(_) => false,
-    };
-    if is_datas_fault { Ok(error.to_string()) } else { Err(error) }
-}
-
-/// SQLSTATE classes 22 (data), 23 (constraints) and 54 (limits).
-fn blames_the_data(state: &SqlState) -> bool {
-    ["22", "23", "54"].iter().any(|class| state.code().starts_with(class))
 }

@@ -8,9 +8,9 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    ReadModels,
-    read_model::READ_MODELS,
-    runner::{batch_writer, checkpoints},
+    handle::ReadModels,
+    registry::READ_MODELS,
+    runner::{checkpoints, write::write_one},
 };
 
 /// An event that a projection could not take in.
@@ -71,7 +71,7 @@ impl ReadModels {
         let range = store.read_types_after(letter.position - 1, model.aggregates, 1).await?;
         let event = range.events.first().filter(|event| event.position == letter.position);
         let event = event.ok_or(DeadLetterError::NotFound)?;
-        let poison = batch_writer::write_one(&mut transaction, model, model.table, event).await?;
+        let poison = write_one(&mut transaction, model, model.table, event).await?;
         if let Some(error) = poison {
             return Err(DeadLetterError::StillPoison(error));
         }

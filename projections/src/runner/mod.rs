@@ -3,10 +3,12 @@
 mod batch_writer;
 mod checkpoints;
 pub mod dead_letters;
+pub(crate) mod progress;
 pub mod rebuild;
 pub mod status;
 mod tables;
 pub(crate) mod waiting;
+mod write;
 
 use std::time::Duration;
 
@@ -18,24 +20,17 @@ use tokio::{
 };
 
 use crate::{
-    ReadModels,
-    read_model::{self, READ_MODELS, ReadModel},
-    runner::{
-        batch_writer::{Feed, Step, UNSETTLED_FOR},
-        checkpoints, tables,
-    },
+    error::UnknownReadModel,
+    handle::{OnPoison, ReadModels},
+    read_model::ReadModel,
+    registry::{self, READ_MODELS},
+    runner::batch_writer::{BatchWriter, Step, UNSETTLED_FOR},
 };
-pub use batch_writer::OnPoison;
 
 /// Wake-ups are hints; this is the truth's pace.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// After an error the pause doubles up to this.
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
-
-/// A name that no read model has.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no read model `{0}`")]
-pub struct UnknownReadModel(pub String);
 
 /// Why a read model did not get to the end of the log.
 #[derive(Debug, thiserror::Error)]
@@ -58,19 +53,8 @@ impl ReadModels {
         name: &str,
         action: OnPoison,
     ) -> Result<Self, UnknownReadModel> {
-        self.on_poison.insert(known(name)?.name, action);
+        self.on_poison.insert(registry::find(name)?.name, action);
         Ok(self)
-    }
-
-    /// A feed of that table with what is configured for the read model.
-    pub(crate) fn feed(
-        &self,
-        store: &EventStore,
-        model: &'static ReadModel,
-        table: String,
-    ) -> Feed {
-        let on_poison = self.on_poison.get(model.name).copied().unwrap_or_default();
-        Feed::new(store.clone(), model, table, on_poison)
     }
 }
 
@@ -106,7 +90,7 @@ pub async fn catch_up(
     store: &EventStore,
     name: &str,
 ) -> Result<u64, CatchUpError> {
-    let mut follower = Follower::new(read_models, store, known(name)?);
+    let mut follower = Follower::new(read_models, store, registry::find(name)?);
     let (_, stop) = watch::channel(false);
     match follower.advance(&stop).await? {
         Rest::AtEnd { events } => {
@@ -117,15 +101,11 @@ pub async fn catch_up(
     }
 }
 
-pub(crate) fn known(name: &str) -> Result<&'static ReadModel, UnknownReadModel> {
-    read_model::find(name).ok_or_else(|| UnknownReadModel(name.to_owned()))
-}
-
 /// Keeps the live table of one read model at the end of the log.
 struct Follower {
     read_models: ReadModels,
-    feed: Feed,
-    /// The feed goes on from where the checkpoint is.
+    writer: BatchWriter,
+    /// The writer continues from where the checkpoint is.
     is_placed: bool,
     /// That it reached the end at least once is noted.
     has_caught_up: bool,
@@ -139,8 +119,8 @@ enum Rest {
 
 impl Follower {
     fn new(read_models: &ReadModels, store: &EventStore, model: &'static ReadModel) -> Self {
-        let feed = read_models.feed(store, model, model.table.to_owned());
-        Self { read_models: read_models.clone(), feed, is_placed: false, has_caught_up: false }
+        let writer = BatchWriter::new(read_models, store, model, model.table.to_owned());
+        Self { read_models: read_models.clone(), writer, is_placed: false, has_caught_up: false }
     }
 
     async fn run(mut self, mut wakeups: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
@@ -155,7 +135,7 @@ impl Follower {
                 }
                 Err(error) => {
                     self.is_placed = false;
-                    let read_model = self.feed.model.name;
+                    let read_model = self.writer.model.name;
                     tracing::error!(%error, read_model, "projection failed");
                     if let Some(pulse) = self.read_models.progress.pulse(read_model) {
                         pulse.fail(error);
@@ -163,7 +143,7 @@ impl Follower {
                     false
                 }
             };
-            pause = match self.feed.unsettled_since() {
+            pause = match self.writer.unsettled_since() {
                 _ if !is_well => RETRY_INTERVAL_MAX.min(pause * 2),
                 Some(_) => UNSETTLED_FOR,
                 None => POLL_INTERVAL,
@@ -179,14 +159,14 @@ impl Follower {
             let _ = time::timeout(pause, woken).await;
         }
         if let Err(error) = self.settle().await {
-            tracing::warn!(%error, read_model = self.feed.model.name, "the checkpoint is left behind");
+            tracing::warn!(%error, read_model = self.writer.model.name, "the checkpoint is left behind");
         }
     }
 
     /// Projects to the end of the log; the checkpoint follows in a moment.
     async fn follow(&mut self, stop: &watch::Receiver<bool>) -> Result<(), DatabaseError> {
         self.advance(stop).await?;
-        let unsettled_for = self.feed.unsettled_since().map(|since| since.elapsed());
+        let unsettled_for = self.writer.unsettled_since().map(|since| since.elapsed());
         if unsettled_for.is_some_and(|elapsed| elapsed >= UNSETTLED_FOR) {
             self.settle().await?;
         }
@@ -194,7 +174,7 @@ impl Follower {
     }
 
     async fn settle(&mut self) -> Result<(), DatabaseError> {
-        if !self.feed.settle().await? {
+        if !self.writer.settle().await? {
             self.is_placed = false;
         }
         Ok(())
@@ -209,7 +189,7 @@ impl Follower {
             {
                 return Ok(rest);
             }
-            match self.feed.step().await? {
+            match self.writer.step().await? {
                 Step::Advanced { events: more, has_more } => {
                     events += u64::try_from(more).unwrap_or_default();
                     self.tell();
@@ -227,7 +207,7 @@ impl Follower {
             }
         }
         if !self.has_caught_up && !*stop.borrow() {
-            tables::note_caught_up(&self.read_models.database, self.feed.model).await?;
+            tables::note_caught_up(&self.read_models.database, self.writer.model).await?;
             self.has_caught_up = true;
         }
         Ok(Rest::AtEnd { events })
@@ -235,13 +215,13 @@ impl Follower {
 
     /// Goes where the checkpoint is, making the table if it is new; a stopped projection rests.
     async fn place(&mut self) -> Result<Option<Rest>, DatabaseError> {
-        let Feed { model, table, .. } = &self.feed;
+        let BatchWriter { model, table, .. } = &self.writer;
         let database = &self.read_models.database;
         let Some(checkpoint) = checkpoints::load(database, table).await? else {
             tables::ensure(database, model, table).await?;
             return Box::pin(self.place()).await;
         };
-        self.feed.seek(checkpoint.position);
+        self.writer.seek(checkpoint.position);
         self.has_caught_up = checkpoint.has_caught_up;
         self.tell();
         if checkpoint.is_stopped {
@@ -253,13 +233,13 @@ impl Follower {
 
     /// Lets those know who wait in this process.
     fn tell(&self) {
-        self.read_models.progress.advance(self.feed.model.name, self.feed.position());
+        self.read_models.progress.advance(self.writer.model.name, self.writer.position());
         self.beat();
     }
 
     /// Says that it is alive.
     fn beat(&self) {
-        if let Some(pulse) = self.read_models.progress.pulse(self.feed.model.name) {
+        if let Some(pulse) = self.read_models.progress.pulse(self.writer.model.name) {
             pulse.beat();
         }
     }

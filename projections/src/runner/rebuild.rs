@@ -4,11 +4,12 @@ use deadpool_postgres::{Object, Transaction};
 use infra::postgres::{DatabaseError, EventStore};
 
 use crate::{
-    ReadModels,
+    error::UnknownReadModel,
+    handle::ReadModels,
     read_model::ReadModel,
+    registry,
     runner::{
-        self, UnknownReadModel,
-        batch_writer::{Feed, Step},
+        batch_writer::{BatchWriter, Step},
         tables,
     },
 };
@@ -52,7 +53,7 @@ impl ReadModels {
         name: &str,
         mut progress: impl FnMut(RebuildProgress) + Send,
     ) -> Result<u64, RebuildError> {
-        let model = runner::known(name)?;
+        let model = registry::find(name)?;
         // Out of the pool: the lock ends with this connection, however this call ends.
         let guard = Object::take(self.database.get().await?);
         let sql = "SELECT pg_try_advisory_lock($1)";
@@ -65,22 +66,22 @@ impl ReadModels {
         tables::ensure(&self.database, model, model.table).await?;
         self.start_over(model, &table).await?;
         let target = store.head().await?;
-        let mut feed = self.feed(store, model, table.clone());
+        let mut writer = BatchWriter::new(self, store, model, table.clone());
         let mut events = 0;
         loop {
-            events += match feed.step().await? {
+            events += match writer.step().await? {
                 Step::Advanced { events, .. } => events,
                 Step::AtEnd => break,
                 step @ (Step::Elsewhere | Step::Stopped { .. }) => {
-                    return Err(failure(step, &feed));
+                    return Err(failure(step, &writer));
                 }
             };
-            progress(RebuildProgress { position: feed.position(), target });
-            if feed.position() >= target {
+            progress(RebuildProgress { position: writer.position(), target });
+            if writer.position() >= target {
                 break;
             }
         }
-        events += self.swap(model, &table, &mut feed).await?;
+        events += self.swap(model, &table, &mut writer).await?;
         Ok(u64::try_from(events).unwrap_or_default())
     }
 
@@ -100,25 +101,25 @@ impl ReadModels {
         &self,
         model: &'static ReadModel,
         table: &str,
-        feed: &mut Feed,
+        writer: &mut BatchWriter,
     ) -> Result<usize, RebuildError> {
-        // Out of the pool, too: the feed needs another one meanwhile, and a small pool has no two.
+        // Out of the pool, too: the writer needs another one meanwhile, and a small pool has no two.
         let mut client = Object::take(self.database.get().await?);
         let transaction = client.transaction().await?;
         tables::lock(&transaction).await?;
         let sql = "SELECT position FROM read_models.checkpoints WHERE table_name = $1 FOR UPDATE";
         let live: i64 = transaction.query_one(sql, &[&model.table]).await?.try_get(0)?;
         let mut events = 0;
-        while feed.position() < live {
-            events += match feed.step().await? {
+        while writer.position() < live {
+            events += match writer.step().await? {
                 Step::Advanced { events, .. } => events,
                 step @ (Step::AtEnd | Step::Elsewhere | Step::Stopped { .. }) => {
-                    return Err(failure(step, feed));
+                    return Err(failure(step, writer));
                 }
             };
         }
-        if !feed.settle().await? {
-            return Err(failure(Step::Elsewhere, feed));
+        if !writer.settle().await? {
+            return Err(failure(Step::Elsewhere, writer));
         }
         rename(&transaction, model, table).await?;
         transaction.commit().await?;
@@ -126,13 +127,13 @@ impl ReadModels {
     }
 }
 
-fn failure(step: Step, feed: &Feed) -> RebuildError {
+fn failure(step: Step, writer: &BatchWriter) -> RebuildError {
     match step {
         Step::Stopped { position } => RebuildError::Poisoned { position },
         Step::Advanced { .. } | Step::AtEnd | Step::Elsewhere => {
             RebuildError::Database(DatabaseError::Corrupt(format!(
                 "the checkpoint of {} was moved by another",
-                feed.table
+                writer.table
             )))
         }
     }

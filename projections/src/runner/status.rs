@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use infra::postgres::DatabaseError;
 
-use crate::{ReadModels, read_model::READ_MODELS, runner::tables::REBUILD_SUFFIX};
+use crate::{
+    handle::ReadModels, read_model::ReadModel, registry::READ_MODELS,
+    runner::tables::REBUILD_SUFFIX,
+};
 
 /// A follower looks at the log several times a second, and says so after each batch.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -63,7 +66,7 @@ impl State {
 /// Every read model of this binary.
 #[must_use]
 pub fn list() -> Vec<Description> {
-    let describe = |model: &&'static crate::read_model::ReadModel| Description {
+    let describe = |model: &&'static ReadModel| Description {
         name: model.name,
         table: model.table,
         aggregates: model.aggregates,

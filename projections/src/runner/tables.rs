@@ -3,10 +3,7 @@
 use deadpool_postgres::Transaction;
 use infra::postgres::{Database, DatabaseError};
 
-use crate::{
-    ReadModels,
-    read_model::{READ_MODELS, ReadModel},
-};
+use crate::{handle::ReadModels, read_model::ReadModel, registry::READ_MODELS};
 
 /// Whoever makes or renames tables holds this lock of Postgres until the end of its transaction ("backtabl" in ASCII).
 const LOCK: i64 = 0x6261_636b_7461_626c;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
-use crate::runner::waiting::Behind;
+use crate::error::QueryError;
 
 /// Which page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,25 +29,6 @@ pub struct Page<T> {
     pub total: Option<i64>,
     /// For the next page; none at the end.
     pub next_cursor: Option<String>,
-}
-
-/// Why a query has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum QueryError {
-    /// The cursor is not one of ours, or of another order.
-    #[error("the cursor is not valid")]
-    BadCursor,
-    /// The read model did not catch up in time (HTTP 503).
-    #[error(transparent)]
-    Behind(#[from] Behind),
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-}
-
-impl From<tokio_postgres::Error> for QueryError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(error.into())
-    }
 }
 
 /// The order of a list: one expression and, where that is not unique, the id.

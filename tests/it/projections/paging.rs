@@ -7,9 +7,10 @@ use domain::{
     job::Status,
 };
 use projections::{
+    QueryError,
     backtests::{BacktestFilter, BacktestSort},
     metric::{Comparison, Metric, MetricFilter},
-    page::{PageRequest, QueryError},
+    page::PageRequest,
     strategies::{StrategyFilter, StrategyScope, StrategySort},
 };
 use uuid::Uuid;

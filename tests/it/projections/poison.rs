@@ -3,9 +3,10 @@
 use domain::{backtest::BacktestEvent, event::Metadata, ids::BacktestId};
 use infra::postgres::event_store::{Append, NewEvent, Priority, StreamAppend};
 use projections::{
+    OnPoison,
     dead_letters::DeadLetterError,
     page::PageRequest,
-    runner::{self, CatchUpError, OnPoison},
+    runner::{self, CatchUpError},
     status::State,
     trades,
 };

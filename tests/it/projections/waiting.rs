@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use domain::ids::{BacktestId, StrategyId};
-use projections::{
-    Behind, ReadModels,
-    page::{PageRequest, QueryError},
-    runner,
-};
+use projections::{Behind, QueryError, ReadModels, page::PageRequest, runner};
 use tests::TestDatabase;
 use tokio::sync::watch;
 use uuid::Uuid;

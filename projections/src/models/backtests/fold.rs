@@ -14,23 +14,22 @@ use infra::postgres::DatabaseError;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::BacktestRow;
+use super::{
+    NAME, TABLE,
+    row::{BacktestRow, read},
+};
 use crate::{
+    error::Poison,
     models::{
         backtests::metric::{self, Metric},
-        lifecycle_rows::{self, Placed},
+        lifecycle_rows::{self, Located},
     },
-    read_model::{Changes, Folded, Poison, ReadModel, unexpected},
+    read_model::{Changes, Folded, ReadModel, unexpected},
     sql::bulk::{Columns, definitions},
 };
 
-pub(crate) const READ_MODEL: ReadModel = ReadModel {
-    name: super::NAME,
-    table: super::TABLE,
-    aggregates: &["backtest", "ledger"],
-    create,
-    fold,
-};
+pub(crate) const READ_MODEL: ReadModel =
+    ReadModel { name: NAME, table: TABLE, aggregates: &["backtest", "ledger"], create, fold };
 
 /// Every column but those of the metrics.
 const COLUMNS: &Columns = &[
@@ -92,7 +91,7 @@ const INDEXED_METRICS: [&str; 13] = [
 ];
 
 /// Events of a batch that concern runs.
-struct BacktestChanges(Vec<Placed<Step>>);
+struct BacktestChanges(Vec<Located<Step>>);
 
 /// What an event means to a run's row.
 enum Step {
@@ -118,7 +117,7 @@ impl Changes for BacktestChanges {
         async move {
             let own = COLUMNS.iter().map(|(name, _)| *name);
             let columns: Vec<&str> = own.chain(Metric::names()).collect();
-            let read = |row: &Row| super::read(row).map(|backtest| (backtest.id.uuid(), backtest));
+            let read = |row: &Row| read(row).map(|backtest| (backtest.id.uuid(), backtest));
             lifecycle_rows::update(transaction, table, &columns, self.0, read, apply).await
         }
         .boxed()
@@ -145,8 +144,8 @@ fn create(table: &str) -> String {
 }
 
 fn fold(events: &[&RecordedEvent]) -> Folded {
-    let placed = events.iter().map(|recorded| Placed::new(recorded, step(recorded)?));
-    Ok(Box::new(BacktestChanges(placed.collect::<Result<_, _>>()?)))
+    let located = events.iter().map(|recorded| Located::new(recorded, step(recorded)?));
+    Ok(Box::new(BacktestChanges(located.collect::<Result<_, _>>()?)))
 }
 
 fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
@@ -167,8 +166,8 @@ fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
     }
 }
 
-fn apply(row: &mut Option<BacktestRow>, placed: Placed<Step>) {
-    let Placed { id, sequence, position, recorded_at: now, event } = placed;
+fn apply(row: &mut Option<BacktestRow>, located: Located<Step>) {
+    let Located { id, sequence, position, recorded_at: now, event } = located;
     match event {
         Step::Lifecycle(BacktestEvent::BacktestRequested { request }) => {
             *row = Some(requested(id, *request, sequence, position, now));

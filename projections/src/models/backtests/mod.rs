@@ -2,93 +2,32 @@
 
 mod fold;
 pub mod metric;
-
-use std::collections::BTreeMap;
+mod row;
 
 use chrono::{DateTime, Utc};
 use domain::{
     backtest::Origin,
-    dataset::Dataset,
     ids::{BacktestId, StrategyId, UserId},
     job::Status,
     market::{Symbol, Timeframe},
-    number::Number,
-    simulation::{Settings, Warning, metrics::Metrics},
 };
-use infra::postgres::DatabaseError;
-use rust_decimal::Decimal;
-use serde::Serialize;
-use tokio_postgres::{Row, types::Json};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    ReadModels,
+    error::QueryError,
+    handle::ReadModels,
     models::backtests::metric::{Metric, MetricFilter},
-    sql::{
-        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-        row,
-    },
+    sql::page::{KeyKind, Order, Page, PageRequest, Place, Select},
 };
+
+pub(crate) use fold::READ_MODEL;
+pub use row::BacktestRow;
+use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "backtests";
 const TABLE: &str = "backtests_v3";
-
-pub(crate) use fold::READ_MODEL;
-
-/// A backtest as it is now. Deleted ones have no row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BacktestRow {
-    pub id: BacktestId,
-    pub owner_id: UserId,
-    pub strategy_id: StrategyId,
-    pub strategy_version: u32,
-    pub strategy_name: String,
-    pub symbol: Symbol,
-    pub asset_symbol: String,
-    pub timeframe: Timeframe,
-    pub start_time: DateTime<Utc>,
-    pub end_time: DateTime<Utc>,
-    pub initial_balance: Decimal,
-    pub final_balance: Option<Decimal>,
-    pub status: Status,
-    pub cancellation_requested_at: Option<DateTime<Utc>>,
-    pub parameters: BTreeMap<String, Number>,
-    pub metadata: Settings,
-    pub origin: Origin,
-    /// Both none unless it failed.
-    pub error_code: Option<String>,
-    pub error_message: Option<String>,
-    pub warnings: Vec<Warning>,
-    pub dataset: Option<Dataset>,
-    pub engine_version: Option<String>,
-    pub ledger_hash: Option<String>,
-    pub result_hash: Option<String>,
-    pub executor: Option<String>,
-    /// 0 before the first claim.
-    pub attempt: u32,
-    /// None until it completed. Fractions, as in the event.
-    #[serde(flatten)]
-    pub metrics: Option<Metrics>,
-    pub ambiguous_trades_count: u32,
-    /// If the stop-loss always came first where that is not known; none until it completed, and of old runs.
-    pub final_balance_stop_first: Option<Decimal>,
-    /// If the target always came first where that is not known; none until it completed, and of old runs.
-    pub final_balance_target_first: Option<Decimal>,
-    /// Rows of `trades` so far, an open one included.
-    pub trades_count: u32,
-    /// Rows of `ledger` so far.
-    pub ledger_entries_count: u32,
-    pub created_at: DateTime<Utc>,
-    pub started_at: Option<DateTime<Utc>>,
-    /// When it completed, failed or was cancelled.
-    pub completed_at: Option<DateTime<Utc>>,
-    pub updated_at: DateTime<Utc>,
-    /// Of the backtest's last event: the ETag, with [`Self::position`] while the ledger grows.
-    pub sequence: i64,
-    /// Of the last event of backtest or ledger.
-    pub position: i64,
-}
 
 /// Which backtests a list shows; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -131,7 +70,7 @@ impl ReadModels {
     /// The read model is behind, or the database.
     pub async fn backtest(&self, id: BacktestId) -> Result<Option<BacktestRow>, QueryError> {
         let found = self.backtests_by_ids(&[id]).await?.pop();
-        if found.is_some() || !self.has_been_born(NAME, "backtest", &id.to_string()).await? {
+        if found.is_some() || !self.stream_exists(NAME, "backtest", &id.to_string()).await? {
             return Ok(found);
         }
         Ok(self.backtests_by_ids(&[id]).await?.pop())
@@ -234,71 +173,4 @@ const fn origin_name(origin: Origin) -> &'static str {
         Origin::Replay => "replay",
         Origin::Sweep => "sweep",
     }
-}
-
-fn read(row: &Row) -> Result<BacktestRow, DatabaseError> {
-    let Json(parameters) = row.try_get("parameters")?;
-    let Json(metadata) = row.try_get("metadata")?;
-    let Json(warnings) = row.try_get("warnings")?;
-    let dataset: Option<Json<Dataset>> = row.try_get("dataset")?;
-    Ok(BacktestRow {
-        id: BacktestId::new(row.try_get("id")?),
-        owner_id: UserId::new(row.try_get("owner_id")?),
-        strategy_id: StrategyId::new(row.try_get("strategy_id")?),
-        strategy_version: row::count(row, "strategy_version")?,
-        strategy_name: row.try_get("strategy_name")?,
-        symbol: row::word(row, "symbol")?,
-        asset_symbol: row.try_get("asset_symbol")?,
-        timeframe: row::word(row, "timeframe")?,
-        start_time: row.try_get("start_time")?,
-        end_time: row.try_get("end_time")?,
-        initial_balance: row.try_get("initial_balance")?,
-        final_balance: row.try_get("final_balance")?,
-        status: row::word(row, "status")?,
-        cancellation_requested_at: row.try_get("cancellation_requested_at")?,
-        parameters,
-        metadata,
-        origin: row::word(row, "origin")?,
-        error_code: row.try_get("error_code")?,
-        error_message: row.try_get("error_message")?,
-        warnings,
-        dataset: dataset.map(|Json(dataset)| dataset),
-        engine_version: row.try_get("engine_version")?,
-        ledger_hash: row.try_get("ledger_hash")?,
-        result_hash: row.try_get("result_hash")?,
-        executor: row.try_get("executor")?,
-        attempt: row::count(row, "attempt")?,
-        metrics: read_metrics(row)?,
-        ambiguous_trades_count: row::count(row, "ambiguous_trades_count")?,
-        final_balance_stop_first: row.try_get("final_balance_stop_first")?,
-        final_balance_target_first: row.try_get("final_balance_target_first")?,
-        trades_count: row::count(row, "trades_count")?,
-        ledger_entries_count: row::count(row, "ledger_entries_count")?,
-        created_at: row.try_get("created_at")?,
-        started_at: row.try_get("started_at")?,
-        completed_at: row.try_get("completed_at")?,
-        updated_at: row.try_get("updated_at")?,
-        sequence: row.try_get("sequence")?,
-        position: row.try_get("position")?,
-    })
-}
-
-fn read_metrics(row: &Row) -> Result<Option<Metrics>, DatabaseError> {
-    if row.try_get::<_, Option<i32>>("total_trades")?.is_none() {
-        return Ok(None);
-    }
-    let periods: Option<Json<_>> = row.try_get("drawdown_periods")?;
-    let mut metrics = Metrics {
-        total_trades: row::count(row, "total_trades")?,
-        winning_trades: row::count(row, "winning_trades")?,
-        losing_trades: row::count(row, "losing_trades")?,
-        total_pnl: row.try_get("total_pnl")?,
-        total_fees: row.try_get("total_fees")?,
-        drawdown_periods: periods.map(|Json(periods)| periods).unwrap_or_default(),
-        ..Metrics::default()
-    };
-    for name in Metrics::NAMES {
-        metrics.set(name, row.try_get(*name)?);
-    }
-    Ok(Some(metrics))
 }

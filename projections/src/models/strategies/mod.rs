@@ -1,74 +1,25 @@
 //! Read model: one row per strategy.
 
-use chrono::{DateTime, Utc};
-use deadpool_postgres::Transaction;
-use domain::{
-    event::RecordedEvent,
-    ids::{StrategyId, UserId},
-    market::Symbol,
-    strategy::{StrategyContent, StrategyDefinition, StrategyEvent},
-};
-use futures_util::{FutureExt, future::BoxFuture};
-use infra::postgres::DatabaseError;
-use serde::Serialize;
-use tokio_postgres::{Row, types::Json};
+mod fold;
+mod row;
+
+use domain::ids::{StrategyId, UserId};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
-    ReadModels,
-    models::lifecycle_rows::{self, Placed},
-    read_model::{Changes, Folded, ReadModel},
-    sql::{
-        bulk::{Columns, definitions},
-        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
-        row,
-    },
+    error::QueryError,
+    handle::ReadModels,
+    sql::page::{KeyKind, Order, Page, PageRequest, Place, Select},
 };
+
+pub(crate) use fold::READ_MODEL;
+pub use row::StrategyRow;
+use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "strategies";
 const TABLE: &str = "strategies_v1";
-
-pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: &["strategy"], create, fold };
-
-const COLUMNS: &Columns = &[
-    ("id", "uuid PRIMARY KEY"),
-    ("owner_id", "uuid NOT NULL"),
-    ("slug", "text NOT NULL"),
-    ("name", "text NOT NULL"),
-    ("description", "text NOT NULL"),
-    ("definition", "json NOT NULL"),
-    ("default_symbol", "text"),
-    ("is_active", "boolean NOT NULL"),
-    ("is_public", "boolean NOT NULL"),
-    ("version", "integer NOT NULL"),
-    ("sequence", "bigint NOT NULL"),
-    ("position", "bigint NOT NULL"),
-    ("created_at", "timestamptz NOT NULL"),
-    ("updated_at", "timestamptz NOT NULL"),
-];
-
-/// A strategy as it is now. Deleted ones have no row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StrategyRow {
-    pub id: StrategyId,
-    pub owner_id: UserId,
-    pub slug: String,
-    pub name: String,
-    pub description: String,
-    pub definition: StrategyDefinition,
-    pub default_symbol: Option<Symbol>,
-    pub is_active: bool,
-    pub is_public: bool,
-    pub version: u32,
-    /// Of its last event: the ETag.
-    pub sequence: i64,
-    /// Of its last event.
-    pub position: i64,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-}
 
 /// Whose strategies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +55,7 @@ impl ReadModels {
     /// The read model is behind, or the database.
     pub async fn strategy(&self, id: StrategyId) -> Result<Option<StrategyRow>, QueryError> {
         let found = self.strategies_by_ids(&[id]).await?.pop();
-        if found.is_some() || !self.has_been_born(NAME, "strategy", &id.to_string()).await? {
+        if found.is_some() || !self.stream_exists(NAME, "strategy", &id.to_string()).await? {
             return Ok(found);
         }
         Ok(self.strategies_by_ids(&[id]).await?.pop())
@@ -184,111 +135,5 @@ impl ReadModels {
             Ok((strategy, place))
         };
         select.page(&self.database, &order, page, None, read).await
-    }
-}
-
-fn read(row: &Row) -> Result<StrategyRow, DatabaseError> {
-    let Json(definition) = row.try_get("definition")?;
-    let default_symbol: Option<&str> = row.try_get("default_symbol")?;
-    Ok(StrategyRow {
-        id: StrategyId::new(row.try_get("id")?),
-        owner_id: UserId::new(row.try_get("owner_id")?),
-        slug: row.try_get("slug")?,
-        name: row.try_get("name")?,
-        description: row.try_get("description")?,
-        definition,
-        default_symbol: match default_symbol {
-            Some(_) => Some(row::word(row, "default_symbol")?),
-            None => None,
-        },
-        is_active: row.try_get("is_active")?,
-        is_public: row.try_get("is_public")?,
-        version: row::count(row, "version")?,
-        sequence: row.try_get("sequence")?,
-        position: row.try_get("position")?,
-        created_at: row.try_get("created_at")?,
-        updated_at: row.try_get("updated_at")?,
-    })
-}
-
-/// Strategy events of a batch.
-struct StrategyChanges(Vec<Placed<StrategyEvent>>);
-
-impl Changes for StrategyChanges {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn write<'a>(
-        self: Box<Self>,
-        transaction: &'a Transaction<'a>,
-        table: &'a str,
-    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
-        async move {
-            let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-            let read = |row: &Row| read(row).map(|strategy| (strategy.id.uuid(), strategy));
-            lifecycle_rows::update(transaction, table, &columns, self.0, read, apply).await
-        }
-        .boxed()
-    }
-}
-
-fn create(table: &str) -> String {
-    format!(
-        "CREATE TABLE read_models.{table} ({}); \
-         CREATE UNIQUE INDEX {table}_slug ON read_models.{table} (owner_id, slug); \
-         CREATE INDEX {table}_owner ON read_models.{table} (owner_id, created_at, id); \
-         CREATE INDEX {table}_public ON read_models.{table} (created_at, id) WHERE is_public;",
-        definitions(COLUMNS)
-    )
-}
-
-fn fold(events: &[&RecordedEvent]) -> Folded {
-    let placed = events.iter().map(|recorded| Placed::new(recorded, recorded.decode()?));
-    Ok(Box::new(StrategyChanges(placed.collect::<Result<_, _>>()?)))
-}
-
-fn apply(row: &mut Option<StrategyRow>, placed: Placed<StrategyEvent>) {
-    let Placed { id, sequence, position, recorded_at, event } = placed;
-    if let StrategyEvent::StrategyCreated { owner_id, slug, content, is_active, is_public } = event
-    {
-        let StrategyContent { name, description, definition, default_symbol } = content;
-        *row = Some(StrategyRow {
-            id: StrategyId::new(id),
-            owner_id,
-            slug,
-            name,
-            description,
-            definition,
-            default_symbol,
-            is_active,
-            is_public,
-            version: 1,
-            sequence,
-            position,
-            created_at: recorded_at,
-            updated_at: recorded_at,
-        });
-        return;
-    }
-    // Only events of deleted strategies find no row.
-    let Some(strategy) = row else { return };
-    strategy.sequence = sequence;
-    strategy.position = position;
-    strategy.updated_at = recorded_at;
-    match event {
-        StrategyEvent::StrategyCreated { .. } => {}
-        StrategyEvent::StrategyRevised { version, content } => {
-            strategy.version = version;
-            strategy.name = content.name;
-            strategy.description = content.description;
-            strategy.definition = content.definition;
-            strategy.default_symbol = content.default_symbol;
-        }
-        StrategyEvent::StrategyActivated {} => strategy.is_active = true,
-        StrategyEvent::StrategyDeactivated {} => strategy.is_active = false,
-        StrategyEvent::StrategyPublished {} => strategy.is_public = true,
-        StrategyEvent::StrategyUnpublished {} => strategy.is_public = false,
-        StrategyEvent::StrategyDeleted {} => *row = None,
     }
 }

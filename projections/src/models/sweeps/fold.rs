@@ -13,18 +13,18 @@ use infra::postgres::DatabaseError;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::SweepRow;
+use super::{
+    NAME, TABLE, results,
+    row::{SweepRow, read},
+};
 use crate::{
-    models::{
-        lifecycle_rows::{self, Placed},
-        sweep_results,
-    },
+    models::lifecycle_rows::{self, Located},
     read_model::{Changes, Folded, ReadModel},
     sql::bulk::{self, Columns, definitions},
 };
 
 pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: super::NAME, table: super::TABLE, aggregates: &["sweep"], create, fold };
+    ReadModel { name: NAME, table: TABLE, aggregates: &["sweep"], create, fold };
 
 const COLUMNS: &Columns = &[
     ("id", "uuid PRIMARY KEY"),
@@ -65,7 +65,7 @@ const COLUMNS: &Columns = &[
 
 /// Events of a batch, and the sweeps that they delete.
 struct SweepChanges {
-    events: Vec<Placed<SweepEvent>>,
+    events: Vec<Located<SweepEvent>>,
     deleted: Vec<Uuid>,
 }
 
@@ -81,9 +81,9 @@ impl Changes for SweepChanges {
     ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         async move {
             let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-            let read = |row: &Row| super::read(row).map(|sweep| (sweep.id.uuid(), sweep));
+            let read = |row: &Row| read(row).map(|sweep| (sweep.id.uuid(), sweep));
             lifecycle_rows::update(transaction, table, &columns, self.events, read, apply).await?;
-            bulk::delete(transaction, sweep_results::TABLE, "sweep_id", &self.deleted).await
+            bulk::delete(transaction, results::TABLE, "sweep_id", &self.deleted).await
         }
         .boxed()
     }
@@ -101,17 +101,17 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
     let mut changes =
         SweepChanges { events: Vec::with_capacity(events.len()), deleted: Vec::new() };
     for recorded in events {
-        let placed = Placed::new(recorded, recorded.decode()?)?;
-        if placed.event == (SweepEvent::SweepDeleted {}) {
-            changes.deleted.push(placed.id);
+        let located = Located::new(recorded, recorded.decode()?)?;
+        if located.event == (SweepEvent::SweepDeleted {}) {
+            changes.deleted.push(located.id);
         }
-        changes.events.push(placed);
+        changes.events.push(located);
     }
     Ok(Box::new(changes))
 }
 
-fn apply(row: &mut Option<SweepRow>, placed: Placed<SweepEvent>) {
-    let Placed { id, sequence, position, recorded_at: now, event } = placed;
+fn apply(row: &mut Option<SweepRow>, located: Located<SweepEvent>) {
+    let Located { id, sequence, position, recorded_at: now, event } = located;
     match event {
         SweepEvent::SweepRequested { request } => {
             *row = Some(requested(id, *request, sequence, position, now));
@@ -140,8 +140,8 @@ impl SweepRow {
         for recorded in events {
             let event = recorded.decode()?;
             // The id of a stream of ours is a UUID.
-            let Ok(placed) = Placed::new(recorded, event) else { continue };
-            apply(&mut row, placed);
+            let Ok(located) = Located::new(recorded, event) else { continue };
+            apply(&mut row, located);
         }
         Ok(row)
     }

@@ -12,10 +12,11 @@ use tokio_postgres::{Row, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    ReadModels,
+    error::QueryError,
+    handle::ReadModels,
     models::sweeps::SweepRow,
     sql::{
-        page::{KeyKind, Order, Page, PageRequest, Place, QueryError, Select},
+        page::{KeyKind, Order, Page, PageRequest, Place, Select},
         row,
     },
 };

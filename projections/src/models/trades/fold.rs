@@ -1,0 +1,259 @@
+//! Turns fills into the rows of trades.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use domain::{
+    event::RecordedEvent,
+    ids::{BacktestId, TradeId},
+    ledger::LedgerEvent,
+    simulation::{Direction, Fill, trade::pnl_percentage},
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use infra::postgres::DatabaseError;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use tokio_postgres::types::{Json, Type};
+use uuid::Uuid;
+
+use super::{NAME, TABLE, row::direction_name};
+use crate::{
+    error::Poison,
+    models::ledger_rows::{self, RunEvent, RunRow, RunRows, integer},
+    read_model::{Changes, Folded, ReadModel, aggregate_id},
+    sql::bulk::CopyColumn,
+};
+
+pub(crate) const READ_MODEL: ReadModel =
+    ReadModel { name: NAME, table: TABLE, aggregates: ledger_rows::AGGREGATES, create, fold };
+
+/// Trades opened in this batch, and what became of those opened before it: one row each, the last of them.
+struct TradeChanges {
+    opened: RunRows<NewTrade>,
+    changed: Vec<NewTrade>,
+}
+
+/// A row to be written.
+#[derive(Debug, Serialize)]
+struct NewTrade {
+    backtest_id: Uuid,
+    number: i32,
+    id: Uuid,
+    direction: &'static str,
+    entry_time: DateTime<Utc>,
+    entry_price: Decimal,
+    exit_time: Option<DateTime<Utc>>,
+    exit_price: Option<Decimal>,
+    quantity: Decimal,
+    pnl: Option<Decimal>,
+    pnl_percentage: Option<Decimal>,
+    fees: Decimal,
+    entry_reason: String,
+    exit_reason: Option<String>,
+    is_ambiguous: bool,
+    funding: Option<Decimal>,
+    part_of: Option<i32>,
+    created_at: DateTime<Utc>,
+}
+
+impl RunRow for NewTrade {
+    const COLUMNS: &'static [CopyColumn<Self>] = &[
+        ("backtest_id", Type::UUID, |row| &row.backtest_id),
+        ("number", Type::INT4, |row| &row.number),
+        ("id", Type::UUID, |row| &row.id),
+        ("direction", Type::TEXT, |row| &row.direction),
+        ("entry_time", Type::TIMESTAMPTZ, |row| &row.entry_time),
+        ("entry_price", Type::NUMERIC, |row| &row.entry_price),
+        ("exit_time", Type::TIMESTAMPTZ, |row| &row.exit_time),
+        ("exit_price", Type::NUMERIC, |row| &row.exit_price),
+        ("quantity", Type::NUMERIC, |row| &row.quantity),
+        ("pnl", Type::NUMERIC, |row| &row.pnl),
+        ("pnl_percentage", Type::NUMERIC, |row| &row.pnl_percentage),
+        ("fees", Type::NUMERIC, |row| &row.fees),
+        ("entry_reason", Type::TEXT, |row| &row.entry_reason),
+        ("exit_reason", Type::TEXT, |row| &row.exit_reason),
+        ("is_ambiguous", Type::BOOL, |row| &row.is_ambiguous),
+        ("funding", Type::NUMERIC, |row| &row.funding),
+        ("part_of", Type::INT4, |row| &row.part_of),
+        ("created_at", Type::TIMESTAMPTZ, |row| &row.created_at),
+    ];
+
+    fn backtest_id(&self) -> Uuid {
+        self.backtest_id
+    }
+}
+
+impl Changes for TradeChanges {
+    fn is_empty(&self) -> bool {
+        self.opened.is_empty() && self.changed.is_empty()
+    }
+
+    fn write<'a>(
+        self: Box<Self>,
+        transaction: &'a Transaction<'a>,
+        table: &'a str,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        async move {
+            self.opened.write(transaction, table).await?;
+            if self.changed.is_empty() {
+                return Ok(());
+            }
+            let sql = format!(
+                "UPDATE read_models.{table} AS trade SET exit_time = changed.exit_time, \
+                 exit_price = changed.exit_price, quantity = changed.quantity, pnl = changed.pnl, \
+                 pnl_percentage = changed.pnl_percentage, fees = changed.fees, \
+                 exit_reason = changed.exit_reason, is_ambiguous = changed.is_ambiguous, \
+                 funding = changed.funding \
+                 FROM json_populate_recordset(NULL::read_models.{table}, $1) AS changed \
+                 WHERE trade.backtest_id = changed.backtest_id AND trade.number = changed.number"
+            );
+            let statement = transaction.prepare_cached(&sql).await?;
+            transaction.execute(&statement, &[&Json(&self.changed)]).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+fn create(table: &str) -> String {
+    format!(
+        "CREATE TABLE read_models.{table} (\
+         backtest_id uuid NOT NULL, number integer NOT NULL, id uuid NOT NULL, \
+         direction text NOT NULL, entry_time timestamptz NOT NULL, entry_price numeric NOT NULL, \
+         exit_time timestamptz, exit_price numeric, quantity numeric NOT NULL, pnl numeric, \
+         pnl_percentage numeric, fees numeric NOT NULL, entry_reason text NOT NULL, \
+         exit_reason text, is_ambiguous boolean NOT NULL, funding numeric, part_of integer, \
+         created_at timestamptz NOT NULL, \
+         PRIMARY KEY (backtest_id, number));"
+    )
+}
+
+fn fold(events: &[&RecordedEvent]) -> Folded {
+    let mut changes = TradeChanges { opened: RunRows::new(), changed: Vec::new() };
+    for event in events {
+        let backtest_id = aggregate_id(event)?;
+        match RunEvent::decode(event)? {
+            RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, number, direction, fill }) => {
+                let created_at = event.recorded_at;
+                let trade = opened(backtest_id, number, trade_id, direction, fill, created_at)?;
+                changes.opened.rows.push(trade);
+            }
+            RunEvent::Ledger(LedgerEvent::TradeClosed {
+                trade_id,
+                number,
+                direction,
+                entry,
+                fill,
+                pnl,
+                funding,
+                is_ambiguous,
+            }) => {
+                let created_at = event.recorded_at;
+                let trade = opened(backtest_id, number, trade_id, direction, entry, created_at)?;
+                changes.change(closed(trade, fill, pnl, funding, is_ambiguous)?);
+            }
+            RunEvent::Ledger(LedgerEvent::TradeReduced {
+                trade_id,
+                number,
+                of_number,
+                direction,
+                entry,
+                fill,
+                rest,
+                pnl,
+                funding,
+                is_ambiguous,
+            }) => {
+                let created_at = event.recorded_at;
+                let part = opened(backtest_id, number, trade_id, direction, entry, created_at)?;
+                let part = closed(part, fill, pnl, funding, is_ambiguous)?;
+                let part_of = Some(integer(of_number)?);
+                changes.opened.rows.push(NewTrade { part_of, ..part });
+                // Its id does not change.
+                let of_id = TradeId::of(BacktestId::new(backtest_id), of_number);
+                let rest = opened(backtest_id, of_number, of_id, direction, rest, created_at)?;
+                changes.change(rest);
+            }
+            RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
+                changes.opened.clear(backtest_id);
+                changes.changed.retain(|trade| trade.backtest_id != backtest_id);
+            }
+            RunEvent::Ledger(
+                LedgerEvent::LedgerOpened { .. }
+                | LedgerEvent::EquityRecorded { .. }
+                | LedgerEvent::LedgerClosed { .. },
+            )
+            | RunEvent::Lifecycle
+            | RunEvent::Equity => {}
+        }
+    }
+    Ok(Box::new(changes))
+}
+
+impl TradeChanges {
+    /// Changes the trade where it was opened: in this batch (then near its end), or in the table.
+    fn change(&mut self, changed: NewTrade) {
+        let is_it = |trade: &&mut NewTrade| {
+            trade.number == changed.number && trade.backtest_id == changed.backtest_id
+        };
+        if let Some(open) = self.opened.rows.iter_mut().rev().find(is_it) {
+            let created_at = open.created_at;
+            *open = NewTrade { created_at, ..changed };
+        } else if let Some(before) = self.changed.iter_mut().rev().find(is_it) {
+            *before = changed;
+        } else {
+            self.changed.push(changed);
+        }
+    }
+}
+
+fn opened(
+    backtest_id: Uuid,
+    number: u32,
+    trade_id: TradeId,
+    direction: Direction,
+    entry: Fill,
+    created_at: DateTime<Utc>,
+) -> Result<NewTrade, Poison> {
+    Ok(NewTrade {
+        backtest_id,
+        number: integer(number)?,
+        id: trade_id.uuid(),
+        direction: direction_name(direction),
+        entry_time: ledger_rows::time(entry.time)?,
+        entry_price: entry.price,
+        exit_time: None,
+        exit_price: None,
+        quantity: entry.quantity,
+        pnl: None,
+        pnl_percentage: None,
+        fees: entry.fee,
+        entry_reason: entry.reason,
+        exit_reason: None,
+        is_ambiguous: false,
+        funding: None,
+        part_of: None,
+        created_at,
+    })
+}
+
+fn closed(
+    open: NewTrade,
+    exit: Fill,
+    pnl: Decimal,
+    funding: Decimal,
+    is_ambiguous: bool,
+) -> Result<NewTrade, Poison> {
+    let fees = open.fees.checked_add(exit.fee);
+    let overflow = || Poison::Unfit("the trade's numbers are too large".to_owned());
+    Ok(NewTrade {
+        exit_time: Some(ledger_rows::time(exit.time)?),
+        exit_price: Some(exit.price),
+        pnl: Some(pnl),
+        pnl_percentage: pnl_percentage(pnl, open.entry_price, open.quantity),
+        fees: fees.ok_or_else(overflow)?,
+        exit_reason: Some(exit.reason),
+        is_ambiguous,
+        funding: Some(funding).filter(|funding| !funding.is_zero()),
+        ..open
+    })
+}

@@ -1,0 +1,73 @@
+//! A row of `trades`.
+
+use chrono::{DateTime, Utc};
+use domain::{
+    ids::{BacktestId, TradeId},
+    simulation::Direction,
+};
+use infra::postgres::DatabaseError;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use tokio_postgres::Row;
+
+use crate::sql::row;
+
+/// A round trip, or its open half: `exit_*` and `pnl*` are none while it is open.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TradeRow {
+    pub id: TradeId,
+    pub backtest_id: BacktestId,
+    /// From 1, in order of entry; a part that was closed on its own has the next number of when it was closed.
+    pub number: u32,
+    pub direction: Direction,
+    pub entry_time: DateTime<Utc>,
+    pub entry_price: Decimal,
+    pub exit_time: Option<DateTime<Utc>>,
+    pub exit_price: Option<Decimal>,
+    pub quantity: Decimal,
+    /// Net of both fees.
+    pub pnl: Option<Decimal>,
+    /// 100 × pnl ÷ entry notional.
+    pub pnl_percentage: Option<Decimal>,
+    /// Of the fills so far.
+    pub fees: Decimal,
+    pub entry_reason: String,
+    pub exit_reason: Option<String>,
+    pub is_ambiguous: bool,
+    /// Received above 0, paid below, and not in `pnl`; none where there was none.
+    pub funding: Option<Decimal>,
+    /// The number of the trade of which this is a part that was closed on its own.
+    pub part_of: Option<u32>,
+    /// When its entry was recorded.
+    pub created_at: DateTime<Utc>,
+}
+
+pub(super) const fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Long => "long",
+        Direction::Short => "short",
+    }
+}
+
+pub(super) fn read(row: &Row) -> Result<TradeRow, DatabaseError> {
+    Ok(TradeRow {
+        id: TradeId::new(row.try_get("id")?),
+        backtest_id: BacktestId::new(row.try_get("backtest_id")?),
+        number: row::count(row, "number")?,
+        direction: row::word(row, "direction")?,
+        entry_time: row.try_get("entry_time")?,
+        entry_price: row.try_get("entry_price")?,
+        exit_time: row.try_get("exit_time")?,
+        exit_price: row.try_get("exit_price")?,
+        quantity: row.try_get("quantity")?,
+        pnl: row.try_get("pnl")?,
+        pnl_percentage: row.try_get("pnl_percentage")?,
+        fees: row.try_get("fees")?,
+        entry_reason: row.try_get("entry_reason")?,
+        exit_reason: row.try_get("exit_reason")?,
+        is_ambiguous: row.try_get("is_ambiguous")?,
+        funding: row.try_get("funding")?,
+        part_of: row::optional_count(row, "part_of")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
