@@ -12,3 +12,4 @@ mod outage;
 mod restored;
 mod roles;
 mod serving;
+mod upgraded;
