@@ -27,6 +27,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261127000250", "measure_append_lock"),
     migration!("20261127000300", "create_relays"),
     migration!("20261127000600", "create_sweeps"),
+    migration!("20261128000100", "limit_events"),
+    migration!("20261128000110", "validate_events"),
 ];
 
 /// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use infra::postgres::{Database, DatabaseError};
 use tests::{TestCluster, TestDatabase};
+use tokio_postgres::error::SqlState;
 
 #[tokio::test]
 async fn processes_that_migrate_a_new_database_at_once_take_turns() {
@@ -56,4 +57,53 @@ async fn a_server_that_cannot_be_reached_is_named_as_such() {
     let error = Database::connect(url, 1).await.err().unwrap();
     assert!(matches!(error, DatabaseError::Unavailable(_)), "{error:?}");
     assert!(error.to_string().starts_with("the database cannot be reached: "), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_another_encoding_is_refused() {
+    let cluster = TestCluster::private().await;
+    let mut createdb = cluster.program("createdb");
+    createdb.args(["--encoding=LATIN1", "--locale=C", "--template=template0", "latin"]);
+    assert!(createdb.status().unwrap().success());
+    let error = Database::migrate(&cluster.url("latin")).await.unwrap_err();
+    assert!(error.to_string().contains("needs UTF8"), "{error}");
+}
+
+#[tokio::test]
+async fn texts_of_events_have_at_most_1024_bytes() {
+    let test = TestDatabase::new().await;
+    let client = test.superuser().await;
+    let insert = "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, \
+                  payload, metadata, recorded_at) VALUES ($1, $2, $3, 1, $4, $5, '{}', '{}', now())";
+    // Bytes count, not characters.
+    let (longest, longer) = ("ä".repeat(512), format!("{}a", "ä".repeat(512)));
+    client.execute(insert, &[&1_i64, &longest, &longest, &longest, &longest]).await.unwrap();
+    for column in 0..4 {
+        let texts: [&String; 4] =
+            std::array::from_fn(|at| if at == column { &longer } else { &longest });
+        let [kind, id, event_type, version] = texts;
+        let error = client.execute(insert, &[&2_i64, kind, id, event_type, version]).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.code(), Some(&SqlState::CHECK_VIOLATION), "{column}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn times_of_events_have_microseconds_since_1970() {
+    let test = TestDatabase::new().await;
+    let client = test.superuser().await;
+    let insert = async |position: i64, time: &str| {
+        let sql = format!(
+            "INSERT INTO events (position, aggregate_type, aggregate_id, sequence, event_type, event_version, \
+             payload, metadata, recorded_at) VALUES ({position}, 'tally', 'a', {position}, '', '', '{{}}', '{{}}', '{time}')"
+        );
+        client.batch_execute(&sql).await.map_err(|error| error.code().cloned())
+    };
+    for (position, time) in [(1, "0001-01-01 00:00Z"), (2, "9999-12-31 23:59:59.999999Z")] {
+        insert(position, time).await.unwrap();
+    }
+    for time in ["0001-12-31 23:59:59.999999Z BC", "10000-01-01 00:00Z", "infinity", "-infinity"] {
+        let refused = insert(3, time).await;
+        assert_eq!(refused, Err(Some(SqlState::CHECK_VIOLATION)), "{time}");
+    }
 }
