@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use infra::{
     kafka::{Relay, relay::RelayState},
     postgres::{
-        Database, DatabaseError,
+        Database, DatabaseError, EventStore,
         leaders::{Candidate, Standing},
     },
     process::Pulse,
@@ -27,6 +27,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Health {
     pub database: Database,
+    pub store: EventStore,
     pub reads: ReadModels,
     /// One for each role that this process has.
     pub probes: Vec<Probe>,
@@ -71,6 +72,10 @@ impl Probe {
     }
 
     async fn ask(&self, health: &Health) -> Told {
+        // These decode events on their way; the projector says by itself before which event it rests.
+        if let (Self::Api | Self::Executor(_), Some(ahead)) = (self, health.store.ahead()) {
+            return Err(format!("rests: {ahead}"));
+        }
         match self {
             Self::Api => match answer(health.reads.is_ready()).await? {
                 true => Ok("answers".to_owned()),

@@ -1,12 +1,10 @@
-//! Every event with the JSON Schema of its payload, generated from the types: what consumers outside may rely on.
+//! Events with the JSON Schema of their payloads, generated from the types: what consumers outside may rely on.
 
 use std::collections::BTreeSet;
 
 use cqrs_es::Aggregate;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
-
-use crate::{backtest::Backtest, ledger::Ledger, strategy::Strategy, sweep::Sweep};
 
 /// One event in its current version.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,13 +18,8 @@ pub struct CatalogueEntry {
     pub schema: Value,
 }
 
-/// All events, aggregate by aggregate.
-#[must_use]
-pub fn catalogue() -> Vec<CatalogueEntry> {
-    [of::<Strategy>(), of::<Backtest>(), of::<Ledger>(), of::<Sweep>()].concat()
-}
-
-fn of<A: Aggregate<Event: JsonSchema>>() -> Vec<CatalogueEntry> {
+/// The events of one aggregate.
+pub(crate) fn of<A: Aggregate<Event: JsonSchema>>() -> Vec<CatalogueEntry> {
     // As payloads are written: what is always there is required.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let all = generator.into_root_schema_for::<A::Event>().to_value();
@@ -76,10 +69,11 @@ fn collect(schema: &Value, definitions: &Value, names: &mut BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aggregates;
 
     #[test]
     fn every_entry_describes_itself_and_is_complete() {
-        let entries = catalogue();
+        let entries = aggregates::catalogue();
         assert_eq!(entries.len(), 29);
         for entry in entries {
             assert!(!entry.description.is_empty(), "{} says nothing", entry.event_type);

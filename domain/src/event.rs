@@ -1,10 +1,8 @@
 //! A recorded event as every consumer sees it: position, stream, payload, metadata, time.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use ulid::Ulid;
-
-use crate::upcasting;
 
 /// One row of the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,16 +27,6 @@ pub struct RecordedEvent {
     pub metadata: String,
     /// When it was appended, UTC, microseconds; never decreases with the position.
     pub recorded_at: DateTime<Utc>,
-}
-
-impl RecordedEvent {
-    /// The payload as an event of the current version: older ones are upcast.
-    ///
-    /// # Errors
-    /// The JSON error when the payload is not one.
-    pub fn decode<E: DeserializeOwned>(&self) -> Result<E, serde_json::Error> {
-        upcasting::decode(self, upcasting::upcasters(&self.aggregate_type))
-    }
 }
 
 /// Who caused an event and by which request. Flat strings, so that `postgres-es` can read it as its map.
@@ -67,3 +55,31 @@ pub struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<String>,
 }
+
+/// Names the events of an enum with their current versions: implements `DomainEvent`, and lists them as `VERSIONS` for
+/// readers, who must not decode what is newer.
+macro_rules! event_versions {
+    ($events:ident { $($name:ident => $version:literal,)+ }) => {
+        impl $events {
+            /// Every event type with its current version.
+            pub const VERSIONS: &[(&str, &str)] = &[$((stringify!($name), $version)),+];
+        }
+
+        impl cqrs_es::DomainEvent for $events {
+            fn event_type(&self) -> String {
+                match self {
+                    $(Self::$name { .. } => stringify!($name),)+
+                }
+                .to_owned()
+            }
+
+            fn event_version(&self) -> String {
+                match self {
+                    $(Self::$name { .. } => $version,)+
+                }
+                .to_owned()
+            }
+        }
+    };
+}
+pub(crate) use event_versions;

@@ -1,6 +1,7 @@
 //! The pure core: ids, markets, aggregates, the strategy language and the simulation; no I/O, no clock, no randomness.
 
 pub mod access;
+pub mod aggregates;
 pub mod backtest;
 pub mod catalogue;
 pub mod dataset;

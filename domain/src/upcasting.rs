@@ -1,47 +1,18 @@
 //! Old events become events of the current version when they are read, one version step at a time.
 
-use std::sync::LazyLock;
-
-use cqrs_es::{
-    Aggregate,
-    persist::{EventUpcaster, SerializedEvent},
-};
+use cqrs_es::persist::{EventUpcaster, SerializedEvent};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{
-    backtest::{self, Backtest},
-    event::RecordedEvent,
-    ledger::{self, Ledger},
-    strategy::{self, Strategy},
-    sweep::{self, Sweep},
-};
+use crate::event::RecordedEvent;
 
 /// The upcasters of one aggregate, in the order in which they are tried: older versions first.
 pub type Upcasters = Vec<Box<dyn EventUpcaster>>;
 
-/// The type of every aggregate that has events, as in [`RecordedEvent::aggregate_type`].
-pub const AGGREGATE_TYPES: [&str; 4] = [Strategy::TYPE, Backtest::TYPE, Ledger::TYPE, Sweep::TYPE];
-
-/// The upcasters of an aggregate type; none for one that is not known here.
-#[must_use]
-pub fn upcasters(aggregate_type: &str) -> &'static [Box<dyn EventUpcaster>] {
-    static ALL: LazyLock<[(&str, Upcasters); AGGREGATE_TYPES.len()]> = LazyLock::new(|| {
-        [
-            (Strategy::TYPE, strategy::upcasters::upcasters()),
-            (Backtest::TYPE, backtest::upcasters::upcasters()),
-            (Ledger::TYPE, ledger::upcasters::upcasters()),
-            (Sweep::TYPE, sweep::upcasters::upcasters()),
-        ]
-    });
-    let found = ALL.iter().find(|(known, _)| *known == aggregate_type);
-    found.map_or(&[], |(_, upcasters)| upcasters.as_slice())
-}
-
-/// The payload of `event` as an event of the current version, by way of these upcasters.
+/// Returns the payload of `event` as an event of the current version, by way of these upcasters.
 ///
 /// # Errors
-/// The JSON error when the payload is not one.
+/// The JSON error if the payload is not such an event.
 pub fn decode<E: DeserializeOwned>(
     event: &RecordedEvent,
     upcasters: &[Box<dyn EventUpcaster>],
@@ -69,6 +40,3 @@ pub fn decode<E: DeserializeOwned>(
     });
     serde_json::from_value(upcast.payload)
 }
-
-#[cfg(test)]
-mod tests;

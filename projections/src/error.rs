@@ -1,5 +1,6 @@
 //! Errors that more than one room of this crate returns.
 
+use domain::aggregates::DecodeError;
 use infra::postgres::DatabaseError;
 
 /// A query failed.
@@ -38,7 +39,7 @@ pub struct UnknownReadModel(pub String);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Poison {
     #[error("the payload is not an event of its type: {0}")]
-    Undecodable(#[from] serde_json::Error),
+    Undecodable(#[from] DecodeError),
     #[error("{0}")]
     Unfit(String),
 }

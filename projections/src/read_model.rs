@@ -16,6 +16,8 @@ pub(crate) struct ReadModel {
     pub(crate) table: &'static str,
     /// The aggregates whose events it folds; those of one id are always folded together and in order.
     pub(crate) aggregates: &'static [&'static str],
+    /// Whether it folds only the events that begin streams.
+    pub(crate) first_events_only: bool,
     /// Returns the statements that make its table, and the indexes, under the given name.
     pub(crate) create: fn(&str) -> String,
     /// Turns events into changes of the table; pure.

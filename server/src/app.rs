@@ -114,7 +114,7 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
             ("reaper", Ok(()))
         });
     }
-    let mut health = Health { database: database.clone(), reads, probes };
+    let mut health = Health { database: database.clone(), store, reads, probes };
     if roles.has(Role::Api) {
         health.probes.push(Probe::Api);
         let endpoint = api::endpoint(context.clone(), health)?;

@@ -44,7 +44,7 @@ impl Standing {
             let is_last = is_last(&page);
             for recorded in page {
                 (loaded.sequence, loaded.position) = (recorded.sequence, recorded.position);
-                let event: BacktestEvent = recorded.decode().map_err(|e| corrupt(&recorded, &e))?;
+                let event: BacktestEvent = store.decode(&recorded)?;
                 match &event {
                     BacktestEvent::BacktestRequested { .. } => {
                         let metadata = serde_json::from_str(&recorded.metadata);

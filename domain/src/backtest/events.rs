@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use cqrs_es::DomainEvent;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::Dataset,
+    event::event_versions,
     ids::{StrategyId, SweepId, UserId},
     market::{Symbol, Timeframe},
     number::Number,
@@ -105,32 +105,13 @@ pub enum BacktestEvent {
     BacktestDeleted {},
 }
 
-impl DomainEvent for BacktestEvent {
-    fn event_type(&self) -> String {
-        match self {
-            Self::BacktestRequested { .. } => "BacktestRequested",
-            Self::BacktestClaimed { .. } => "BacktestClaimed",
-            Self::BacktestStarted { .. } => "BacktestStarted",
-            Self::BacktestCompleted { .. } => "BacktestCompleted",
-            Self::BacktestFailed { .. } => "BacktestFailed",
-            Self::BacktestCancellationRequested {} => "BacktestCancellationRequested",
-            Self::BacktestCancelled {} => "BacktestCancelled",
-            Self::BacktestDeleted {} => "BacktestDeleted",
-        }
-        .to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        match self {
-            Self::BacktestCompleted { .. } => "1.1",
-            Self::BacktestRequested { .. }
-            | Self::BacktestClaimed { .. }
-            | Self::BacktestStarted { .. }
-            | Self::BacktestFailed { .. }
-            | Self::BacktestCancellationRequested {}
-            | Self::BacktestCancelled {}
-            | Self::BacktestDeleted {} => "1.0",
-        }
-        .to_owned()
-    }
-}
+event_versions!(BacktestEvent {
+    BacktestRequested => "1.0",
+    BacktestClaimed => "1.0",
+    BacktestStarted => "1.0",
+    BacktestCompleted => "1.1",
+    BacktestFailed => "1.0",
+    BacktestCancellationRequested => "1.0",
+    BacktestCancelled => "1.0",
+    BacktestDeleted => "1.0",
+});

@@ -1,11 +1,11 @@
 //! What can happen in a ledger. Payloads hold nothing of attempt, executor or clock: every attempt writes the same bytes.
 
-use cqrs_es::DomainEvent;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    event::event_versions,
     ids::{BacktestId, TradeId},
     market::{Symbol, Timeframe},
     simulation::{
@@ -83,21 +83,12 @@ impl LedgerEvent {
     pub const EQUITY_RECORDED: &str = "EquityRecorded";
 }
 
-impl DomainEvent for LedgerEvent {
-    fn event_type(&self) -> String {
-        match self {
-            Self::LedgerOpened { .. } => "LedgerOpened",
-            Self::TradeOpened { .. } => "TradeOpened",
-            Self::TradeClosed { .. } => "TradeClosed",
-            Self::TradeReduced { .. } => "TradeReduced",
-            Self::EquityRecorded { .. } => Self::EQUITY_RECORDED,
-            Self::LedgerRestarted { .. } => "LedgerRestarted",
-            Self::LedgerClosed { .. } => "LedgerClosed",
-        }
-        .to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1.0".to_owned()
-    }
-}
+event_versions!(LedgerEvent {
+    LedgerOpened => "1.0",
+    TradeOpened => "1.0",
+    TradeClosed => "1.0",
+    TradeReduced => "1.0",
+    EquityRecorded => "1.0",
+    LedgerRestarted => "1.0",
+    LedgerClosed => "1.0",
+});

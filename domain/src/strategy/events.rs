@@ -1,11 +1,10 @@
 //! What can happen to a strategy. Names and versions are permanent.
 
-use cqrs_es::DomainEvent;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::definition::StrategyDefinition;
-use crate::{ids::UserId, market::Symbol};
+use crate::{event::event_versions, ids::UserId, market::Symbol};
 
 /// What a user writes about a strategy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,21 +43,12 @@ pub enum StrategyEvent {
     StrategyDeleted {},
 }
 
-impl DomainEvent for StrategyEvent {
-    fn event_type(&self) -> String {
-        match self {
-            Self::StrategyCreated { .. } => "StrategyCreated",
-            Self::StrategyRevised { .. } => "StrategyRevised",
-            Self::StrategyActivated {} => "StrategyActivated",
-            Self::StrategyDeactivated {} => "StrategyDeactivated",
-            Self::StrategyPublished {} => "StrategyPublished",
-            Self::StrategyUnpublished {} => "StrategyUnpublished",
-            Self::StrategyDeleted {} => "StrategyDeleted",
-        }
-        .to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1.0".to_owned()
-    }
-}
+event_versions!(StrategyEvent {
+    StrategyCreated => "1.0",
+    StrategyRevised => "1.0",
+    StrategyActivated => "1.0",
+    StrategyDeactivated => "1.0",
+    StrategyPublished => "1.0",
+    StrategyUnpublished => "1.0",
+    StrategyDeleted => "1.0",
+});

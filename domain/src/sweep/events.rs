@@ -1,13 +1,13 @@
 //! What can happen to a sweep. Names and versions are permanent.
 
 use chrono::{DateTime, Utc};
-use cqrs_es::DomainEvent;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::Dataset,
+    event::event_versions,
     ids::{StrategyId, UserId},
     market::{Symbol, Timeframe},
     simulation::{
@@ -79,21 +79,12 @@ pub enum SweepEvent {
     SweepDeleted {},
 }
 
-impl DomainEvent for SweepEvent {
-    fn event_type(&self) -> String {
-        match self {
-            Self::SweepRequested { .. } => "SweepRequested",
-            Self::SweepStarted { .. } => "SweepStarted",
-            Self::SweepCompleted { .. } => "SweepCompleted",
-            Self::SweepFailed { .. } => "SweepFailed",
-            Self::SweepCancellationRequested {} => "SweepCancellationRequested",
-            Self::SweepCancelled {} => "SweepCancelled",
-            Self::SweepDeleted {} => "SweepDeleted",
-        }
-        .to_owned()
-    }
-
-    fn event_version(&self) -> String {
-        "1.0".to_owned()
-    }
-}
+event_versions!(SweepEvent {
+    SweepRequested => "1.0",
+    SweepStarted => "1.0",
+    SweepCompleted => "1.0",
+    SweepFailed => "1.0",
+    SweepCancellationRequested => "1.0",
+    SweepCancelled => "1.0",
+    SweepDeleted => "1.0",
+});

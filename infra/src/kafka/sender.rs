@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, thread};
 
-use domain::{event::RecordedEvent, upcasting::AGGREGATE_TYPES};
+use domain::{aggregates::AGGREGATE_TYPES, event::RecordedEvent};
 use rdkafka::{
     ClientContext,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::upcasting::AGGREGATE_TYPES;
+use domain::aggregates::AGGREGATE_TYPES;
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     config::FromClientConfigAndContext,

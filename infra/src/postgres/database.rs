@@ -5,6 +5,7 @@ use std::time::Duration;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts,
 };
+use domain::aggregates::EventAhead;
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 
 use super::{
@@ -55,6 +56,9 @@ pub enum DatabaseError {
     /// A row that should not be.
     #[error("unexpected data: {0}")]
     Corrupt(String),
+    /// A newer version of Backtrail wrote the event; a process of that version can read it (HTTP 503).
+    #[error(transparent)]
+    Ahead(#[from] EventAhead),
     /// The connecting user lacks a right; says what to do.
     #[error("{0}")]
     Forbidden(String),
@@ -64,14 +68,16 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// The database is away or has no room (connections, memory, disk): the same may go well later, so it is no fault of
-    /// ours (HTTP 503).
+    /// The database is away or has no room (connections, memory, disk), or this process is too old for an event: the same may
+    /// go well later or in another process, so it is no fault of ours (HTTP 503).
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         let has_no_room = |error: &tokio_postgres::Error| {
             error.code().is_some_and(|code| code.code().starts_with("53"))
         };
-        self.is_connection_lost() || matches!(self, Self::Statement(error) if has_no_room(error))
+        let is_ahead = matches!(self, Self::Ahead(_));
+        let has_no_room = matches!(self, Self::Statement(error) if has_no_room(error));
+        self.is_connection_lost() || has_no_room || is_ahead
     }
 
     /// The statement may have been done or not, and sending it again may help.
@@ -96,7 +102,7 @@ impl DatabaseError {
                             .is_some_and(|cause| cause.is::<std::io::Error>())
                 }
             },
-            Self::Corrupt(_) | Self::Forbidden(_) | Self::Migration(_) => false,
+            Self::Corrupt(_) | Self::Ahead(_) | Self::Forbidden(_) | Self::Migration(_) => false,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use deadpool_postgres::Transaction;
-use domain::event::RecordedEvent;
+use domain::{aggregates::EventAhead, event::RecordedEvent};
 use infra::postgres::{DatabaseError, EventStore};
 
 use crate::{
@@ -46,7 +46,7 @@ pub(crate) struct BatchWriter {
 }
 
 /// What became of one batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The rows of so many events are in; more are known to wait, or not.
     Advanced { events: usize, has_more: bool },
@@ -56,6 +56,8 @@ pub(crate) enum Step {
     Elsewhere,
     /// A poison event stopped the projection.
     Stopped { position: i64 },
+    /// The next event is newer than this binary; everything before it is in, and the checkpoint says so.
+    Ahead(EventAhead),
 }
 
 struct Batch {
@@ -63,6 +65,8 @@ struct Batch {
     end: i64,
     has_more: bool,
     events: Arc<Vec<RecordedEvent>>,
+    /// The event after `end`, if this binary is too old for it.
+    ahead: Option<EventAhead>,
     changes: Result<Vec<Box<dyn Changes>>, Poison>,
 }
 
@@ -137,7 +141,9 @@ impl BatchWriter {
         };
         let Batch { end, has_more, .. } = batch;
         if end == batch.from {
-            return Ok(Step::AtEnd);
+            let Some(ahead) = batch.ahead else { return Ok(Step::AtEnd) };
+            let is_settled = self.settle().await?;
+            return Ok(if is_settled { Step::Ahead(ahead) } else { Step::Elsewhere });
         }
         let events = batch.events.len();
         let read_ahead = async { if has_more { Some(self.read(end).await) } else { None } };
@@ -167,10 +173,20 @@ impl BatchWriter {
     }
 
     async fn read(&self, from: i64) -> Result<Batch, DatabaseError> {
-        let range = self.store.read_types_after(from, self.model.aggregates, BATCH_SIZE).await?;
-        let events = Arc::new(range.events);
+        let ReadModel { aggregates, first_events_only, .. } = self.model;
+        let range =
+            self.store.read_types_after(from, aggregates, *first_events_only, BATCH_SIZE).await?;
+        let (mut events, mut end, mut has_more) = (range.events, range.end, range.has_more);
+        let ahead = events.iter().find_map(RecordedEvent::ahead);
+        if let Some(ahead) = &ahead {
+            // What lies before it is written; the next step meets it first.
+            end = ahead.position - 1;
+            events.retain(|event| event.position <= end);
+            has_more = end > from;
+        }
+        let events = Arc::new(events);
         let changes = fold(self.model, &events).await?;
-        Ok(Batch { from, end: range.end, has_more: range.has_more, events, changes })
+        Ok(Batch { from, end, has_more, events, ahead, changes })
     }
 
     async fn write(&self, batch: Batch) -> Result<Written, DatabaseError> {

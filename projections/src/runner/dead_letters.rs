@@ -68,9 +68,12 @@ impl ReadModels {
         let letter = open(&transaction, id).await?;
         let model = READ_MODELS.into_iter().find(|model| model.table == letter.table_name);
         let model = model.ok_or(DeadLetterError::NotFound)?;
-        let range = store.read_types_after(letter.position - 1, model.aggregates, 1).await?;
+        let range = store.read_types_after(letter.position - 1, model.aggregates, false, 1).await?;
         let event = range.events.first().filter(|event| event.position == letter.position);
         let event = event.ok_or(DeadLetterError::NotFound)?;
+        if let Some(ahead) = event.ahead() {
+            return Err(DeadLetterError::StillPoison(ahead.to_string()));
+        }
         let poison = write_one(&mut transaction, model, model.table, event).await?;
         if let Some(error) = poison {
             return Err(DeadLetterError::StillPoison(error));

@@ -12,6 +12,7 @@ mod write;
 
 use std::time::Duration;
 
+use domain::aggregates::EventAhead;
 use infra::postgres::{DatabaseError, EventStore};
 use tokio::{
     sync::watch,
@@ -39,6 +40,8 @@ pub enum CatchUpError {
     Unknown(#[from] UnknownReadModel),
     #[error("the projection has stopped after position {position}; see its dead letters")]
     Stopped { position: i64 },
+    #[error("the projection rests: {0}")]
+    Ahead(EventAhead),
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
@@ -98,6 +101,7 @@ pub async fn catch_up(
             Ok(events)
         }
         Rest::Stopped { position } => Err(CatchUpError::Stopped { position }),
+        Rest::Ahead(ahead) => Err(CatchUpError::Ahead(ahead)),
     }
 }
 
@@ -109,18 +113,32 @@ struct Follower {
     is_placed: bool,
     /// That it reached the end at least once is noted.
     has_caught_up: bool,
+    /// The position of the event before which it said last that it rests.
+    rests_before: Option<i64>,
 }
 
 /// Why a follower rests.
 enum Rest {
-    AtEnd { events: u64 },
-    Stopped { position: i64 },
+    AtEnd {
+        events: u64,
+    },
+    Stopped {
+        position: i64,
+    },
+    /// This binary is too old for the next event.
+    Ahead(EventAhead),
 }
 
 impl Follower {
     fn new(read_models: &ReadModels, store: &EventStore, model: &'static ReadModel) -> Self {
         let writer = BatchWriter::new(read_models, store, model, model.table.to_owned());
-        Self { read_models: read_models.clone(), writer, is_placed: false, has_caught_up: false }
+        Self {
+            read_models: read_models.clone(),
+            writer,
+            is_placed: false,
+            has_caught_up: false,
+            rests_before: None,
+        }
     }
 
     async fn run(mut self, mut wakeups: watch::Receiver<u64>, mut stop: watch::Receiver<bool>) {
@@ -129,9 +147,14 @@ impl Follower {
             // Whatever is appended from here on wakes it again.
             wakeups.mark_unchanged();
             let is_well = match self.follow(&stop).await {
-                Ok(()) => {
+                Ok(None) => {
                     self.beat();
                     true
+                }
+                Ok(Some(ahead)) => {
+                    pause = RETRY_INTERVAL_MAX;
+                    self.rest_before(ahead);
+                    false
                 }
                 Err(error) => {
                     self.is_placed = false;
@@ -163,14 +186,38 @@ impl Follower {
         }
     }
 
-    /// Projects to the end of the log; the checkpoint follows in a moment.
-    async fn follow(&mut self, stop: &watch::Receiver<bool>) -> Result<(), DatabaseError> {
-        self.advance(stop).await?;
+    /// Says before which event it rests; only a newer binary takes that in.
+    fn rest_before(&mut self, ahead: EventAhead) {
+        let read_model = self.writer.model.name;
+        if self.rests_before != Some(ahead.position) {
+            self.rests_before = Some(ahead.position);
+            let EventAhead { position, event_type, event_version, .. } = &ahead;
+            tracing::error!(
+                read_model,
+                position,
+                event_type,
+                event_version,
+                "the projection RESTS until this process is upgraded: {ahead}"
+            );
+        }
+        if let Some(pulse) = self.read_models.progress.pulse(read_model) {
+            pulse.fail(ahead);
+        }
+    }
+
+    /// Projects to the end of the log, where the checkpoint follows in a moment, or to an event that is newer than this binary.
+    async fn follow(
+        &mut self,
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Option<EventAhead>, DatabaseError> {
+        if let Rest::Ahead(ahead) = self.advance(stop).await? {
+            return Ok(Some(ahead));
+        }
         let unsettled_for = self.writer.unsettled_since().map(|since| since.elapsed());
         if unsettled_for.is_some_and(|elapsed| elapsed >= UNSETTLED_FOR) {
             self.settle().await?;
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn settle(&mut self) -> Result<(), DatabaseError> {
@@ -203,6 +250,11 @@ impl Follower {
                     self.is_placed = false;
                     self.tell();
                     return Ok(Rest::Stopped { position });
+                }
+                Step::Ahead(ahead) => {
+                    // A newer binary may move the checkpoint meanwhile.
+                    self.is_placed = false;
+                    return Ok(Rest::Ahead(ahead));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Rebuilds a read model beside the live one and swaps them, checkpoint and all, in one transaction.
 
 use deadpool_postgres::{Object, Transaction};
+use domain::aggregates::EventAhead;
 use infra::postgres::{DatabaseError, EventStore};
 
 use crate::{
@@ -31,6 +32,9 @@ pub enum RebuildError {
     AlreadyRunning(&'static str),
     #[error("the event after position {position} cannot be taken in; see the dead letters")]
     Poisoned { position: i64 },
+    /// Only a newer version of Backtrail can rebuild it.
+    #[error(transparent)]
+    Ahead(EventAhead),
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
@@ -72,7 +76,7 @@ impl ReadModels {
             events += match writer.step().await? {
                 Step::Advanced { events, .. } => events,
                 Step::AtEnd => break,
-                step @ (Step::Elsewhere | Step::Stopped { .. }) => {
+                step @ (Step::Elsewhere | Step::Stopped { .. } | Step::Ahead(_)) => {
                     return Err(failure(step, &writer));
                 }
             };
@@ -113,7 +117,7 @@ impl ReadModels {
         while writer.position() < live {
             events += match writer.step().await? {
                 Step::Advanced { events, .. } => events,
-                step @ (Step::AtEnd | Step::Elsewhere | Step::Stopped { .. }) => {
+                step @ (Step::AtEnd | Step::Elsewhere | Step::Stopped { .. } | Step::Ahead(_)) => {
                     return Err(failure(step, writer));
                 }
             };
@@ -130,6 +134,7 @@ impl ReadModels {
 fn failure(step: Step, writer: &BatchWriter) -> RebuildError {
     match step {
         Step::Stopped { position } => RebuildError::Poisoned { position },
+        Step::Ahead(ahead) => RebuildError::Ahead(ahead),
         Step::Advanced { .. } | Step::AtEnd | Step::Elsewhere => {
             RebuildError::Database(DatabaseError::Corrupt(format!(
                 "the checkpoint of {} was moved by another",

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use domain::aggregates::EventAhead;
 use infra::postgres::DatabaseError;
+use tokio_postgres::{Row, types::ToSql};
 
 use crate::{
     handle::ReadModels, read_model::ReadModel, registry::READ_MODELS,
@@ -35,6 +37,8 @@ pub struct Status {
     /// How far a rebuild is that runs or was broken off.
     pub rebuild_position: Option<i64>,
     pub dead_letters_count: i64,
+    /// Why it rests, if it does.
+    pub reason: Option<String>,
 }
 
 /// What a projection does.
@@ -48,6 +52,8 @@ pub enum State {
     Live,
     /// A dead letter must be retried or discarded.
     Stopped,
+    /// The next event is newer than this binary: only a newer one takes it in.
+    Resting,
 }
 
 impl State {
@@ -59,8 +65,18 @@ impl State {
             Self::Building => "building",
             Self::Live => "live",
             Self::Stopped => "stopped",
+            Self::Resting => "resting",
         }
     }
+}
+
+/// The event after the checkpoint, if this binary is too old for it.
+fn next_ahead(row: &Row, position: i64) -> Result<Option<EventAhead>, DatabaseError> {
+    let Some(aggregate_type) = row.try_get::<_, Option<&str>>("aggregate_type")? else {
+        return Ok(None);
+    };
+    let (event_type, version) = (row.try_get("event_type")?, row.try_get("event_version")?);
+    Ok(EventAhead::of(position + 1, aggregate_type, event_type, version))
 }
 
 /// Every read model of this binary.
@@ -83,19 +99,24 @@ impl ReadModels {
         let client = self.database.get().await?;
         let sql = "SELECT checkpoint.position, checkpoint.state, \
                    checkpoint.caught_up_at IS NOT NULL AS has_caught_up, \
+                   next.aggregate_type, next.event_type, next.event_version, \
                    rebuild.position AS rebuild_position, \
                    coalesce((SELECT max(position) FROM events), 0) AS head, \
                    (SELECT count(*) FROM read_models.dead_letters \
                     WHERE table_name = $1 AND state = 'open') AS dead_letters_count \
                    FROM (SELECT) AS one \
                    LEFT JOIN read_models.checkpoints AS checkpoint ON checkpoint.table_name = $1 \
-                   LEFT JOIN read_models.checkpoints AS rebuild ON rebuild.table_name = $2";
+                   LEFT JOIN read_models.checkpoints AS rebuild ON rebuild.table_name = $2 \
+                   LEFT JOIN events AS next ON next.position = checkpoint.position + 1 \
+                   AND next.aggregate_type = ANY ($3)";
         let statement = client.prepare_cached(sql).await?;
         let mut all = Vec::with_capacity(READ_MODELS.len());
         for model in READ_MODELS {
             let rebuild = format!("{}{REBUILD_SUFFIX}", model.table);
-            let row = client.query_one(&statement, &[&model.table, &rebuild]).await?;
+            let parameters: [&(dyn ToSql + Sync); 3] = [&model.table, &rebuild, &model.aggregates];
+            let row = client.query_one(&statement, &parameters).await?;
             let position: Option<i64> = row.try_get("position")?;
+            let ahead = next_ahead(&row, position.unwrap_or_default())?;
             let state: Option<&str> = row.try_get("state")?;
             let has_caught_up: bool = row.try_get("has_caught_up")?;
             let head: i64 = row.try_get("head")?;
@@ -105,6 +126,7 @@ impl ReadModels {
                 state: match state {
                     None => State::Missing,
                     Some("stopped") => State::Stopped,
+                    Some(_) if ahead.is_some() => State::Resting,
                     Some(_) if has_caught_up => State::Live,
                     Some(_) => State::Building,
                 },
@@ -112,6 +134,7 @@ impl ReadModels {
                 lag: (head - position.unwrap_or_default()).max(0),
                 rebuild_position: row.try_get("rebuild_position")?,
                 dead_letters_count: row.try_get("dead_letters_count")?,
+                reason: ahead.map(|ahead| ahead.to_string()),
             });
         }
         Ok(all)
@@ -122,11 +145,14 @@ impl ReadModels {
     /// # Errors
     /// The database.
     pub async fn trouble(&self) -> Result<Option<String>, DatabaseError> {
-        for Status { name, state, position, .. } in self.status().await? {
+        for Status { name, state, position, reason, .. } in self.status().await? {
             match state {
                 State::Live => {}
                 State::Missing | State::Building => {
                     return Ok(Some(format!("{name} is being built, at position {position}")));
+                }
+                State::Resting => {
+                    return Ok(Some(format!("{name} rests: {}", reason.unwrap_or_default())));
                 }
                 State::Stopped => {
                     let advice = "see `backtrail projections status` and its dead letters";

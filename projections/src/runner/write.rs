@@ -52,6 +52,7 @@ pub(crate) fn poison_of(error: DatabaseError) -> Result<String, DatabaseError> {
         DatabaseError::Statement(statement) => statement.code().is_some_and(blames_the_data),
         DatabaseError::Corrupt(_) => true,
         DatabaseError::Unavailable(_)
+        | DatabaseError::Ahead(_)
         | DatabaseError::Forbidden(_)
         | DatabaseError::Migration(_) => false,
     };

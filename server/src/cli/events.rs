@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::SecondsFormat;
-use domain::{catalogue::catalogue, event::RecordedEvent};
+use domain::{aggregates::catalogue, event::RecordedEvent};
 use infra::postgres::EventStore;
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -114,6 +114,9 @@ async fn show_status(reads: &ReadModels) -> anyhow::Result<()> {
             model.lag,
             model.dead_letters_count
         ))?;
+        if let Some(reason) = model.reason {
+            output::line(&format!("  {reason}"))?;
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use domain::catalogue::{CatalogueEntry, catalogue};
+use domain::{aggregates::catalogue, catalogue::CatalogueEntry};
 
 const INTRODUCTION: &str = include_str!("catalogue.txt");
 

@@ -1,5 +1,6 @@
 //! The binary as a user runs it.
 
+mod ahead;
 mod compose;
 mod configuration;
 mod demo;

@@ -2,15 +2,16 @@
 
 mod append;
 mod call;
+mod decoding;
 mod queue;
 mod range;
 mod reading;
 mod wakeups;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cqrs_es::Aggregate;
-use domain::ids::UserId;
+use domain::{aggregates::EventAhead, ids::UserId};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -35,6 +36,8 @@ pub struct EventStore {
     log: Database,
     jobs: mpsc::Sender<Job>,
     wakeups: Wakeups,
+    /// The first event that this process met and is too old for.
+    ahead: Arc<OnceLock<EventAhead>>,
     /// Aborted with the last clone.
     _tasks: Arc<JoinSet<()>>,
 }
@@ -61,7 +64,8 @@ impl EventStore {
         let (jobs, waiting) = mpsc::channel(JOBS_MAX);
         tokio::spawn(queue::run(waiting, database.for_appends(), wakeups.clone()));
         let tasks = Arc::new(wakeups.start(&database));
-        Self { log: database.for_log(), database, jobs, wakeups, _tasks: tasks }
+        let ahead = Arc::default();
+        Self { log: database.for_log(), database, jobs, wakeups, ahead, _tasks: tasks }
     }
 
     /// The pool underneath.
@@ -89,11 +93,7 @@ impl EventStore {
     pub async fn load<A: Aggregate>(&self, aggregate_id: &str) -> Result<Loaded<A>, DatabaseError> {
         let mut loaded = Loaded { aggregate: A::default(), sequence: 0, position: 0 };
         for event in self.read_stream(A::TYPE, aggregate_id, 0, i64::MAX).await? {
-            let decoded = event.decode().map_err(|error| {
-                let (position, kind) = (event.position, &event.event_type);
-                DatabaseError::Corrupt(format!("{kind} at position {position}: {error}"))
-            })?;
-            loaded.aggregate.apply(decoded);
+            loaded.aggregate.apply(self.decode(&event)?);
             loaded.sequence = event.sequence;
             loaded.position = event.position;
         }

@@ -24,7 +24,7 @@ pub struct EventRange {
 }
 
 impl EventStore {
-    /// Up to `limit` events of these aggregate types after `position`.
+    /// Up to `limit` events of these aggregate types after `position`; with `first_only`, only those that begin streams.
     ///
     /// # Errors
     /// The database.
@@ -32,16 +32,19 @@ impl EventStore {
         &self,
         position: i64,
         aggregate_types: &[&str],
+        first_only: bool,
         limit: i64,
     ) -> Result<EventRange, DatabaseError> {
         let client = self.log.get().await?;
         let range = format!(
-            "{SELECT} position > $1 AND position <= $2 AND aggregate_type = ANY ($3) ORDER BY position LIMIT $4"
+            "{SELECT} position > $1 AND position <= $2 AND aggregate_type = ANY ($3) \
+             AND (sequence <= 1 OR NOT $4) ORDER BY position LIMIT $5"
         );
         let (head, range) =
             tokio::try_join!(client.prepare_cached(HEAD), client.prepare_cached(&range))?;
         let span_end = position.saturating_add(SPAN);
-        let parameters: [&(dyn ToSql + Sync); 4] = [&position, &span_end, &aggregate_types, &limit];
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&position, &span_end, &aggregate_types, &first_only, &limit];
         // The head is read first (both are sent at once), so that no event up to it is missing below.
         let (head, rows) =
             tokio::try_join!(client.query_one(&head, &[]), client.query(&range, &parameters))?;

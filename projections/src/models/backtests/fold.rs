@@ -28,8 +28,14 @@ use crate::{
     sql::bulk::{Columns, definitions},
 };
 
-pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: &["backtest", "ledger"], create, fold };
+pub(crate) const READ_MODEL: ReadModel = ReadModel {
+    name: NAME,
+    table: TABLE,
+    aggregates: &["backtest", "ledger"],
+    first_events_only: false,
+    create,
+    fold,
+};
 
 /// Every column but those of the metrics.
 const COLUMNS: &Columns = &[

@@ -22,8 +22,14 @@ use crate::{
     sql::bulk::CopyColumn,
 };
 
-pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: ledger_rows::AGGREGATES, create, fold };
+pub(crate) const READ_MODEL: ReadModel = ReadModel {
+    name: NAME,
+    table: TABLE,
+    aggregates: ledger_rows::AGGREGATES,
+    first_events_only: false,
+    create,
+    fold,
+};
 
 /// A row to be written.
 struct NewEntry {

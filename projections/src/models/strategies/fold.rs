@@ -20,8 +20,14 @@ use crate::{
     sql::bulk::{Columns, definitions},
 };
 
-pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: &["strategy"], create, fold };
+pub(crate) const READ_MODEL: ReadModel = ReadModel {
+    name: NAME,
+    table: TABLE,
+    aggregates: &["strategy"],
+    first_events_only: false,
+    create,
+    fold,
+};
 
 const COLUMNS: &Columns = &[
     ("id", "uuid PRIMARY KEY"),

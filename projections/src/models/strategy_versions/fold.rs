@@ -16,8 +16,14 @@ use crate::{
     sql::bulk::{self, Columns, definitions},
 };
 
-pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: &["strategy"], create, fold };
+pub(crate) const READ_MODEL: ReadModel = ReadModel {
+    name: NAME,
+    table: TABLE,
+    aggregates: &["strategy"],
+    first_events_only: false,
+    create,
+    fold,
+};
 
 const COLUMNS: &Columns = &[
     ("strategy_id", "uuid NOT NULL"),

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
+    aggregates::DecodeError,
     event::RecordedEvent,
     ids::SweepId,
     job::Status,
@@ -23,8 +24,14 @@ use crate::{
     sql::bulk::{self, Columns, definitions},
 };
 
-pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: &["sweep"], create, fold };
+pub(crate) const READ_MODEL: ReadModel = ReadModel {
+    name: NAME,
+    table: TABLE,
+    aggregates: &["sweep"],
+    first_events_only: false,
+    create,
+    fold,
+};
 
 const COLUMNS: &Columns = &[
     ("id", "uuid PRIMARY KEY"),
@@ -135,7 +142,7 @@ impl SweepRow {
     ///
     /// # Errors
     /// An event that cannot be read.
-    pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, serde_json::Error> {
+    pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, DecodeError> {
         let mut row = None;
         for recorded in events {
             let event = recorded.decode()?;

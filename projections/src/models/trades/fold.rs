@@ -23,8 +23,14 @@ use crate::{
     sql::bulk::CopyColumn,
 };
 
-pub(crate) const READ_MODEL: ReadModel =
-    ReadModel { name: NAME, table: TABLE, aggregates: ledger_rows::AGGREGATES, create, fold };
+pub(crate) const READ_MODEL: ReadModel = ReadModel {
+    name: NAME,
+    table: TABLE,
+    aggregates: ledger_rows::AGGREGATES,
+    first_events_only: false,
+    create,
+    fold,
+};
 
 /// Trades opened in this batch, and what became of those opened before it: one row each, the last of them.
 struct TradeChanges {

@@ -1,17 +1,14 @@
-//! Every version of every event that was ever written can be read; the samples are kept for ever.
+//! Every version of every event that was ever written can be read, and none that is newer; the samples are kept for ever.
 
 use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
 
 use chrono::Utc;
-use cqrs_es::{Aggregate, DomainEvent, persist::SemanticVersionEventUpcaster};
+use cqrs_es::{DomainEvent, persist::SemanticVersionEventUpcaster};
 use rstest::rstest;
 use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::*;
-use crate::{
-    backtest::BacktestEvent, ledger::LedgerEvent, strategy::StrategyEvent, sweep::SweepEvent,
-};
 
 fn recorded(aggregate_type: &str, kind: &str, version: &str, payload: String) -> RecordedEvent {
     RecordedEvent {
@@ -49,8 +46,10 @@ fn event_types<E: DeserializeOwned + Debug>() -> BTreeSet<String> {
     names.split(", ").map(|name| name.trim_matches('`').to_owned()).collect()
 }
 
-fn check_samples<A: Aggregate>() {
+fn check_samples<A: Aggregate>(versions: &[(&str, &str)]) {
     let mut current = BTreeSet::new();
+    let listed: BTreeSet<_> = versions.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(listed, event_types::<A::Event>());
     for (kind, version, text) in samples(A::TYPE) {
         let event: A::Event = recorded(A::TYPE, &kind, &version, text.clone())
             .decode()
@@ -69,22 +68,22 @@ fn check_samples<A: Aggregate>() {
 
 #[test]
 fn every_strategy_event_has_samples_that_are_read() {
-    check_samples::<Strategy>();
+    check_samples::<Strategy>(StrategyEvent::VERSIONS);
 }
 
 #[test]
 fn every_backtest_event_has_samples_that_are_read() {
-    check_samples::<Backtest>();
+    check_samples::<Backtest>(BacktestEvent::VERSIONS);
 }
 
 #[test]
 fn every_ledger_event_has_samples_that_are_read() {
-    check_samples::<Ledger>();
+    check_samples::<Ledger>(LedgerEvent::VERSIONS);
 }
 
 #[test]
 fn every_sweep_event_has_samples_that_are_read() {
-    check_samples::<Sweep>();
+    check_samples::<Sweep>(SweepEvent::VERSIONS);
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn steps() -> Upcasters {
 #[case::none("1.0", r#"{"type":"BacktestClaimed","executor":"a","attempt":1}"#)]
 fn an_old_event_takes_the_steps_from_its_version_on(#[case] version: &str, #[case] payload: &str) {
     let event = recorded("backtest", "BacktestClaimed", version, payload.to_owned());
-    let decoded: BacktestEvent = decode(&event, &steps()).unwrap();
+    let decoded: BacktestEvent = upcasting::decode(&event, &steps()).unwrap();
     assert_eq!(decoded, BacktestEvent::BacktestClaimed { executor: "a".to_owned(), attempt: 1 });
 }
 
@@ -126,7 +125,7 @@ fn an_old_event_takes_the_steps_from_its_version_on(#[case] version: &str, #[cas
 fn other_events_are_left_alone() {
     let event =
         recorded("backtest", "BacktestCancelled", "0.8", r#"{"type":"BacktestCancelled"}"#.into());
-    let decoded: BacktestEvent = decode(&event, &steps()).unwrap();
+    let decoded: BacktestEvent = upcasting::decode(&event, &steps()).unwrap();
     assert_eq!(decoded, BacktestEvent::BacktestCancelled {});
 }
 
@@ -134,6 +133,35 @@ fn other_events_are_left_alone() {
 fn a_payload_that_is_no_event_is_an_error() {
     for payload in ["", "{}", r#"{"type":"BacktestClaimed"}"#, r#"{"type":"?"}"#] {
         let event = recorded("backtest", "BacktestClaimed", "1.0", payload.to_owned());
-        assert!(event.decode::<BacktestEvent>().is_err(), "{payload}");
+        let error = event.decode::<BacktestEvent>().unwrap_err();
+        assert!(matches!(error, DecodeError::Payload(_)), "{payload}");
     }
+}
+
+#[rstest]
+#[case::type_to_come("backtest", "BacktestPaused", "1.0", None)]
+#[case::of_another_aggregate("ledger", "BacktestClaimed", "1.0", None)]
+#[case::next_version("backtest", "BacktestClaimed", "1.1", Some("1.0"))]
+#[case::ninety_nine("backtest", "BacktestClaimed", "99", Some("1.0"))]
+#[case::no_text_comparison("backtest", "BacktestCompleted", "1.10", Some("1.1"))]
+#[case::no_version("backtest", "BacktestClaimed", "next", Some("1.0"))]
+fn what_is_newer_is_not_decoded_even_if_its_payload_fits(
+    #[case] aggregate_type: &str,
+    #[case] kind: &str,
+    #[case] version: &str,
+    #[case] known: Option<&str>,
+) {
+    let payload = r#"{"type":"BacktestClaimed","executor":"a","attempt":1}"#;
+    let event = recorded(aggregate_type, kind, version, payload.to_owned());
+    let DecodeError::Ahead(ahead) = event.decode::<BacktestEvent>().unwrap_err() else {
+        panic!("{kind} {version} was decoded");
+    };
+    assert_eq!((ahead.known, ahead.position), (known, 1));
+    let told = ahead.to_string();
+    assert!(told.contains(&format!("`{kind}` {version} of `{aggregate_type}`")), "{told}");
+}
+
+#[test]
+fn the_events_that_are_known_by_name_have_their_names() {
+    assert!(LedgerEvent::VERSIONS.iter().any(|(name, _)| *name == LedgerEvent::EQUITY_RECORDED));
 }
