@@ -12,7 +12,7 @@ pub use error::{Behind, QueryError, UnknownReadModel};
 pub use handle::{OnPoison, ReadModels};
 pub use models::{
     backtests::{self, metric},
-    equity_curves, ledger, strategies, strategy_versions,
+    equity_curves, ledger, strategies, strategy_versions, streams,
     sweeps::{self, results as sweep_results},
     trades,
 };

@@ -31,7 +31,7 @@ use crate::{
     settle::Settled,
 };
 
-pub(crate) const TOUCHED: [&str; 1] = [backtests::NAME];
+pub(crate) const TOUCHED: [&str; 2] = [backtests::NAME, projections::streams::NAME];
 
 /// Asking for runs, watching and ending them.
 pub(crate) struct Backtests;

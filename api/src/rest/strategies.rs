@@ -31,7 +31,7 @@ use crate::{
 
 /// How often a merge patch is tried while others change the strategy.
 const PATCH_TRIES_MAX: usize = 3;
-const TOUCHED: [&str; 2] = [strategies::NAME, strategy_versions::NAME];
+const TOUCHED: [&str; 3] = [strategies::NAME, strategy_versions::NAME, projections::streams::NAME];
 const SCOPES: &[&str] = &["mine", "public", "builtin", "all"];
 const SORTS: &[&str] = &["created_at", "-created_at", "name", "-name"];
 

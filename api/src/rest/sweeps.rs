@@ -28,7 +28,7 @@ use crate::{
     settle::Settled,
 };
 
-const TOUCHED: [&str; 1] = [sweeps::NAME];
+const TOUCHED: [&str; 2] = [sweeps::NAME, projections::streams::NAME];
 const STATUSES: &[&str] = &["pending", "running", "completed", "failed", "cancelled"];
 
 /// Asking for sweeps, watching and ending them.

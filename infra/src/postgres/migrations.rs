@@ -29,6 +29,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261127000600", "create_sweeps"),
     migration!("20261128000100", "limit_events"),
     migration!("20261128000110", "validate_events"),
+    migration!("20261128000120", "drop_events_owner"),
 ];
 
 /// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).

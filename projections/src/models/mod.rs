@@ -7,5 +7,6 @@ mod ledger_rows;
 mod lifecycle_rows;
 pub mod strategies;
 pub mod strategy_versions;
+pub mod streams;
 pub mod sweeps;
 pub mod trades;

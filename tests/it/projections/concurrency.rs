@@ -8,8 +8,16 @@ use uuid::Uuid;
 
 use super::{Bench, history::*};
 
-const NAMES: [&str; 7] =
-    ["strategies", "strategy_versions", "backtests", "ledger", "trades", "equity_curves", "sweeps"];
+const NAMES: [&str; 8] = [
+    "strategies",
+    "strategy_versions",
+    "backtests",
+    "ledger",
+    "trades",
+    "equity_curves",
+    "sweeps",
+    "streams",
+];
 const BOUND: Duration = Duration::from_secs(60);
 
 /// Compares every table with what a rebuild of it gives.

@@ -1,5 +1,6 @@
 //! The read side on a real server: given events, then rows.
 
+mod ahead;
 mod concurrency;
 mod history;
 mod over_http;
@@ -7,6 +8,7 @@ mod paging;
 mod poison;
 mod rebuilding;
 mod rows;
+mod streams;
 mod waiting;
 
 use infra::postgres::EventStore;

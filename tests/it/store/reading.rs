@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::ids::UserId;
 use infra::postgres::event_store::{Direction, EventFilter};
+use projections::{ReadModels, runner, streams};
 use tests::TestDatabase;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -59,6 +60,9 @@ async fn every_filter_holds_back_what_it_should() {
     later.streams[0].aggregate_type = "strategy";
     store.append(later).await.unwrap();
 
+    let reads = ReadModels::new(test.database.clone());
+    reads.prepare().await.unwrap();
+    runner::catch_up(&reads, &store, streams::NAME).await.unwrap();
     let middle = store.read_after(2, 1).await.unwrap().remove(0).recorded_at;
     let positions = async |filter: EventFilter| -> Vec<i64> {
         let events = store.read_filtered(&filter, 10).await.unwrap();

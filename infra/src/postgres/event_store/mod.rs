@@ -23,7 +23,7 @@ pub use append::{
 };
 pub(super) use queue::GROUPS_IN_FLIGHT_MAX;
 pub use range::EventRange;
-pub use reading::{Direction, EventFilter};
+pub use reading::{Direction, EventFilter, STREAMS_TABLE};
 pub(super) use wakeups::RUNS_CHANNEL;
 
 use self::{call::Prepared, queue::Job, wakeups::Wakeups};

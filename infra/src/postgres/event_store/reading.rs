@@ -19,10 +19,8 @@ pub(super) const HEAD: &str =
 pub(super) const SELECT: &str = "SELECT position, event_id, aggregate_type, aggregate_id, sequence, event_type, \
                                         event_version, payload, metadata, recorded_at FROM events WHERE";
 
-/// The streams of a user, by the events that begin them (index `events_owner`); a ledger has its backtest's id.
-const OWNED: &str = "SELECT o.aggregate_id FROM events o \
-                     WHERE o.event_type IN ('StrategyCreated', 'BacktestRequested') \
-                     AND coalesce(o.payload ->> 'owner_id', o.payload -> 'request' ->> 'owner_id')";
+/// The read model, with its version, that says whose each stream is.
+pub const STREAMS_TABLE: &str = "streams_v1";
 
 /// Which events; every condition that is given must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub struct EventFilter {
     pub from: Option<DateTime<Utc>>,
     /// Inclusive.
     pub to: Option<DateTime<Utc>>,
-    /// Of this user's strategies and backtests, ledgers included, whoever caused them.
+    /// Of streams that belong to this user, according to the read model [`STREAMS_TABLE`].
     pub owner_id: Option<UserId>,
     pub direction: Direction,
 }
@@ -96,7 +94,7 @@ impl EventStore {
             Direction::Forward => (">", "ASC"),
             Direction::Backward => ("<", "DESC"),
         };
-        let owner_id = filter.owner_id.map(|id| id.to_string());
+        let owner_id = filter.owner_id.map(|id| id.uuid());
         let mut query = Query { sql: format!("{SELECT} true"), parameters: vec![&limit] };
         query.require(&format!("position {comparison} ?"), &filter.after);
         query.require("aggregate_type = ?", &filter.aggregate_type);
@@ -110,7 +108,11 @@ impl EventStore {
             "position < position_at(?::timestamptz + interval '1 microsecond')",
             &filter.to,
         );
-        query.require(&format!("aggregate_id IN ({OWNED} = ?)"), &owner_id);
+        let owned = format!(
+            "(aggregate_type, aggregate_id) IN (SELECT own.aggregate_type, own.aggregate_id \
+             FROM read_models.{STREAMS_TABLE} AS own WHERE own.owner_id = ?)"
+        );
+        query.require(&owned, &owner_id);
         let sql = format!("{} ORDER BY position {order} LIMIT $1", query.sql);
         read(&self.database, &sql, &query.parameters).await
     }
