@@ -6,7 +6,7 @@ use super::events::Request;
 use crate::{
     dataset::Dataset,
     job::Claim,
-    simulation::{metrics::Metrics, outcome::Warning},
+    simulation::{Warning, metrics::Metrics},
 };
 
 /// A request that may be rejected; repeating one that is done makes no event.

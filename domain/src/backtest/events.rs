@@ -13,7 +13,7 @@ use crate::{
     ids::{StrategyId, SweepId, UserId},
     market::{Symbol, Timeframe},
     number::Number,
-    simulation::{metrics::Metrics, outcome::Warning, settings::Settings},
+    simulation::{Warning, metrics::Metrics, settings::Settings},
     strategy::StrategyDefinition,
 };
 

@@ -8,9 +8,8 @@ use crate::{
     market::{Symbol, Timeframe},
     simulation::{
         Outcome, Step,
-        equity::equity_points,
+        equity::{EquityPoint, equity_points},
         hash::{CanonicalError, Digest},
-        outcome::EquityPoint,
         trade::{Fill, Trade},
     },
 };

@@ -9,7 +9,7 @@ use crate::{
     ids::{BacktestId, TradeId},
     market::{Symbol, Timeframe},
     simulation::{
-        outcome::EquityPoint,
+        equity::EquityPoint,
         trade::{Direction, Fill},
     },
 };

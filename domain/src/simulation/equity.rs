@@ -1,17 +1,23 @@
 //! The equity curve by UTC days: what the ledger records of it.
 
-use std::ops::Range;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
+    calendar::days,
     indicators::{larger, smaller},
-    outcome::EquityPoint,
 };
 
 /// Beyond as many days the curve is thinned.
 pub const EQUITY_POINTS_MAX: usize = 4_096;
 
-/// Milliseconds of a UTC day.
-pub(super) const DAY_MS: i64 = 86_400_000;
+/// The last equity of a UTC day.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EquityPoint {
+    /// Epoch milliseconds UTC: the opening of the day's last candle.
+    pub time: i64,
+    pub equity: f64,
+}
 
 /// The last equity of each UTC day that has candles; over [`EQUITY_POINTS_MAX`] days every ⌈days ÷ 4096⌉-th,
 /// counted back from the last. `open_time` ascends, `equity` is as long.
@@ -27,50 +33,6 @@ pub fn equity_points(open_time: &[i64], equity: &[f64]) -> Vec<EquityPoint> {
         points = points.into_iter().skip(offset).step_by(step).collect();
     }
     points
-}
-
-/// The UTC days of a range: the same for every run over it.
-#[derive(Debug)]
-pub(crate) struct Days {
-    /// Index of the last candle of each day that has candles.
-    pub(super) last_candles: Vec<usize>,
-    pub(super) has_weekends: bool,
-}
-
-impl Days {
-    pub(crate) fn of(open_time: &[i64]) -> Self {
-        let last_candles = days(open_time).map(|(_, candles)| candles.end - 1).collect();
-        Self { last_candles, has_weekends: trades_on_weekends(open_time) }
-    }
-}
-
-/// Each UTC day that has candles, as days since 1970-01-01, and the range of its candles.
-pub(super) fn days(open_time: &[i64]) -> impl Iterator<Item = (i64, Range<usize>)> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let day = open_time.get(start)?.div_euclid(DAY_MS);
-        let midnight = (day + 1) * DAY_MS;
-        // Doubling steps, then bisection: a day of minutes takes twenty looks instead of 1,440.
-        let (mut low, mut step) = (start, 1);
-        while open_time.get(low + step).is_some_and(|time| *time < midnight) {
-            low += step;
-            step *= 2;
-        }
-        let high = open_time.len().min(low + step);
-        let end = low + open_time[low..high].partition_point(|time| *time < midnight);
-        let candles = start..end;
-        start = end;
-        Some((day, candles))
-    })
-}
-
-/// Whether more than 0.6 × 2/7 of the candles lie on Saturday or Sunday (UTC).
-pub(super) fn trades_on_weekends(open_time: &[i64]) -> bool {
-    // The epoch was a Thursday.
-    let weekends = days(open_time).filter(|(day, _)| matches!((day + 4).rem_euclid(7), 0 | 6));
-    let weekend_count: usize = weekends.map(|(_, candles)| candles.len()).sum();
-    // weekend_count ÷ candles > 1.2 ÷ 7, in whole numbers.
-    weekend_count * 35 > open_time.len() * 6
 }
 
 /// The lowest and the highest of some equities.
@@ -90,9 +52,8 @@ pub(super) fn best(values: &[f64], worst: f64, better: impl Fn(f64, f64) -> f64)
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+    use crate::simulation::calendar::DAY_MS;
 
     const HOUR_MS: i64 = 3_600_000;
 
@@ -123,27 +84,5 @@ mod tests {
         assert_eq!(thinned[3_333].time, 9_999 * DAY_MS);
         assert_eq!(thinned[3_332].time, 9_996 * DAY_MS);
         assert_eq!(thinned[0].time, 0);
-    }
-
-    proptest! {
-        #[test]
-        fn days_partition_the_candles(gaps in proptest::collection::vec(1..DAY_MS * 2, 0..300)) {
-            let times: Vec<i64> = gaps
-                .iter()
-                .scan(-DAY_MS * 3, |time, gap| {
-                    *time += gap / 40;
-                    Some(*time)
-                })
-                .collect();
-            let mut end = 0;
-            let mut last_day = i64::MIN;
-            for (day, candles) in days(&times) {
-                prop_assert_eq!(candles.start, end);
-                prop_assert!(day > last_day && !candles.is_empty());
-                prop_assert!(times[candles.clone()].iter().all(|t| t.div_euclid(DAY_MS) == day));
-                (end, last_day) = (candles.end, day);
-            }
-            prop_assert_eq!(end, times.len());
-        }
     }
 }

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Candles, Settings, metrics::Metrics, outcome::EquityPoint};
+use super::{Candles, Settings, equity::EquityPoint, metrics::Metrics};
 use crate::{
     backtest::Request,
     market::{Symbol, Timeframe},

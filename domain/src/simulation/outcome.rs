@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{metrics::Metrics, trade::Trade};
+use super::{metrics::Metrics, trade::Trade, warning::Warning};
 
 /// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,32 +33,10 @@ pub struct Outcome {
     pub first_evaluated: usize,
 }
 
-/// Something that a reader of the result should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Warning {
-    pub code: String,
-    pub message: String,
-}
-
-impl Warning {
-    /// A warning of kind `code`.
-    pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into() }
-    }
-}
-
 /// An order that was not filled, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejection {
     /// Epoch milliseconds UTC of the candle on which it would have filled.
     pub time: i64,
     pub reason: String,
-}
-
-/// The last equity of a UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct EquityPoint {
-    /// Epoch milliseconds UTC: the opening of the day's last candle.
-    pub time: i64,
-    pub equity: f64,
 }

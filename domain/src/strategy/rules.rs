@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    builtins,
+    builtins::{self, Builtin},
     definition::StrategyDefinition,
     language::{
         bind::Binder,
         config::{self, Reading},
         rules::{self, Rule, RuleTest, Term},
     },
+    parameters,
 };
 use crate::{
     fields::FieldError,
@@ -21,7 +22,7 @@ use crate::{
 
 /// What [`StrategyDefinition`] says, typed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct RuleSet {
+pub struct StrategyRules {
     pub entry: Option<Rule>,
     pub exit: Option<Rule>,
     pub short_entry: Option<Rule>,
@@ -29,7 +30,7 @@ pub struct RuleSet {
     pub config: Reading,
 }
 
-impl RuleSet {
+impl StrategyRules {
     /// Reads the rules of a definition, those of its built-in where it names one. None when it names
     /// an unknown one; what else is wrong is left out and among the errors.
     pub fn read(
@@ -123,6 +124,59 @@ impl RuleSet {
             });
         }
         names
+    }
+}
+
+impl StrategyDefinition {
+    /// The definition of a built-in with its own defaults.
+    #[must_use]
+    pub fn of_builtin(builtin: &Builtin) -> Self {
+        Self {
+            code_ref: Some(builtin.name.to_owned()),
+            default_parameters: parameters::defaults_of(builtin),
+            ..Self::default()
+        }
+    }
+
+    /// The default parameters with `parameters` over them, in canonical names.
+    ///
+    /// # Errors
+    /// Unknown names (with the nearest known one) and out-of-range values, as `parameters.<name>`.
+    pub fn merge_parameters(
+        &self,
+        parameters: &BTreeMap<String, Number>,
+    ) -> Result<BTreeMap<String, Number>, Vec<FieldError>> {
+        let builtin = self.code_ref.as_deref().and_then(builtins::find);
+        let mut errors = Vec::new();
+        let merged = parameters::merge(
+            builtin,
+            &self.default_parameters,
+            parameters,
+            "parameters",
+            &mut errors,
+        );
+        if errors.is_empty() {
+            self.bind(&merged)?;
+            return Ok(merged);
+        }
+        Err(errors)
+    }
+
+    /// The typed rules with these parameters (as [`Self::merge_parameters`] gave them) in place.
+    ///
+    /// # Errors
+    /// Arguments that the parameters put out of range.
+    pub fn bind(
+        &self,
+        parameters: &BTreeMap<String, Number>,
+    ) -> Result<BoundStrategy, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let bound = StrategyRules::read(self, &mut errors, &mut Vec::new())
+            .and_then(|rules| rules.bind(parameters, "parameters", &mut errors));
+        match bound {
+            Some(bound) if errors.is_empty() => Ok(bound),
+            Some(_) | None => Err(errors),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     definition::StrategyDefinition,
     language::rules::kind,
     parameters,
-    rules::RuleSet,
+    rules::StrategyRules,
 };
 use crate::{fields::FieldError, number::Number, simulation::rules::BoundStrategy};
 
@@ -35,16 +35,27 @@ pub fn validate_strategy(body: &Map<String, Value>) -> Validation {
     }
 }
 
+impl StrategyDefinition {
+    /// Reads the definition's fields out of a strategy body (other fields are ignored).
+    ///
+    /// # Errors
+    /// Every field error at once.
+    pub fn parse(body: &Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+        let reading = read(body);
+        if reading.errors.is_empty() { Ok(reading.definition) } else { Err(reading.errors) }
+    }
+}
+
 /// A definition that was read; it is sound when there are no errors.
-pub(super) struct Reading {
-    pub(super) definition: StrategyDefinition,
-    pub(super) bound: Option<BoundStrategy>,
-    pub(super) errors: Vec<FieldError>,
-    pub(super) warnings: Vec<FieldError>,
+struct Reading {
+    definition: StrategyDefinition,
+    bound: Option<BoundStrategy>,
+    errors: Vec<FieldError>,
+    warnings: Vec<FieldError>,
 }
 
 /// Reads the definition's fields out of a strategy body.
-pub(super) fn read(body: &Map<String, Value>) -> Reading {
+fn read(body: &Map<String, Value>) -> Reading {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let field = |name: &str| body.get(name).filter(|value| !value.is_null()).cloned();
@@ -62,7 +73,7 @@ pub(super) fn read(body: &Map<String, Value>) -> Reading {
         ),
     };
     let builtin = read_code_ref(body, &mut definition, &mut errors);
-    let rules = RuleSet::read(&definition, &mut errors, &mut warnings);
+    let rules = StrategyRules::read(&definition, &mut errors, &mut warnings);
     if let Some(builtin) = builtin {
         definition.default_parameters = parameters::merge(
             Some(builtin),
@@ -128,7 +139,11 @@ fn read_code_ref(
     builtin
 }
 
-fn warn_unused(rules: &RuleSet, definition: &StrategyDefinition, warnings: &mut Vec<FieldError>) {
+fn warn_unused(
+    rules: &StrategyRules,
+    definition: &StrategyDefinition,
+    warnings: &mut Vec<FieldError>,
+) {
     let used = rules.used_parameters();
     for name in definition.default_parameters.keys() {
         if !used.contains(name.as_str()) {

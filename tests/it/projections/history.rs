@@ -11,8 +11,8 @@ use domain::{
     market::Timeframe,
     simulation::{
         Direction, Fill, Settings, Side, Warning,
+        equity::EquityPoint,
         metrics::{DrawdownPeriod, Metrics},
-        outcome::EquityPoint,
     },
     strategy::{StrategyContent, StrategyDefinition, StrategyEvent},
     sweep::SweepEvent,

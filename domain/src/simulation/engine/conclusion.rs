@@ -4,9 +4,10 @@ use rust_decimal::Decimal;
 
 use super::Engine;
 use crate::simulation::{
-    Input, SimulationError, metrics,
+    Input, SimulationError,
+    error::overflow,
+    metrics,
     outcome::Outcome,
-    portfolio::costs::overflow,
     warnings::{self, Review},
 };
 

@@ -7,13 +7,8 @@ use rust_decimal::Decimal;
 
 use super::{Deal, Engine, PROGRESS_CANDLES, Reason, Tie, levels};
 use crate::simulation::{
-    Candles, SimulationError,
-    equity::best,
-    exact,
-    indicators::smaller,
-    portfolio::costs::{Liquidity, overflow},
-    settings::Finalize,
-    trade::Direction,
+    Candles, SimulationError, equity::best, error::overflow, exact, indicators::smaller,
+    portfolio::costs::Liquidity, settings::Finalize, trade::Direction,
 };
 
 /// An entry that a rule placed at the close of candle `signal`.

@@ -238,7 +238,7 @@ impl Engine<'_> {
         let fundings = times[index].div_euclid(interval) - times[index - 1].div_euclid(interval);
         let rate = crate::simulation::exact::decimal(settings.funding_rate.get());
         let rate = rate.and_then(|rate| rate.checked_mul(fundings.into()));
-        let rate = rate.ok_or_else(|| crate::simulation::portfolio::costs::overflow("funding"))?;
+        let rate = rate.ok_or_else(|| crate::simulation::error::overflow("funding"))?;
         self.portfolio.accrue(self.input.candles.open[index], rate)
     }
 }

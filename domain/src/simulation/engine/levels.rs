@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::simulation::{SimulationError, exact, portfolio::costs::overflow, trade::Direction};
+use crate::simulation::{SimulationError, error::overflow, exact, trade::Direction};
 
 /// The level that far against `direction`: below a long, above a short.
 pub(super) fn below(

@@ -17,15 +17,17 @@ pub(crate) use general::{Action, Plan};
 use rust_decimal::Decimal;
 
 use super::{
-    Input, Observer, SimulationError, Step, exact,
+    Input, Observer, SimulationError, Step,
+    error::overflow,
+    exact,
     metrics::LargestFall,
     outcome::Rejection,
     portfolio::{
         Execution, Portfolio,
-        costs::{Costs, Liquidity, overflow},
+        costs::{Costs, Liquidity},
         sizing::Offer,
     },
-    rules::signals::RuleSet,
+    rules::{EntryOrder, PositionMode, signals::RuleSignals},
     settings::{FillMode, Intrabar, Preset},
     trade::{Direction, Side},
 };
@@ -39,7 +41,7 @@ const REJECTIONS_KEPT: usize = 1_000;
 /// The state of a run.
 pub(crate) struct Engine<'a> {
     input: Input<'a>,
-    rules: &'a RuleSet<'a>,
+    rules: &'a RuleSignals<'a>,
     costs: Costs,
     lot: Decimal,
     leverage: Decimal,
@@ -115,7 +117,7 @@ impl<'a> Engine<'a> {
     /// At the first candle of the range, with nothing but cash.
     pub(crate) fn try_new(
         input: Input<'a>,
-        rules: &'a RuleSet<'a>,
+        rules: &'a RuleSignals<'a>,
         observer: &'a mut dyn Observer,
         tie: Tie,
     ) -> Result<Self, SimulationError> {
@@ -147,7 +149,7 @@ impl<'a> Engine<'a> {
     /// Walks to the end and finalizes.
     pub(crate) fn walk(&mut self, first_evaluated: usize) -> Result<(), SimulationError> {
         self.mark_cash(first_evaluated)?;
-        if self.input.is_plain() {
+        if is_plain(&self.input) {
             self.leap()?
         } else {
             general::by_rules(self)?
@@ -354,6 +356,25 @@ impl<'a> Engine<'a> {
         let equity = self.equity.last().copied().unwrap_or_default();
         tell(self.observer, Step::Progress { done, total, equity })
     }
+}
+
+/// Whether one trade at a time, entered at market and left by rule or at fixed levels, is all there is.
+fn is_plain(input: &Input<'_>) -> bool {
+    let config = &input.strategy.config;
+    let settings = input.settings;
+    settings.preset == Preset::Backtrail
+        && settings.leverage.get() == 1.0
+        && settings.maintenance() == 0.0
+        && settings.funding_rate.get() == 0.0
+        && (settings.intrabar != Intrabar::LowerTimeframe || input.fine.is_none())
+        && input.strategy.partial_exit.is_none()
+        && config.entry_order == EntryOrder::Market
+        && config.trailing_stop.is_none()
+        && config.break_even.is_none()
+        && config.max_candles.is_none()
+        && config.partial_take_profits.is_empty()
+        && config.max_entries == 1
+        && config.position_mode == PositionMode::Single
 }
 
 fn tell(observer: &mut dyn Observer, step: Step<'_>) -> Result<(), SimulationError> {

@@ -3,9 +3,9 @@
 use super::Engine;
 use crate::simulation::{
     SimulationError, Trade,
-    equity::Days,
+    calendar::Days,
+    error::overflow,
     metrics::{self, LargestFall, calculate_key},
-    portfolio::costs::overflow,
     sweep::Figures,
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Arguments, IndicatorSpec, ParameterKind, ParameterSpec, find};
 use crate::{
     fields::FieldError,
-    simulation::{Candles, rules::Source},
+    simulation::{Candles, source::Source},
 };
 
 /// One output of an indicator: a value a candle, none before the first one.

@@ -1,7 +1,7 @@
 //! CCI: (TP − SMA(TP)) ÷ (0.015 · mean absolute deviation of TP), TP the mean of high, low and close (TA-Lib `CCI`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterKind, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 /// The deviation from a moving mean has to look at every candle of the window, so the window is short.
 const PERIOD: ParameterSpec = ParameterSpec {

@@ -1,7 +1,7 @@
 //! CMO: 100 · (G − L) ÷ (G + L) of Wilder's averages of gains and losses, 0 when both are 0 (TA-Lib `CMO`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rsi::gains_and_losses};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "cmo",

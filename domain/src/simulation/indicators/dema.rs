@@ -1,7 +1,7 @@
 //! DEMA: 2 · EMA − EMA of EMA (TA-Lib `DEMA`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "dema",

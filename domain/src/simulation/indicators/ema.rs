@@ -1,7 +1,7 @@
 //! EMA: seeded with the mean of the first `period` values, then `e += 2 ÷ (period + 1) · (x − e)` (TA-Lib `EMA`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "ema",

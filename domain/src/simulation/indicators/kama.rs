@@ -1,7 +1,7 @@
 //! KAMA: an exponential average that follows faster the straighter the way was (TA-Lib `KAMA`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 /// The weight's constants for 30 and for 2 candles.
 const SLOW: f64 = 2.0 / 31.0;

@@ -1,7 +1,7 @@
 //! LINEARREG: the end of the least-squares line through the last `period` values (TA-Lib `LINEARREG`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling, wma::weighted};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "linearreg",

@@ -1,7 +1,7 @@
 //! Lowest: the smallest of the last `period` values, the current one included (TA-Lib `MIN`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "lowest",

@@ -1,7 +1,7 @@
 //! MACD: EMA(fast) − EMA(slow), its EMA(signal) and their difference, all hidden until the signal exists (TA-Lib `MACD`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "macd",

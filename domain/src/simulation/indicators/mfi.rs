@@ -1,7 +1,7 @@
 //! MFI: 100 · P ÷ (P + N), the money flows of rising and of falling typical prices (TA-Lib `MFI`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "mfi",

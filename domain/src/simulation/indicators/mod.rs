@@ -50,7 +50,7 @@ mod tests;
 pub use calculate::{Output, calculate};
 pub(super) use rolling::{larger, smaller, sum};
 
-use super::{candles::Candles, rules::Source};
+use super::{candles::Candles, source::Source};
 
 /// The longest period that is allowed, as in TA-Lib: 100,000 candles are 69 days of minutes.
 pub const MAXIMUM_PERIOD: u32 = 100_000;

@@ -1,7 +1,7 @@
 //! MOM: x − x `period` candles ago (TA-Lib `MOM`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "mom",

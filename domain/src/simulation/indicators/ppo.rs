@@ -1,7 +1,7 @@
 //! PPO: 100 · (EMA(fast) − EMA(slow)) ÷ EMA(slow) (TA-Lib `PPO` with exponential averages).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "ppo",

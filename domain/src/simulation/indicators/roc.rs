@@ -1,7 +1,7 @@
 //! ROC: 100 · (x ÷ x `period` candles ago − 1), 0 where that was 0 (TA-Lib `ROC`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "roc",

@@ -1,7 +1,7 @@
 //! RSI: 100 · G ÷ (G + L) of Wilder's averages of gains and losses, 0 when both are 0 (TA-Lib `RSI`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "rsi",

@@ -1,7 +1,7 @@
 //! SMA: the mean of the last `period` values (TA-Lib `SMA`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "sma",

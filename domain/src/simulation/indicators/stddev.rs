@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 /// The sum of squares starts afresh after this many values: a calm window soon forgets a wild one.
 const RESTART: usize = 64;

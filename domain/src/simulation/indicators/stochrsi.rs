@@ -1,7 +1,7 @@
 //! STOCHRSI: where RSI lies in its range of `k` candles, and its average (TA-Lib `STOCHRSI`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling, rsi::strengths, stoch::raw};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "stochrsi",

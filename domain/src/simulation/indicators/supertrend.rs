@@ -3,7 +3,7 @@
 use super::{
     Arguments, Column, IndicatorSpec, ParameterKind, ParameterSpec, rolling, trange::true_ranges,
 };
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "supertrend",

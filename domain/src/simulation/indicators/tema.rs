@@ -1,7 +1,7 @@
 //! TEMA: 3 · EMA − 3 · EMA of EMA + EMA of EMA of EMA (TA-Lib `TEMA`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "tema",

@@ -1,7 +1,7 @@
 //! TRIX: the change in percent of an EMA of an EMA of an EMA (TA-Lib `TRIX`).
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "trix",

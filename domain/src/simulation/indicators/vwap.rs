@@ -1,7 +1,7 @@
 //! VWAP: Σ typical price · volume ÷ Σ volume since the beginning of the UTC day.
 
 use super::{Arguments, Column, IndicatorSpec};
-use crate::simulation::{Candles, equity::days, rules::Source};
+use crate::simulation::{Candles, calendar::days, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "vwap",

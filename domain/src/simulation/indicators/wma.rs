@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
-use crate::simulation::{Candles, rules::Source};
+use crate::simulation::{Candles, source::Source};
 
 /// Both running sums start afresh after this many values.
 const RESTART: usize = 4_096;

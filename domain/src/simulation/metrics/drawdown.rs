@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Metrics, Run, real};
-use crate::simulation::{equity::ends, outcome::EquityPoint};
+use crate::simulation::equity::{EquityPoint, ends};
 
 /// How many drawdown periods are kept: the deepest, earlier before later.
 pub const DRAWDOWN_PERIODS_MAX: usize = 100;

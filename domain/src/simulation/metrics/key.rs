@@ -1,7 +1,7 @@
 //! The metrics that a row of a sweep has: all but those that need a pass of their own over every candle or day.
 
 use super::{Metrics, Run, benchmark, drawdown::LargestFall, returns, significance, tail, trades};
-use crate::simulation::equity::Days;
+use crate::simulation::calendar::Days;
 
 /// Those that a row has only when it is ranked by one of the same family.
 const BENCHMARK: [&str; 2] = ["alpha", "beta"];

@@ -23,7 +23,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{equity::Days, exact, settings::Preset, trade::Trade};
+use super::{calendar::Days, exact, settings::Preset, trade::Trade};
 use crate::market::Timeframe;
 
 macro_rules! metrics {

@@ -1,7 +1,7 @@
 //! Return and risk of the daily equity: Sharpe, Sortino, volatility, annual return, CAGR, Calmar.
 
 use super::{Metrics, Run, count, ratio, real};
-use crate::simulation::equity::Days;
+use crate::simulation::calendar::Days;
 
 /// The last equity of each UTC day and its returns.
 pub(super) struct Daily {

@@ -1,7 +1,7 @@
 //! Whether the daily returns are more than chance: a t-test against zero, and luck by a block bootstrap.
 
 use super::{Metrics, Run, count, ratio, returns::Daily};
-use crate::simulation::{equity::Days, random::SplitMix64};
+use crate::simulation::{calendar::Days, random::SplitMix64};
 
 /// Histories that are drawn; fewer where that would be more than [`BLOCKS_MAX`] blocks.
 const RESAMPLES: usize = 1_000;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::simulation::{
-    outcome::EquityPoint,
+    equity::EquityPoint,
     trade::{Direction, Fill, Side},
 };
 

@@ -3,7 +3,9 @@
 use rust_decimal::Decimal;
 
 use crate::simulation::{
-    SimulationError, exact,
+    SimulationError,
+    error::overflow,
+    exact,
     settings::{Preset, Settings},
     trade::{Direction, Side},
 };
@@ -112,11 +114,6 @@ impl Costs {
         exact::multiply_add(notional, self.rate(liquidity), self.commission_fixed)
             .ok_or_else(|| overflow("a fee"))
     }
-}
-
-/// That `what` does not fit into the exact numbers of the ledger.
-pub(crate) fn overflow(what: &str) -> SimulationError {
-    SimulationError::Overflow(format!("{what} is too large to be counted exactly"))
 }
 
 fn worse(price: f64, rate: f64, side: Side) -> f64 {

@@ -5,9 +5,11 @@ use rust_decimal::Decimal;
 pub(crate) mod costs;
 pub(crate) mod sizing;
 
-use self::costs::{Costs, Liquidity, overflow};
+use self::costs::{Costs, Liquidity};
 use super::{
-    SimulationError, exact,
+    SimulationError,
+    error::overflow,
+    exact,
     trade::{Direction, Fill, Side, Trade},
 };
 

@@ -4,9 +4,9 @@ use rust_decimal::Decimal;
 
 use super::{
     Funds,
-    costs::{Costs, Liquidity, overflow},
+    costs::{Costs, Liquidity},
 };
-use crate::simulation::{SimulationError, exact, rules::Sizing};
+use crate::simulation::{SimulationError, error::overflow, exact, rules::Sizing};
 
 /// What sizing goes by: the price after slippage and spread, and what is there to spend.
 #[derive(Debug, Clone, Copy)]

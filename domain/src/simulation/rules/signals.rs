@@ -15,7 +15,7 @@ use crate::simulation::{
 
 /// The signals of both directions; a direction without an entry is not traded.
 #[derive(Debug)]
-pub(crate) struct RuleSet<'a> {
+pub(crate) struct RuleSignals<'a> {
     signals: Vec<Signal<'a>>,
     /// Whether anyone reads why something was entered or left.
     gives_reasons: bool,
@@ -70,7 +70,7 @@ impl<'a, C> Evaluation<'a, '_, C> {
     }
 }
 
-impl<'a> RuleSet<'a> {
+impl<'a> RuleSignals<'a> {
     /// Evaluates the strategy's rules over all candles, out of what `columns` gives or refuses.
     pub(crate) fn evaluate<E>(
         strategy: &'a BoundStrategy,

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    outcome::Warning,
     rules::{Sizing, StrategyConfig, Trailing},
+    warning::Warning,
 };
 use crate::{fields::FieldError, number::Number};
 

@@ -10,7 +10,7 @@ use crate::{
         Builtin, StrategyDefinition, builtins,
         language::suggest::shown,
         parameters::{self, Parameters},
-        rules::RuleSet,
+        rules::StrategyRules,
     },
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub struct Family<'a> {
     definition: &'a StrategyDefinition,
     builtin: Option<&'static Builtin>,
-    rules: RuleSet,
+    rules: StrategyRules,
     /// What does not vary, in canonical names.
     fixed: Parameters,
 }
@@ -35,7 +35,7 @@ impl<'a> Family<'a> {
     ) -> Result<Self, Vec<FieldError>> {
         let builtin = definition.code_ref.as_deref().and_then(builtins::find);
         let mut errors = Vec::new();
-        let rules = RuleSet::read(definition, &mut errors, &mut Vec::new());
+        let rules = StrategyRules::read(definition, &mut errors, &mut Vec::new());
         let family = |rules| Self { definition, builtin, rules, fixed: Parameters::new() };
         match rules.map(family) {
             Some(family) if errors.is_empty() => {

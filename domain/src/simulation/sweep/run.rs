@@ -24,7 +24,7 @@ use crate::{
         engine::{Engine, Scratch, Tie},
         indicators::{Columns, IndicatorCall},
         rules::BoundStrategy,
-        rules::signals::RuleSet,
+        rules::signals::RuleSignals,
         settings::Warmup,
     },
     strategy::parameters::Parameters,
@@ -232,7 +232,7 @@ fn figures(
         settings: ground.settings,
     };
     let Opening { first_defined, first_evaluated } = Opening::of(&input)?;
-    let rules = RuleSet::evaluate(strategy, ground.candles, |call| {
+    let rules = RuleSignals::evaluate(strategy, ground.candles, |call| {
         if observer.0.load(Ordering::Relaxed) {
             return Err(SimulationError::Stopped);
         }

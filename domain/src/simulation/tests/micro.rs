@@ -6,7 +6,7 @@ use crate::simulation::{
     exact::to_f64,
     indicators::IndicatorCall,
     rules::PositionMode,
-    rules::signals::RuleSet,
+    rules::signals::RuleSignals,
 };
 
 #[derive(serde::Deserialize)]
@@ -65,7 +65,7 @@ fn outcome(case: &Case) -> Outcome {
         (false, false) => PositionMode::Single,
     };
     let compute = |call: &IndicatorCall| Ok::<_, SimulationError>(Arc::new(call.compute(&candles)));
-    let rules = RuleSet::evaluate(&strategy, &candles, compute).unwrap();
+    let rules = RuleSignals::evaluate(&strategy, &candles, compute).unwrap();
     let mut observer = ();
     let input = input(&strategy, &candles, &settings);
     let mut engine = Engine::try_new(input, &rules, &mut observer, Tie::StopFirst).unwrap();

@@ -20,8 +20,13 @@ use std::{fs::File, path::PathBuf};
 
 use serde_json::{Value, json};
 
+use rust_decimal::Decimal;
+
 use super::{outcome::Outcome, rules::BoundStrategy, *};
-use crate::{market::Candle, strategy::StrategyDefinition};
+use crate::{
+    market::{Candle, Timeframe},
+    strategy::StrategyDefinition,
+};
 
 /// A file of the crate's test data.
 fn testdata(name: &str) -> File {

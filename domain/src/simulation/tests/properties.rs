@@ -8,7 +8,7 @@ use crate::simulation::{
     engine::{Engine, Tie},
     exact::{round_f64, to_f64},
     indicators::IndicatorCall,
-    rules::signals::RuleSet,
+    rules::signals::RuleSignals,
     settings::Preset,
 };
 
@@ -178,7 +178,7 @@ fn slowly(input: &Input<'_>) -> Outcome {
     let first_defined = input.strategy.first_defined();
     let compute =
         |call: &IndicatorCall| Ok::<_, SimulationError>(Arc::new(call.compute(input.candles)));
-    let rules = RuleSet::evaluate(input.strategy, input.candles, compute).unwrap();
+    let rules = RuleSignals::evaluate(input.strategy, input.candles, compute).unwrap();
     let walk = |tie: Tie| {
         let mut observer = ();
         let mut engine = Engine::try_new(*input, &rules, &mut observer, tie).unwrap();

@@ -3,7 +3,7 @@
 use super::{Review, time_text};
 use crate::simulation::{
     Warning,
-    equity::{DAY_MS, trades_on_weekends},
+    calendar::{DAY_MS, trades_on_weekends},
 };
 
 /// How long a market that rests on weekends may be closed: a weekend with the holidays beside it.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::simulation::{
     indicators::{IndicatorSpec, ParameterKind},
-    rules::{Arithmetic, Source},
+    rules::Arithmetic,
+    source::Source,
 };
 
 /// An expression whose names are known; equal ones print the same text.

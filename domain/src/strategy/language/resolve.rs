@@ -8,7 +8,7 @@ use super::{
 };
 use crate::simulation::{
     indicators::{self, IndicatorSpec, ParameterKind},
-    rules::Source,
+    source::Source,
 };
 
 /// Reads an expression and looks its names up.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     fields::FieldError,
-    simulation::rules::{Comparator, Source},
+    simulation::{rules::Comparator, source::Source},
 };
 
 /// A rule with its `$parameters` still in it.

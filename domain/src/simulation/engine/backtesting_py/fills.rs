@@ -6,8 +6,9 @@ use super::{Filled, Leaving, Order, Purpose, Queue, Size, Trade, broker::floor_d
 use crate::simulation::{
     SimulationError,
     engine::{Deal, Engine, Tie, levels},
+    error::overflow,
     exact,
-    portfolio::costs::{Liquidity, overflow},
+    portfolio::costs::Liquidity,
     rules::PositionMode,
     trade::Direction,
 };

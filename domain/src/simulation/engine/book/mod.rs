@@ -10,11 +10,10 @@ use super::{
     orders::{Entry, Filled, Kind},
 };
 use crate::simulation::{
-    SimulationError, exact,
-    portfolio::{
-        costs::{Liquidity, overflow},
-        sizing::Offer,
-    },
+    SimulationError,
+    error::overflow,
+    exact,
+    portfolio::{costs::Liquidity, sizing::Offer},
     rules::{PositionMode, Sizing},
     settings::Intrabar,
     trade::Direction,

@@ -4,9 +4,7 @@ use rust_decimal::Decimal;
 
 use super::super::{Deal, Engine, Reason, Tie, levels, orders::Entry};
 use crate::simulation::{
-    SimulationError, exact,
-    portfolio::costs::{Liquidity, overflow},
-    rules::Trailing,
+    SimulationError, error::overflow, exact, portfolio::costs::Liquidity, rules::Trailing,
     trade::Direction,
 };
 

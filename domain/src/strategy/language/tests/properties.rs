@@ -4,10 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::{
-    simulation::{
-        indicators,
-        rules::{Arithmetic, Source},
-    },
+    simulation::{indicators, rules::Arithmetic, source::Source},
     strategy::{
         language::{
             Expression,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
-use super::StrategyDefinition;
+use crate::strategy::StrategyDefinition;
 use crate::{
     fields::FieldError,
     number::Number,

@@ -4,10 +4,10 @@ use cqrs_es::test::TestFramework;
 use rstest::rstest;
 use serde_json::json;
 
-use super::{
+use crate::ids::UserId;
+use crate::strategy::{
     Strategy, StrategyCommand, StrategyContent, StrategyDefinition, StrategyError, StrategyEvent,
 };
-use crate::ids::UserId;
 
 fn content(name: &str) -> StrategyContent {
     let body = json!({

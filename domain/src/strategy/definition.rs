@@ -1,0 +1,39 @@
+//! A strategy's definition as it is stored and pinned: a built-in by name or rules, config, default parameters.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::number::Number;
+
+/// What a strategy does, in the wire's shape; made by [`StrategyDefinition::parse`] alone, so it is valid.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StrategyDefinition {
+    /// The built-in's name in canonical spelling (`golden_cross`); none for rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_ref: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_rules: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_rules: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_entry_rules: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short_exit_rules: Option<Value>,
+    /// Sizing, stops, direction, in the wire's units (percent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Value>,
+    /// In canonical names (aliases are resolved); all of them for a built-in.
+    #[serde(default)]
+    pub default_parameters: BTreeMap<String, Number>,
+}
+
+impl StrategyDefinition {
+    /// `code` for a built-in by name, `rules` for rules.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        if self.code_ref.is_some() { "code" } else { "rules" }
+    }
+}
