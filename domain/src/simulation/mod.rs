@@ -36,7 +36,7 @@ pub use warning::Warning;
 use std::{ops::ControlFlow, sync::Arc};
 
 use self::{
-    engine::{Engine, Tie},
+    engine::{Engine, IntrabarPriority},
     rules::signals::RuleSignals,
 };
 /// The engine's version: part of every result hash, raised only when a golden hash changes.
@@ -60,17 +60,17 @@ pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, Si
     if let Some(conflict) = input.settings.conflicts(&input.strategy.config).pop() {
         return Err(SimulationError::Unsupported(conflict.message));
     }
-    let tie = Tie::of(input.settings.intrabar);
-    let mut engine = Engine::try_new(*input, &rules, observer, tie)?;
+    let priority = IntrabarPriority::of(input.settings.intrabar);
+    let mut engine = Engine::try_new(*input, &rules, observer, priority)?;
     engine.walk(first_evaluated)?;
     let mut outcome = engine.outcome(first_evaluated, first_defined)?;
     if outcome.ambiguous_trades_count > 0 {
         let mut watch = Watch { observer, total };
-        let mut engine = Engine::try_new(*input, &rules, &mut watch, tie.other())?;
+        let mut engine = Engine::try_new(*input, &rules, &mut watch, priority.other())?;
         engine.walk(first_evaluated)?;
-        let other = match tie {
-            Tie::StopFirst => &mut outcome.final_balance_target_first,
-            Tie::TargetFirst => &mut outcome.final_balance_stop_first,
+        let other = match priority {
+            IntrabarPriority::StopFirst => &mut outcome.final_balance_target_first,
+            IntrabarPriority::TargetFirst => &mut outcome.final_balance_stop_first,
         };
         *other = engine.final_balance()?;
     }

@@ -3,24 +3,27 @@
 
 use std::ops::Range;
 
-use rust_decimal::Decimal;
-
-use super::{Deal, Engine, PROGRESS_CANDLES, Reason, Tie, levels};
+use super::{
+    Engine, IntrabarPriority,
+    fills::{PricedFill, Reason},
+    finalize::{END_OF_DATA, Holdings},
+    levels::{self, BarrierHit, CandlePrices},
+    progress::PROGRESS_CANDLES,
+};
 use crate::simulation::{
-    Candles, SimulationError, equity::best, error::overflow, exact, indicators::smaller,
-    portfolio::costs::Liquidity, settings::Finalize, trade::Direction,
+    Candles, SimulationError, equity::best, indicators::smaller, trade::Direction,
 };
 
 /// An entry that a rule placed at the close of candle `signal`.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct PendingEntry {
     signal: usize,
     direction: Direction,
 }
 
 /// What is held, as real numbers.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct HeldTrade {
     number: u32,
     direction: Direction,
     signed_quantity: f64,
@@ -29,70 +32,103 @@ struct Held {
     take_profit: Option<f64>,
 }
 
-/// How a stop-loss or take-profit ended a position.
-#[derive(Debug, Clone, Copy)]
-struct Touch {
-    price: f64,
-    is_stop: bool,
-    is_ambiguous: bool,
+/// What is open, and an entry placed on the last candle.
+#[derive(Debug, Clone, Copy, Default)]
+struct FastPath {
+    held: Option<HeldTrade>,
+    pending: Option<PendingEntry>,
 }
 
-impl Held {
+impl HeldTrade {
     fn equity(&self, close: f64) -> f64 {
         self.cash + self.signed_quantity * close
     }
 }
 
-impl Engine<'_> {
-    /// Walks to the end and finalizes.
-    pub(super) fn leap(&mut self) -> Result<(), SimulationError> {
-        let len = self.input.candles.len();
-        let (mut held, mut pending) = (None, None);
-        while self.next < len {
-            (held, pending) = match held {
-                None => self.leap_flat()?,
-                Some(position) => self.leap_position(position)?,
-            };
-        }
-        if self.is_ruined { Ok(()) } else { self.end(held, pending) }
+/// Walks to the end and finalizes.
+pub(super) fn walk(engine: &mut Engine<'_>) -> Result<(), SimulationError> {
+    let len = engine.input.candles.len();
+    let mut path = FastPath::default();
+    while engine.next < len {
+        path = match path.held {
+            None => engine.leap_to_entry()?,
+            Some(held) => engine.leap_to_exit(held)?,
+        };
+    }
+    if engine.is_ruined { Ok(()) } else { engine.finalize(&mut path) }
+}
+
+impl Holdings for FastPath {
+    fn close_all(
+        &mut self,
+        engine: &mut Engine<'_>,
+        index: usize,
+        name: &'static str,
+    ) -> Result<(), SimulationError> {
+        let Some(held) = self.held.take() else { return Ok(()) };
+        let fill = engine.close_exit(held.direction, index, name);
+        engine.close(held.number, fill, false)
     }
 
-    /// To the next entry that a rule places, and into it. Given back: one placed on the last candle.
-    fn leap_flat(&mut self) -> Result<(Option<Held>, Option<Entry>), SimulationError> {
+    fn examine_last(
+        &mut self,
+        engine: &mut Engine<'_>,
+        last: usize,
+    ) -> Result<(), SimulationError> {
+        if let Some(held) = self.held.take() {
+            let fill = engine.market_exit(held.direction, last, Reason::Named(END_OF_DATA));
+            engine.close(held.number, fill, false)?;
+        }
+        let Some(entry) = self.pending.take().filter(|_| !engine.is_ruined) else { return Ok(()) };
+        self.held = engine.enter(entry, last)?;
+        if let Some(held) = self.held
+            && let Some((index, hit)) = engine.first_hit(&held, last..last + 1)
+        {
+            self.held = None;
+            engine.leave_at_barrier(&held, index, hit)?;
+        }
+        Ok(())
+    }
+}
+
+impl Engine<'_> {
+    /// To the next entry that a rule places, and into it.
+    fn leap_to_entry(&mut self) -> Result<FastPath, SimulationError> {
         let len = self.input.candles.len();
         let Some((signal, direction)) = self.rules.next_entry(self.next) else {
             self.mark_cash(len)?;
-            return Ok((None, None));
+            return Ok(FastPath::default());
         };
         self.look_ahead();
         self.mark_cash(signal + 1)?;
-        let entry = Entry { signal, direction };
+        let entry = PendingEntry { signal, direction };
         if self.next == len {
-            return Ok((None, Some(entry)));
+            return Ok(FastPath { held: None, pending: Some(entry) });
         }
-        Ok((self.enter(entry, self.next)?, None))
+        Ok(FastPath { held: self.enter(entry, self.next)?, pending: None })
     }
 
-    /// To the position's exit and, where the opposite entry is placed with it, into that.
-    fn leap_position(
-        &mut self,
-        held: Held,
-    ) -> Result<(Option<Held>, Option<Entry>), SimulationError> {
+    /// To the trade's exit and, where the opposite entry is placed with it, into that.
+    fn leap_to_exit(&mut self, held: HeldTrade) -> Result<FastPath, SimulationError> {
         let len = self.input.candles.len();
         let exit = self.rules.next_exit(held.direction, self.next);
         if !self.hold(&held, exit.map_or(len, |signal| signal + 1))? {
-            return Ok((None, None));
+            return Ok(FastPath::default());
         }
-        let Some(signal) = exit else { return Ok((Some(held), None)) };
+        let Some(signal) = exit else { return Ok(FastPath { held: Some(held), pending: None }) };
         let direction = held.direction.opposite();
-        let flip = self.rules.is_entry(direction, signal).then_some(Entry { signal, direction });
+        let is_flipped = self.rules.is_entry(direction, signal);
+        let flip = is_flipped.then_some(PendingEntry { signal, direction });
         if self.next == len {
-            return Ok((Some(held), flip));
+            return Ok(FastPath { held: Some(held), pending: flip });
         }
-        self.leave_at_market(&held, self.next, Reason::Exit(held.direction, signal))?;
+        let reason = Reason::Exit(held.direction, signal);
+        self.leave(&held, self.market_exit(held.direction, self.next, reason), false)?;
         match flip {
-            Some(entry) if self.next < len => Ok((self.enter(entry, self.next)?, None)),
-            Some(_) | None => Ok((None, None)),
+            Some(entry) if self.next < len => {
+                Ok(FastPath { held: self.enter(entry, self.next)?, pending: None })
+            }
+            Some(_) | None => Ok(FastPath::default()),
         }
     }
 
@@ -120,12 +156,12 @@ impl Engine<'_> {
         std::hint::black_box(asked);
     }
 
-    /// Walks with a position up to `end`, unless a stop, a target or liquidation ends it before.
-    fn hold(&mut self, held: &Held, end: usize) -> Result<bool, SimulationError> {
+    /// Holds a trade up to `end`; false if a stop, a target or liquidation ends it before.
+    fn hold(&mut self, held: &HeldTrade, end: usize) -> Result<bool, SimulationError> {
         while self.next < end {
             let chunk = self.next..end.min(self.next + PROGRESS_CANDLES);
-            let touched = self.first_touch(held, chunk.clone());
-            let marked = touched.map_or(chunk.end, |(index, _)| index);
+            let hit = self.first_hit(held, chunk.clone());
+            let marked = hit.map_or(chunk.end, |(index, _)| index);
             let from = self.equity.len();
             let closes = &self.input.candles.close[chunk.start..marked];
             self.equity.extend(closes.iter().map(|close| held.equity(*close)));
@@ -134,13 +170,15 @@ impl Engine<'_> {
                 && let Some(offset) = new.iter().position(|equity| *equity <= 0.0)
             {
                 self.equity.truncate(from + offset);
-                self.liquidate(held, chunk.start + offset)?;
+                self.next = chunk.start + offset;
+                self.mark(&mut FastPath { held: Some(*held), pending: None }, self.next)?;
+                self.mark_cash(self.input.candles.len())?;
                 return Ok(false);
             }
             self.next = marked;
             self.follow_fall();
-            if let Some((index, touch)) = touched {
-                self.leave_at_touch(held, index, touch)?;
+            if let Some((index, hit)) = hit {
+                self.leave_at_barrier(held, index, hit)?;
                 return Ok(false);
             }
             self.progress()?;
@@ -148,7 +186,8 @@ impl Engine<'_> {
         Ok(true)
     }
 
-    fn first_touch(&self, held: &Held, range: Range<usize>) -> Option<(usize, Touch)> {
+    /// The first candle of a range that reaches the stop or the target, and which.
+    fn first_hit(&self, held: &HeldTrade, range: Range<usize>) -> Option<(usize, BarrierHit)> {
         if held.stop_loss.is_none() && held.take_profit.is_none() {
             return None;
         }
@@ -161,139 +200,66 @@ impl Engine<'_> {
         let (lower, upper) = (lower.unwrap_or(f64::NEG_INFINITY), upper.unwrap_or(f64::INFINITY));
         let mut rows = candles.low[range.clone()].iter().zip(&candles.high[range]);
         let offset = rows.position(|(low, high)| *low <= lower || *high >= upper)?;
-        let index = start + offset;
-        let (is_low, is_high) = (candles.low[index] <= lower, candles.high[index] >= upper);
-        let (is_stop, is_target) = match held.direction {
-            Direction::Long => (is_low, is_high),
-            Direction::Short => (is_high, is_low),
-        };
-        Some((index, self.touch(held, candles.open[index], is_stop, is_target)?))
+        let candle = CandlePrices::of(candles, start + offset);
+        let side = held.direction.exit_side();
+        let is_target_reached =
+            held.take_profit.is_some_and(|target| levels::is_limit_hit(side, candle, target));
+        let hit = BarrierHit::of(held.direction, candle, held.stop_loss, is_target_reached);
+        Some((start + offset, hit))
     }
 
-    /// Which of the two a candle that opens at `open` fills, and at what price.
-    fn touch(&self, held: &Held, open: f64, is_stop: bool, is_target: bool) -> Option<Touch> {
-        let direction = held.direction;
-        let stop = held.stop_loss.filter(|_| is_stop).map(|stop| {
-            (levels::stop_fill(direction, open, stop), levels::is_gap(direction, open, stop))
-        });
-        let target = held.take_profit.filter(|_| is_target);
-        let target = target.map(|target| levels::target_fill(direction, open, target));
-        // An open beyond the stop has hit it before anything else could be.
-        let is_ambiguous = target.is_some() && stop.is_some_and(|(_, is_gap)| !is_gap);
-        match (stop, target) {
-            (Some(_), Some(price)) if is_ambiguous && self.tie == Tie::TargetFirst => {
-                Some(Touch { price, is_stop: false, is_ambiguous })
-            }
-            (Some((price, _)), _) => Some(Touch { price, is_stop: true, is_ambiguous }),
-            (None, Some(price)) => Some(Touch { price, is_stop: false, is_ambiguous }),
-            (None, None) => None,
-        }
-    }
-
-    fn leave_at_touch(
+    fn leave_at_barrier(
         &mut self,
-        held: &Held,
+        held: &HeldTrade,
         index: usize,
-        touch: Touch,
+        hit: BarrierHit,
     ) -> Result<(), SimulationError> {
-        let deal = if touch.is_stop {
-            self.exit_deal(touch.price, held.direction, index, Reason::Named("stop_loss"))
-        } else {
-            let time = self.input.candles.open_time[index];
-            let reason = Reason::Named("take_profit");
-            Deal { price: touch.price, time, liquidity: Liquidity::Maker, reason }
+        let candle = CandlePrices::of(self.input.candles, index);
+        let is_target = match hit {
+            BarrierHit::Neither => return Ok(()),
+            BarrierHit::Stop => false,
+            BarrierHit::Target => true,
+            BarrierHit::Ambiguous => self.priority == IntrabarPriority::TargetFirst,
         };
-        self.leave(held, deal, touch.is_ambiguous)
-    }
-
-    /// Leaves at the market price of an order that is examined on candle `index`.
-    fn leave_at_market(
-        &mut self,
-        held: &Held,
-        index: usize,
-        reason: Reason,
-    ) -> Result<(), SimulationError> {
-        let (price, index) = self.market(index);
-        let deal = self.exit_deal(price, held.direction, index, reason);
-        self.leave(held, deal, false)
+        let (stop, target) =
+            (held.stop_loss.filter(|_| !is_target), held.take_profit.filter(|_| is_target));
+        let stop =
+            stop.map(|stop| self.stop_exit(held.direction, stop, "stop_loss", candle, index));
+        let target = target.map(|target| self.target_exit(held.direction, target, candle, index));
+        let Some(fill) = stop.or(target) else { return Ok(()) };
+        self.leave(held, fill, hit == BarrierHit::Ambiguous)
     }
 
     fn leave(
         &mut self,
-        held: &Held,
-        deal: Deal,
+        held: &HeldTrade,
+        fill: PricedFill,
         is_ambiguous: bool,
     ) -> Result<(), SimulationError> {
-        self.close(held.number, deal, is_ambiguous)?;
+        self.close(held.number, fill, is_ambiguous)?;
         if self.is_ruined { self.mark_cash(self.input.candles.len()) } else { Ok(()) }
     }
 
-    /// Equity at the close of `index` is nothing or less: what is held is sold there, and nothing follows.
-    fn liquidate(&mut self, held: &Held, index: usize) -> Result<(), SimulationError> {
-        self.next = index;
-        self.is_ruined = true;
-        let close = self.input.candles.close[index];
-        let deal = self.exit_deal(close, held.direction, index, Reason::Named("liquidation"));
-        self.leave(held, deal, false)
-    }
-
     /// Enters at the market price of an order that is examined on candle `index`, or notes why not.
-    fn enter(&mut self, entry: Entry, index: usize) -> Result<Option<Held>, SimulationError> {
-        let Entry { signal, direction } = entry;
-        let (price, index) = self.market(index);
-        let fill_price = self.entry_price(price, direction, index);
-        let booked_price = exact::round_f64(fill_price).ok_or_else(|| overflow("a price"))?;
-        if booked_price <= Decimal::ZERO {
-            self.reject(index, format!("a price of {booked_price} cannot be traded"));
-            return Ok(None);
-        }
+    fn enter(
+        &mut self,
+        entry: PendingEntry,
+        index: usize,
+    ) -> Result<Option<HeldTrade>, SimulationError> {
+        let PendingEntry { signal, direction } = entry;
+        let context = self.market_entry(direction, Reason::Entry(direction, signal), index);
+        let Some(admitted) = self.admit_entry(&context)? else { return Ok(None) };
         let config = &self.input.strategy.config;
+        let booked_price = admitted.booked_price;
         let stop_loss = levels::below(booked_price, config.stop_loss, direction)?;
         let take_profit = levels::above(booked_price, config.take_profit, direction)?;
-        let offer = self.offer(price, booked_price, stop_loss, Liquidity::Taker)?;
-        let quantity = match offer.quantity(config.sizing, &self.costs)? {
-            Ok(quantity) => quantity,
-            Err(reason) => {
-                self.reject(index, reason);
-                return Ok(None);
-            }
-        };
-        let time = self.input.candles.open_time[index];
-        let reason = Reason::Entry(direction, signal);
-        let deal = Deal { price: fill_price, time, liquidity: Liquidity::Taker, reason };
-        let number = self.open(direction, quantity, deal)?;
+        let offer = self.offer(context.price, booked_price, stop_loss, context.liquidity)?;
+        let quantity = offer.quantity(config.sizing, &self.costs)?;
+        let Some(quantity) = self.admit_quantity(context.candle, quantity) else { return Ok(None) };
+        let number = self.open(direction, quantity, admitted.fill)?;
         let cash = self.portfolio.cash_real();
         let position = self.portfolio.position(number);
         let signed_quantity = position.map_or(0.0, |position| position.signed_quantity);
-        Ok(Some(Held { number, direction, signed_quantity, cash, stop_loss, take_profit }))
-    }
-
-    /// Ends what is open, as the settings say; `pending` was placed on the last candle.
-    fn end(&mut self, held: Option<Held>, pending: Option<Entry>) -> Result<(), SimulationError> {
-        let last = self.input.candles.len() - 1;
-        let reason = Reason::Named("end_of_data");
-        let held = match (self.input.settings.finalize, held) {
-            (Finalize::LeaveOpen, _) | (Finalize::Close, None) => return Ok(()),
-            (Finalize::Close, Some(held)) => {
-                let close = self.input.candles.close[last];
-                self.leave(&held, self.exit_deal(close, held.direction, last, reason), false)?;
-                None
-            }
-            // backtesting.py walks its queue once more over the last candle, closes first.
-            (Finalize::Open, held) => {
-                if let Some(held) = held {
-                    self.leave_at_market(&held, last, reason)?;
-                }
-                match pending {
-                    Some(entry) if !self.is_ruined => self.enter(entry, last)?,
-                    Some(_) | None => None,
-                }
-            }
-        };
-        self.unmark_last();
-        if let Some(held) = held {
-            self.hold(&held, last + 1)?;
-        }
-        self.mark_cash(last + 1)
+        Ok(Some(HeldTrade { number, direction, signed_quantity, cash, stop_loss, take_profit }))
     }
 }

@@ -1,10 +1,125 @@
-//! Where stops and targets lie, and what they fill at.
+//! Where stops, limits and targets lie, which candle reaches them and what they fill at: nothing else prices a level.
 
 use rust_decimal::Decimal;
 
-use crate::simulation::{SimulationError, error::overflow, exact, trade::Direction};
+use crate::simulation::{
+    Candles, SimulationError,
+    error::overflow,
+    exact,
+    rules::Trailing,
+    trade::{Direction, Side},
+};
 
-/// The level that far against `direction`: below a long, above a short.
+/// The prices of a candle, or of a finer one within it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CandlePrices {
+    pub(super) open: f64,
+    pub(super) high: f64,
+    pub(super) low: f64,
+}
+
+impl CandlePrices {
+    pub(super) fn of(candles: &Candles, index: usize) -> Self {
+        Self { open: candles.open[index], high: candles.high[index], low: candles.low[index] }
+    }
+}
+
+/// Which of a trade's stop and target a candle reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BarrierHit {
+    Neither,
+    /// The stop; also if the candle opens beyond it and reaches the target later.
+    Stop,
+    Target,
+    /// Both, and the candle does not tell which came first.
+    Ambiguous,
+}
+
+impl BarrierHit {
+    pub(super) fn of(
+        direction: Direction,
+        candle: CandlePrices,
+        stop: Option<f64>,
+        is_target_reached: bool,
+    ) -> Self {
+        let side = direction.exit_side();
+        match stop.filter(|stop| is_stop_hit(side, candle, *stop)) {
+            None if is_target_reached => Self::Target,
+            None => Self::Neither,
+            // An open beyond the stop has hit it before anything else could be.
+            Some(stop) if is_target_reached && !is_stop_passed(side, candle.open, stop) => {
+                Self::Ambiguous
+            }
+            Some(_) => Self::Stop,
+        }
+    }
+}
+
+/// Whether a candle triggers a stop order.
+pub(super) fn is_stop_hit(side: Side, candle: CandlePrices, stop: f64) -> bool {
+    match side {
+        Side::Buy => is_stop_passed(side, candle.high, stop),
+        Side::Sell => is_stop_passed(side, candle.low, stop),
+    }
+}
+
+/// Whether a price lies at a stop or beyond it.
+pub(super) fn is_stop_passed(side: Side, price: f64, stop: f64) -> bool {
+    match side {
+        Side::Buy => price >= stop,
+        Side::Sell => price <= stop,
+    }
+}
+
+/// Whether a candle fills a limit order.
+pub(super) fn is_limit_hit(side: Side, candle: CandlePrices, limit: f64) -> bool {
+    match side {
+        Side::Buy => is_limit_met(side, candle.low, limit),
+        Side::Sell => is_limit_met(side, candle.high, limit),
+    }
+}
+
+/// Whether a price is as good as a limit or better.
+pub(super) fn is_limit_met(side: Side, price: f64, limit: f64) -> bool {
+    match side {
+        Side::Buy => price <= limit,
+        Side::Sell => price >= limit,
+    }
+}
+
+/// What a triggered stop order fills at, before costs: a gap fills at the open.
+pub(super) fn stop_fill(side: Side, open: f64, stop: f64) -> f64 {
+    match side {
+        Side::Buy => open.max(stop),
+        Side::Sell => open.min(stop),
+    }
+}
+
+/// What a limit order fills at: a gap fills at the better open.
+pub(super) fn limit_fill(side: Side, open: f64, limit: f64) -> f64 {
+    match side {
+        Side::Buy => open.min(limit),
+        Side::Sell => open.max(limit),
+    }
+}
+
+/// What a stop-limit order fills at on the candle that triggers its stop; `None` if it waits as a limit order.
+pub(super) fn stop_limit_fill(
+    side: Side,
+    candle: CandlePrices,
+    stop: f64,
+    limit: f64,
+) -> Option<f64> {
+    let triggered = stop_fill(side, candle.open, stop);
+    if is_limit_met(side, triggered, limit) {
+        return Some(triggered);
+    }
+    // The limit lies behind the trigger: it counts when the candle opened there, so that it came after.
+    let came_after = is_stop_passed(side, candle.open, stop) && is_limit_hit(side, candle, limit);
+    came_after.then_some(limit)
+}
+
+/// The level that far against `direction`, exactly: below a long, above a short.
 pub(super) fn below(
     price: Decimal,
     distance: Option<f64>,
@@ -13,7 +128,7 @@ pub(super) fn below(
     level(price, distance.map(|distance| -sign(direction) * distance))
 }
 
-/// The level that far with `direction`: above a long, below a short.
+/// The level that far with `direction`, exactly: above a long, below a short.
 pub(super) fn above(
     price: Decimal,
     distance: Option<f64>,
@@ -30,6 +145,29 @@ fn level(price: Decimal, distance: Option<f64>) -> Result<Option<f64>, Simulatio
         .ok_or_else(|| overflow("a stop"))
 }
 
+/// As [`below`], in `f64`: stops that trail, and those of backtesting.py.
+pub(super) fn below_real(price: f64, distance: f64, direction: Direction) -> f64 {
+    price * (1.0 - sign(direction) * distance)
+}
+
+/// As [`above`], in `f64`: the targets of backtesting.py.
+pub(super) fn above_real(price: f64, distance: f64, direction: Direction) -> f64 {
+    price * (1.0 + sign(direction) * distance)
+}
+
+/// The level of a stop that trails `price`; `range` is the average true range there.
+pub(super) fn trail(
+    trailing: Trailing,
+    price: f64,
+    direction: Direction,
+    range: Option<f64>,
+) -> Option<f64> {
+    match trailing {
+        Trailing::Fraction(fraction) => Some(below_real(price, fraction, direction)),
+        Trailing::Ranges(multiple) => range.map(|range| price - sign(direction) * multiple * range),
+    }
+}
+
 /// 1 for a long, −1 for a short.
 pub(super) const fn sign(direction: Direction) -> f64 {
     match direction {
@@ -38,50 +176,10 @@ pub(super) const fn sign(direction: Direction) -> f64 {
     }
 }
 
-/// Whether stop `one` lies nearer to the price than `other`.
+/// Whether stop `one` of a position lies nearer to the price than `other`.
 pub(super) fn is_tighter(direction: Direction, one: f64, other: f64) -> bool {
     match direction {
         Direction::Long => one > other,
         Direction::Short => one < other,
-    }
-}
-
-/// Whether a candle reaches the stop of a position.
-pub(super) fn is_stopped(direction: Direction, low: f64, high: f64, stop: f64) -> bool {
-    match direction {
-        Direction::Long => low <= stop,
-        Direction::Short => high >= stop,
-    }
-}
-
-/// Whether a candle reaches the target of a position.
-pub(super) fn is_reached(direction: Direction, low: f64, high: f64, target: f64) -> bool {
-    match direction {
-        Direction::Long => high >= target,
-        Direction::Short => low <= target,
-    }
-}
-
-/// Whether a candle opens at the stop or beyond.
-pub(super) fn is_gap(direction: Direction, open: f64, stop: f64) -> bool {
-    match direction {
-        Direction::Long => open <= stop,
-        Direction::Short => open >= stop,
-    }
-}
-
-/// What a touched stop fills at, before costs.
-pub(super) fn stop_fill(direction: Direction, open: f64, stop: f64) -> f64 {
-    match direction {
-        Direction::Long => open.min(stop),
-        Direction::Short => open.max(stop),
-    }
-}
-
-/// What a reached target fills at.
-pub(super) fn target_fill(direction: Direction, open: f64, target: f64) -> f64 {
-    match direction {
-        Direction::Long => open.max(target),
-        Direction::Short => open.min(target),
     }
 }

@@ -1,42 +1,57 @@
-//! The state of a run, and what every walk over the candles does to it: fills, marks, progress.
+//! The engine: walks the candles of a run and fills its orders.
+//!
+//! | question | where |
+//! | --- | --- |
+//! | which of the two walks a run takes | [`Engine::walk`] by `is_plain`, in this file |
+//! | what keeps both walks equal | the property `the_general_walk_gives_the_same_bytes_as_the_fast_path` in `../tests/properties.rs` |
+//! | the walk of the common case, from entry to exit in leaps | `fast_path.rs` |
+//! | the walk of everything else, candle by candle | `general.rs`: [`general::by_rules`] |
+//! | the order of events on one candle | `general.rs`: `step` (funding, orders, mark), then `decide` (rules) |
+//! | where a stop, a limit or a target lies and what it fills at, gaps included | `levels.rs` |
+//! | one candle reaches stop and target | `levels.rs`: [`levels::BarrierHit`]; [`IntrabarPriority`] in this file |
+//! | where a stop trails | `levels.rs`: `trail`; when it moves: `manage` of the order model |
+//! | what a market order fills at; slippage and spread | `fills.rs`: `market`, `entry_price`, `taker_exit` |
+//! | whether an entry can be traded; rejections | `fills.rs`: `admit_entry`, `admit_quantity` |
+//! | how much an entry buys | `../portfolio/sizing.rs` |
+//! | what a fill does to cash, fees included | `../portfolio/mod.rs`, `../portfolio/costs.rs` |
+//! | when an entry order waits, fills and lapses | `entries.rs` |
+//! | what is held and waits, by our own conventions | `book/mod.rs`; one trade's stop and targets: `book/open_trade.rs` |
+//! | the same by those of backtesting.py | `backtesting_py/`: its queue `mod.rs`, `orders.rs`, `fills.rs`, `stops.rs`, its cash `broker.rs` |
+//! | equity at a close; liquidation | `liquidation.rs` |
+//! | what becomes of open trades at the end (`finalize`) | `finalize.rs` |
+//! | what the observer hears, and when it may stop a run | `progress.rs`, `fills.rs` |
+//! | what a finished walk amounts to | `conclusion.rs`; of a sweep's row: `row_summary.rs` |
 
 mod backtesting_py;
 mod book;
 mod conclusion;
+mod entries;
 mod fast_path;
+mod fills;
+mod finalize;
 mod general;
 mod levels;
-mod orders;
+mod liquidation;
+mod progress;
 mod row_summary;
 
-pub(crate) use row_summary::Scratch;
-
 #[cfg(test)]
-pub(crate) use general::{Action, Plan};
+pub(crate) use backtesting_py::plan::{Action, Plan};
+pub(crate) use row_summary::Scratch;
 
 use rust_decimal::Decimal;
 
+use self::{backtesting_py::Queue, book::Book};
 use super::{
-    Input, Observer, SimulationError, Step,
+    Input, Observer, SimulationError,
     error::overflow,
     exact,
     metrics::LargestFall,
     outcome::Rejection,
-    portfolio::{
-        Execution, Portfolio,
-        costs::{Costs, Liquidity},
-        sizing::Offer,
-    },
+    portfolio::{Portfolio, costs::Costs},
     rules::{EntryOrder, PositionMode, signals::RuleSignals},
-    settings::{FillMode, Intrabar, Preset},
-    trade::{Direction, Side},
+    settings::{Intrabar, Preset},
 };
-
-/// Progress is told, and the observer asked, at least once in so many candles.
-const PROGRESS_CANDLES: usize = 4_096;
-
-/// No more rejections than these are kept; the others are counted.
-const REJECTIONS_KEPT: usize = 1_000;
 
 /// The state of a run.
 pub(crate) struct Engine<'a> {
@@ -47,7 +62,7 @@ pub(crate) struct Engine<'a> {
     leverage: Decimal,
     /// Fraction of what is held that equity must exceed.
     maintenance: f64,
-    tie: Tie,
+    priority: IntrabarPriority,
     observer: &'a mut dyn Observer,
     portfolio: Portfolio,
     /// Of the candles of the range that have been walked.
@@ -61,20 +76,20 @@ pub(crate) struct Engine<'a> {
     is_ruined: bool,
     /// The first candle that has not been marked.
     next: usize,
-    /// Where progress was last told.
-    told: usize,
+    /// Where progress was last reported.
+    reported: usize,
     /// Up to where the prices of coming fills were looked at.
     looked_ahead: usize,
 }
 
-/// What comes first where one candle touches both and no finer one tells.
+/// What comes first if one candle reaches stop and target and no finer one tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tie {
+pub(crate) enum IntrabarPriority {
     StopFirst,
     TargetFirst,
 }
 
-impl Tie {
+impl IntrabarPriority {
     /// What the settings say.
     pub(crate) const fn of(intrabar: Intrabar) -> Self {
         match intrabar {
@@ -92,34 +107,13 @@ impl Tie {
     }
 }
 
-/// Why a fill happens; its text is made when it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// The entry rule of a direction, as it held on a candle.
-    Entry(Direction, usize),
-    /// The exit rule of a direction, as it held on a candle.
-    Exit(Direction, usize),
-    /// The partial exit, as it held on a candle.
-    PartialExit(usize),
-    Named(&'static str),
-}
-
-/// A fill before it is booked: price with slippage and spread, time of its candle.
-#[derive(Debug, Clone, Copy)]
-struct Deal {
-    price: f64,
-    time: i64,
-    liquidity: Liquidity,
-    reason: Reason,
-}
-
 impl<'a> Engine<'a> {
     /// At the first candle of the range, with nothing but cash.
     pub(crate) fn try_new(
         input: Input<'a>,
         rules: &'a RuleSignals<'a>,
         observer: &'a mut dyn Observer,
-        tie: Tie,
+        priority: IntrabarPriority,
     ) -> Result<Self, SimulationError> {
         let settings = input.settings;
         let leverage =
@@ -131,7 +125,7 @@ impl<'a> Engine<'a> {
             lot: settings.lot.unwrap_or(input.lot),
             leverage,
             maintenance: settings.maintenance(),
-            tie,
+            priority,
             observer,
             portfolio: Portfolio::new(input.initial_balance),
             equity: Vec::with_capacity(input.candles.len() - input.range_start),
@@ -141,7 +135,7 @@ impl<'a> Engine<'a> {
             fall: None,
             is_ruined: false,
             next: input.range_start,
-            told: input.range_start,
+            reported: input.range_start,
             looked_ahead: input.range_start,
         })
     }
@@ -150,211 +144,37 @@ impl<'a> Engine<'a> {
     pub(crate) fn walk(&mut self, first_evaluated: usize) -> Result<(), SimulationError> {
         self.mark_cash(first_evaluated)?;
         if is_plain(&self.input) {
-            self.leap()?
+            fast_path::walk(self)?;
         } else {
-            general::by_rules(self)?
+            self.walk_generally()?;
         }
-        self.tell()
+        self.report()
+    }
+
+    fn walk_generally(&mut self) -> Result<(), SimulationError> {
+        match self.input.settings.preset {
+            Preset::Backtrail => general::by_rules(self, Book::default()),
+            Preset::BacktestingPy => {
+                let queue = Queue::new(self);
+                general::by_rules(self, queue)
+            }
+        }
     }
 
     /// Walks candle by candle, whether that is needed or not.
     #[cfg(test)]
     pub(crate) fn walk_slowly(&mut self, first_evaluated: usize) -> Result<(), SimulationError> {
         self.mark_cash(first_evaluated)?;
-        general::by_rules(self)?;
-        self.tell()
+        self.walk_generally()?;
+        self.report()
     }
 
     /// Walks by orders instead of rules, from the second candle on.
     #[cfg(test)]
     pub(crate) fn walk_plan(&mut self, plan: &Plan) -> Result<(), SimulationError> {
         self.mark_cash(self.input.range_start + 1)?;
-        general::by_plan(self, plan)?;
-        self.tell()
-    }
-
-    /// Enters; the number of the trade.
-    fn open(
-        &mut self,
-        direction: Direction,
-        quantity: Decimal,
-        deal: Deal,
-    ) -> Result<u32, SimulationError> {
-        let execution = self.execution(deal)?;
-        let trade = self.portfolio.open(execution, direction, quantity, &self.costs)?;
-        let number = trade.number;
-        tell(self.observer, Step::Opened(trade))?;
-        Ok(number)
-    }
-
-    /// Leaves a trade as a whole.
-    fn close(
-        &mut self,
-        number: u32,
-        deal: Deal,
-        is_ambiguous: bool,
-    ) -> Result<(), SimulationError> {
-        let execution = self.execution(deal)?;
-        if let Some(trade) = self.portfolio.close(number, execution, is_ambiguous, &self.costs)? {
-            tell(self.observer, Step::Closed(trade))?;
-        }
-        self.is_ruined |= self.portfolio.open.is_empty() && self.portfolio.cash <= Decimal::ZERO;
-        Ok(())
-    }
-
-    /// Closes a part of a trade.
-    fn reduce(
-        &mut self,
-        number: u32,
-        quantity: Decimal,
-        deal: Deal,
-        is_ambiguous: bool,
-    ) -> Result<(), SimulationError> {
-        let execution = self.execution(deal)?;
-        let reduced =
-            self.portfolio.reduce(number, quantity, execution, is_ambiguous, &self.costs)?;
-        if let Some((part, rest)) = reduced {
-            let trades = &self.portfolio.trades;
-            tell(self.observer, Step::Reduced { part: &trades[part], rest: &trades[rest] })?;
-        }
-        Ok(())
-    }
-
-    /// Whether a part brings what leaving with it costs; one that does not is rejected.
-    fn is_worth_its_fee(
-        &mut self,
-        direction: Direction,
-        quantity: Decimal,
-        deal: &Deal,
-    ) -> Result<bool, SimulationError> {
-        if direction.exit_side() == Side::Buy {
-            return Ok(true);
-        }
-        let price = exact::round_f64(deal.price).ok_or_else(|| overflow("a price"))?;
-        let notional = exact::multiply(price, quantity);
-        let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
-        let fee = self.costs.fee(notional, deal.liquidity)?;
-        if fee > notional {
-            let reason = format!("a part brings {notional}, and its fee is {fee}");
-            self.reject_at(deal.time, reason);
-        }
-        Ok(fee <= notional)
-    }
-
-    fn execution(&self, deal: Deal) -> Result<Execution, SimulationError> {
-        let price = exact::round_f64(deal.price).ok_or_else(|| overflow("a price"))?;
-        let reason = match deal.reason {
-            Reason::Entry(direction, index) => self.rules.entry_reason(direction, index),
-            Reason::Exit(direction, index) => self.rules.exit_reason(direction, index),
-            Reason::PartialExit(index) => self.rules.partial_exit_reason(index),
-            Reason::Named(name) => name.to_owned(),
-        };
-        Ok(Execution { time: deal.time, price, liquidity: deal.liquidity, reason })
-    }
-
-    /// What an entry at `booked_price` is sized by; what is held is worth `price` a unit.
-    fn offer(
-        &self,
-        price: f64,
-        booked_price: Decimal,
-        stop_loss: Option<f64>,
-        liquidity: Liquidity,
-    ) -> Result<Offer, SimulationError> {
-        let funds = self.portfolio.funds(price, self.leverage)?;
-        let (leverage, lot) = (self.leverage, self.lot);
-        Ok(Offer { booked_price, stop_loss, funds, leverage, lot, liquidity })
-    }
-
-    /// Price and candle of a market order that is examined on candle `index`, before any costs.
-    fn market(&self, index: usize) -> (f64, usize) {
-        let candles = self.input.candles;
-        match self.input.settings.fill {
-            FillMode::NextOpen => (candles.open[index], index),
-            FillMode::Close => (candles.close[index - 1], index - 1),
-        }
-    }
-
-    /// `price` on candle `index` with all that entering at market or by a stop costs.
-    fn entry_price(&self, price: f64, direction: Direction, index: usize) -> f64 {
-        let slipped = self.slipped(price, direction.entry_side(), index);
-        self.costs.entry_price(slipped, direction)
-    }
-
-    /// `price` on candle `index` with all that leaving at market or by a stop costs.
-    fn exit_price(&self, price: f64, direction: Direction, index: usize) -> f64 {
-        let slipped = self.slipped(price, direction.exit_side(), index);
-        self.costs.exit_price(slipped, direction)
-    }
-
-    /// `price` with the slippage that the range of candle `index` asks for; most runs ask for none, and two columns
-    /// are not looked at.
-    fn slipped(&self, price: f64, side: Side, index: usize) -> f64 {
-        if !self.costs.asks_for_ranges() {
-            return price;
-        }
-        let (low, high) = (self.input.candles.low[index], self.input.candles.high[index]);
-        self.costs.slipped(price, side, low, high)
-    }
-
-    /// Leaving at `price`, at market or by a stop, on candle `index`.
-    fn exit_deal(&self, price: f64, direction: Direction, index: usize, reason: Reason) -> Deal {
-        let price = self.exit_price(price, direction, index);
-        let time = self.input.candles.open_time[index];
-        Deal { price, time, liquidity: Liquidity::Taker, reason }
-    }
-
-    fn is_preset(&self) -> bool {
-        self.input.settings.preset == Preset::BacktestingPy
-    }
-
-    fn reject(&mut self, index: usize, reason: String) {
-        self.reject_at(self.input.candles.open_time[index], reason);
-    }
-
-    fn reject_at(&mut self, time: i64, reason: String) {
-        self.rejections_count += 1;
-        if self.rejections.len() < REJECTIONS_KEPT {
-            self.rejections.push(Rejection { time, reason });
-        }
-    }
-
-    /// Marks cash as the equity of every candle before `end` that is not marked yet.
-    fn mark_cash(&mut self, end: usize) -> Result<(), SimulationError> {
-        let cash = exact::to_f64(self.portfolio.cash);
-        while self.next < end {
-            self.next = end.min(self.next + PROGRESS_CANDLES);
-            self.equity.resize(self.next - self.input.range_start, cash);
-            self.follow_fall();
-            self.progress()?;
-        }
-        Ok(())
-    }
-
-    /// While what was marked is still at hand.
-    fn follow_fall(&mut self) {
-        if let Some(fall) = &mut self.fall {
-            fall.follow(&self.equity);
-        }
-    }
-
-    /// Forgets the mark of the last candle, to make it anew.
-    fn unmark_last(&mut self) -> usize {
-        let last = self.input.candles.len() - 1;
-        self.equity.truncate(last - self.input.range_start);
-        self.next = last;
-        last
-    }
-
-    fn progress(&mut self) -> Result<(), SimulationError> {
-        if self.next < self.told + PROGRESS_CANDLES { Ok(()) } else { self.tell() }
-    }
-
-    fn tell(&mut self) -> Result<(), SimulationError> {
-        self.told = self.next;
-        let total = self.input.candles.len() - self.input.range_start;
-        let done = self.next - self.input.range_start;
-        let equity = self.equity.last().copied().unwrap_or_default();
-        tell(self.observer, Step::Progress { done, total, equity })
+        backtesting_py::plan::walk(self, plan)?;
+        self.report()
     }
 }
 
@@ -375,8 +195,4 @@ fn is_plain(input: &Input<'_>) -> bool {
         && config.partial_take_profits.is_empty()
         && config.max_entries == 1
         && config.position_mode == PositionMode::Single
-}
-
-fn tell(observer: &mut dyn Observer, step: Step<'_>) -> Result<(), SimulationError> {
-    if observer.observe(step).is_break() { Err(SimulationError::Stopped) } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 pub(crate) mod costs;
+pub(crate) mod funding;
 pub(crate) mod sizing;
 
 use self::costs::{Costs, Liquidity};

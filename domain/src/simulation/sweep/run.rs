@@ -21,7 +21,7 @@ use crate::{
     market::Timeframe,
     simulation::{
         Candles, Input, Observer, Opening, Settings, SimulationError, Step,
-        engine::{Engine, Scratch, Tie},
+        engine::{Engine, IntrabarPriority, Scratch},
         indicators::{Columns, IndicatorCall},
         rules::BoundStrategy,
         rules::signals::RuleSignals,
@@ -242,7 +242,7 @@ fn figures(
     if let Some(conflict) = ground.settings.conflicts(&strategy.config).pop() {
         return Err(SimulationError::Unsupported(conflict.message));
     }
-    let tie = Tie::of(ground.settings.intrabar);
+    let tie = IntrabarPriority::of(ground.settings.intrabar);
     let mut engine = Engine::try_new(input, &rules, observer, tie)?.within(scratch);
     engine.walk(first_evaluated)?;
     engine.figures(first_defined, ground.objective, scratch)

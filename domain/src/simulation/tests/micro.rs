@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::simulation::{
-    engine::{Action, Engine, Plan, Tie},
+    engine::{Action, Engine, IntrabarPriority, Plan},
     exact::to_f64,
     indicators::IndicatorCall,
     rules::PositionMode,
@@ -68,7 +68,8 @@ fn outcome(case: &Case) -> Outcome {
     let rules = RuleSignals::evaluate(&strategy, &candles, compute).unwrap();
     let mut observer = ();
     let input = input(&strategy, &candles, &settings);
-    let mut engine = Engine::try_new(input, &rules, &mut observer, Tie::StopFirst).unwrap();
+    let mut engine =
+        Engine::try_new(input, &rules, &mut observer, IntrabarPriority::StopFirst).unwrap();
     engine.walk_plan(&plan(case)).unwrap();
     engine.outcome(1, 0).unwrap()
 }

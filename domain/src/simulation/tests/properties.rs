@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::simulation::{
-    engine::{Engine, Tie},
+    engine::{Engine, IntrabarPriority},
     exact::{round_f64, to_f64},
     indicators::IndicatorCall,
     rules::signals::RuleSignals,
@@ -179,15 +179,15 @@ fn slowly(input: &Input<'_>) -> Outcome {
     let compute =
         |call: &IndicatorCall| Ok::<_, SimulationError>(Arc::new(call.compute(input.candles)));
     let rules = RuleSignals::evaluate(input.strategy, input.candles, compute).unwrap();
-    let walk = |tie: Tie| {
+    let walk = |priority: IntrabarPriority| {
         let mut observer = ();
-        let mut engine = Engine::try_new(*input, &rules, &mut observer, tie).unwrap();
+        let mut engine = Engine::try_new(*input, &rules, &mut observer, priority).unwrap();
         engine.walk_slowly(first_defined + 1).unwrap();
         engine.outcome(first_defined + 1, first_defined).unwrap()
     };
-    let mut outcome = walk(Tie::of(input.settings.intrabar));
-    outcome.final_balance_stop_first = walk(Tie::StopFirst).final_balance;
-    outcome.final_balance_target_first = walk(Tie::TargetFirst).final_balance;
+    let mut outcome = walk(IntrabarPriority::of(input.settings.intrabar));
+    outcome.final_balance_stop_first = walk(IntrabarPriority::StopFirst).final_balance;
+    outcome.final_balance_target_first = walk(IntrabarPriority::TargetFirst).final_balance;
     outcome
 }
 
@@ -195,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_general_walk_gives_the_same_bytes_as_the_leaping_one(
+    fn the_general_walk_gives_the_same_bytes_as_the_fast_path(
         candles in any_candles(), body in any_body(), settings in any_settings(),
     ) {
         let strategy = strategy(&body);

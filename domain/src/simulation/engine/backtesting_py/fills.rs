@@ -2,15 +2,22 @@
 
 use rust_decimal::Decimal;
 
-use super::{Filled, Leaving, Order, Purpose, Queue, Size, Trade, broker::floor_divide};
+use super::{
+    Queue, QueueTrade,
+    broker::floor_divide,
+    orders::{Leaving, MetPrice, Order, Purpose, QueueEntry, Size},
+};
 use crate::simulation::{
     SimulationError,
-    engine::{Deal, Engine, Tie, levels},
+    engine::{
+        Engine, IntrabarPriority,
+        fills::{FillContext, PricedFill},
+        levels::{self, BarrierHit, CandlePrices},
+    },
     error::overflow,
     exact,
     portfolio::costs::Liquidity,
     rules::PositionMode,
-    trade::Direction,
 };
 
 impl Queue {
@@ -19,28 +26,24 @@ impl Queue {
         engine: &mut Engine<'_>,
         order: &Order,
         (number, lots, kind): (u32, Option<f64>, Leaving),
-        filled: Filled,
+        met: MetPrice,
         index: usize,
     ) -> Result<(), SimulationError> {
-        let Some(trade) = self.trades.iter().find(|trade| trade.number == number).copied() else {
-            return Ok(());
-        };
-        let is_ambiguous = match kind {
-            Leaving::Market => false,
-            Leaving::StopLoss | Leaving::TakeProfit => is_ambiguous(engine, &trade, index),
-        };
-        if kind == Leaving::StopLoss && is_ambiguous && engine.tie == Tie::TargetFirst {
+        let Some(trade) = QueueTrade::find(&self.trades, number).copied() else { return Ok(()) };
+        let is_ambiguous = kind != Leaving::Market && is_ambiguous(engine, &trade, index);
+        let is_target_first = engine.priority == IntrabarPriority::TargetFirst;
+        if kind == Leaving::StopLoss && is_ambiguous && is_target_first {
             // The target comes later in the queue.
             self.prepend(*order);
             return Ok(());
         }
-        let deal = if filled.is_limit {
-            let time = engine.input.candles.open_time[index];
-            Deal { price: filled.price, time, liquidity: Liquidity::Maker, reason: order.reason }
-        } else {
-            engine.exit_deal(filled.price, trade.direction, filled.candle, order.reason)
+        let fill = match met.liquidity {
+            Liquidity::Maker => engine.maker_exit(met.price, index, order.reason),
+            Liquidity::Taker => {
+                engine.taker_exit(met.price, trade.direction, met.candle, order.reason)
+            }
         };
-        self.reduce(engine, number, lots, deal, is_ambiguous)
+        self.reduce(engine, number, lots, fill, is_ambiguous)
     }
 
     /// Closes so many lots of a trade, or all of it.
@@ -49,140 +52,111 @@ impl Queue {
         engine: &mut Engine<'_>,
         number: u32,
         lots: Option<f64>,
-        deal: Deal,
+        fill: PricedFill,
         is_ambiguous: bool,
     ) -> Result<(), SimulationError> {
         let whole = self.broker.size(number).abs();
         let lots = lots.unwrap_or(whole).min(whole);
-        self.broker.reduce(number, lots, deal.price);
+        self.broker.reduce(number, lots, fill.price);
         if lots < whole {
             let quantity = quantity(engine, lots)?;
-            return engine.reduce(number, quantity, deal, is_ambiguous);
+            return engine.reduce(number, quantity, fill, is_ambiguous);
         }
         self.trades.retain(|trade| trade.number != number);
         self.orders.retain(|order| match order.purpose {
             Purpose::Leave { number: of, .. } => of != number,
-            Purpose::Enter { .. } => true,
+            Purpose::Enter(_) => true,
         });
-        engine.close(number, deal, is_ambiguous)
+        engine.close(number, fill, is_ambiguous)
     }
 
-    /// Sizes, nets and opens; false when nothing was opened.
+    /// Sizes, nets and opens; `None` if nothing was opened.
     pub(super) fn fill_enter(
         &mut self,
         engine: &mut Engine<'_>,
         order: &Order,
-        direction: Direction,
-        size: Size,
-        filled: Filled,
+        entry: QueueEntry,
+        met: MetPrice,
         index: usize,
-    ) -> Result<bool, SimulationError> {
+    ) -> Result<Option<QueueTrade>, SimulationError> {
+        let QueueEntry { direction, size, stop_loss, .. } = entry;
         // A limit order of backtesting.py pays its spread, too.
-        let price = engine.entry_price(filled.price, direction, filled.candle);
-        let booked_price = exact::round_f64(price).ok_or_else(|| overflow("a price"))?;
-        if booked_price <= Decimal::ZERO {
-            engine.reject(filled.candle, format!("a price of {booked_price} cannot be traded"));
-            return Ok(false);
-        }
+        let (price, liquidity) = (met.price, Liquidity::Taker);
+        let (reason, candle) = (order.reason, met.candle);
+        let context = FillContext { direction, reason, price, liquidity, candle, index };
+        let Some(admitted) = engine.admit_entry(&context)? else { return Ok(None) };
         let close = engine.input.candles.close[index];
-        let stop_loss = match order.purpose {
-            Purpose::Enter { stop_loss, .. } => stop_loss,
-            Purpose::Leave { .. } => None,
+        let offer = engine.offer(close, admitted.booked_price, stop_loss, liquidity)?;
+        let unit_cost = |queue: &Self, engine: &Engine<'_>, size| {
+            queue.broker.unit_cost(&engine.costs, price, size, direction)
         };
-        let offer = engine.offer(close, booked_price, stop_loss, Liquidity::Taker)?;
         let (lots, unit_cost) = match size {
             Size::Fraction(fraction) => {
-                let unit_cost =
-                    self.broker.unit_cost(&engine.costs, filled.price, fraction, direction);
-                let spendable = self.broker.spendable(close) * fraction;
-                (floor_divide(spendable, unit_cost), unit_cost)
+                let unit_cost = unit_cost(self, engine, fraction);
+                (floor_divide(self.broker.spendable(close) * fraction, unit_cost), unit_cost)
             }
-            Size::Lots(lots) => {
-                (lots, self.broker.unit_cost(&engine.costs, filled.price, lots, direction))
-            }
+            Size::Lots(lots) => (lots, unit_cost(self, engine, lots)),
             Size::Sizing(sizing) => {
-                let wanted = match offer.quantity(sizing, &engine.costs)? {
-                    Ok(wanted) => wanted,
-                    Err(reason) => {
-                        engine.reject(filled.candle, reason);
-                        return Ok(false);
-                    }
-                };
+                let wanted = offer.quantity(sizing, &engine.costs)?;
+                let Some(wanted) = engine.admit_quantity(candle, wanted) else { return Ok(None) };
                 let lots = self.broker.lots(wanted);
-                (lots, self.broker.unit_cost(&engine.costs, filled.price, lots, direction))
+                (lots, unit_cost(self, engine, lots))
             }
         };
         if lots < 1.0 {
-            engine.reject(filled.candle, offer.too_little());
-            return Ok(false);
+            engine.reject(candle, offer.too_little());
+            return Ok(None);
         }
-        let mode = engine.input.strategy.config.position_mode;
-        let left = if mode == PositionMode::Hedging {
-            lots
-        } else {
-            self.net(engine, order, direction, lots, filled)?
-        };
+        let is_hedging = engine.input.strategy.config.position_mode == PositionMode::Hedging;
+        let left = if is_hedging { lots } else { self.net(engine, &context, lots)? };
         if left * unit_cost > self.broker.spendable(close) {
             let wanted = quantity(engine, left)?;
-            let reason =
-                format!("{wanted} at {booked_price} is more than the free margin pays for");
-            engine.reject(filled.candle, reason);
-            return Ok(false);
+            let price = admitted.booked_price;
+            let reason = format!("{wanted} at {price} is more than the free margin pays for");
+            engine.reject(candle, reason);
+            return Ok(None);
         }
         if left == 0.0 {
-            return Ok(false);
+            return Ok(None);
         }
-        let time = engine.input.candles.open_time[filled.candle];
-        let deal = Deal { price, time, liquidity: Liquidity::Taker, reason: order.reason };
-        let number = engine.open(direction, quantity(engine, left)?, deal)?;
-        self.broker.open(number, direction, left, price);
-        self.trades.push(Trade {
-            number,
-            direction,
-            entry_price: price,
-            entered: index,
-            stop: None,
-            target: None,
-        });
-        Ok(true)
+        let number = engine.open(direction, quantity(engine, left)?, admitted.fill)?;
+        let entry_price = admitted.fill.price;
+        self.broker.open(number, direction, left, entry_price);
+        let (stop, target) = (None, None);
+        let trade = QueueTrade { number, direction, entry_price, entered: index, stop, target };
+        self.trades.push(trade);
+        Ok(Some(trade))
     }
 
     /// Closes the other direction first in, first out; what is left of `lots`.
     fn net(
         &mut self,
         engine: &mut Engine<'_>,
-        order: &Order,
-        direction: Direction,
+        context: &FillContext,
         lots: f64,
-        filled: Filled,
     ) -> Result<f64, SimulationError> {
         let mut left = lots;
         let mut place = 0;
         while let Some(trade) = self.trades.get(place).copied().filter(|_| left > 0.0) {
-            if trade.direction == direction {
+            if trade.direction == context.direction {
                 place += 1;
                 continue;
             }
             let size = self.broker.size(trade.number).abs();
-            let reason = order.reason;
-            let deal = engine.exit_deal(filled.price, trade.direction, filled.candle, reason);
-            self.reduce(engine, trade.number, Some(left.min(size)), deal, false)?;
+            let fill = engine.opposite_exit(context, trade.direction);
+            self.reduce(engine, trade.number, Some(left.min(size)), fill, false)?;
             left = (left - size).max(0.0);
         }
         Ok(left)
     }
 }
 
-/// Whether candle `index` touches stop and target of a trade, without opening beyond the stop.
-fn is_ambiguous(engine: &Engine<'_>, trade: &Trade, index: usize) -> bool {
-    let candles = engine.input.candles;
-    let (open, high, low) = (candles.open[index], candles.high[index], candles.low[index]);
-    let is_stopped = |stop| {
-        levels::is_stopped(trade.direction, low, high, stop)
-            && !levels::is_gap(trade.direction, open, stop)
-    };
-    trade.stop.is_some_and(is_stopped)
-        && trade.target.is_some_and(|level| levels::is_reached(trade.direction, low, high, level))
+/// Whether candle `index` reaches stop and target of a trade and does not tell which came first.
+fn is_ambiguous(engine: &Engine<'_>, trade: &QueueTrade, index: usize) -> bool {
+    let candle = CandlePrices::of(engine.input.candles, index);
+    let side = trade.direction.exit_side();
+    let is_reached = trade.target.is_some_and(|level| levels::is_limit_hit(side, candle, level));
+    BarrierHit::of(trade.direction, candle, trade.stop, is_reached) == BarrierHit::Ambiguous
 }
 
 /// Whole lots as a quantity.

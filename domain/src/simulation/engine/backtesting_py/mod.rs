@@ -2,22 +2,27 @@
 
 mod broker;
 mod fills;
+mod orders;
 #[cfg(test)]
-mod plan;
+pub(super) mod plan;
 mod stops;
 
 use self::{
     broker::{Broker, LARGEST_FRACTION},
-    stops::trail,
+    orders::{Leaving, MetPrice, Order, Purpose, QueueEntry, Size},
 };
 use super::{
-    Engine, Reason, levels,
-    orders::{Entry, Kind},
+    Engine,
+    entries::{Entry, EntryKind},
+    fills::Reason,
+    finalize::{END_OF_DATA, Holdings},
+    general::OrderModel,
+    levels::{self, CandlePrices},
 };
 use crate::simulation::{
     SimulationError, exact,
+    portfolio::costs::Liquidity,
     rules::{PositionMode, Sizing},
-    settings::FillMode,
     trade::Direction,
 };
 
@@ -26,60 +31,15 @@ use crate::simulation::{
 pub(super) struct Queue {
     broker: Broker,
     orders: Vec<Order>,
-    trades: Vec<Trade>,
+    trades: Vec<QueueTrade>,
     next_id: u32,
     /// The orders of one walk, kept for its memory.
     snapshot: Vec<u32>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Order {
-    id: u32,
-    purpose: Purpose,
-    stop: Option<f64>,
-    limit: Option<f64>,
-    reason: Reason,
-    /// The last candle after whose close it still waits.
-    valid_to: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Purpose {
-    Enter {
-        direction: Direction,
-        size: Size,
-        stop_loss: Option<f64>,
-        take_profit: Option<f64>,
-    },
-    /// Of the trade with that number: so many lots of it, all where it is none.
-    Leave {
-        number: u32,
-        lots: Option<f64>,
-        kind: Leaving,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leaving {
-    Market,
-    StopLoss,
-    TakeProfit,
-}
-
-/// How much an order is for.
-#[derive(Debug, Clone, Copy)]
-enum Size {
-    /// Of the free margin, below 1.
-    Fraction(f64),
-    /// Whole lots.
-    Lots(f64),
-    /// By our own rules, which it does not have.
-    Sizing(Sizing),
-}
-
 /// An open trade; its numbers are the broker's.
 #[derive(Debug, Clone, Copy)]
-struct Trade {
+struct QueueTrade {
     number: u32,
     direction: Direction,
     entry_price: f64,
@@ -89,16 +49,154 @@ struct Trade {
     target: Option<f64>,
 }
 
-/// An order that met its price.
-#[derive(Debug, Clone, Copy)]
-struct Filled {
-    price: f64,
-    /// The stop that it passed on this candle.
-    stop: Option<f64>,
-    is_market: bool,
-    is_limit: bool,
-    /// The candle on which it is stamped.
-    candle: usize,
+impl QueueTrade {
+    fn find(trades: &[Self], number: u32) -> Option<&Self> {
+        trades.iter().find(|trade| trade.number == number)
+    }
+}
+
+impl OrderModel for Queue {
+    fn is_idle(&self) -> bool {
+        self.orders.is_empty() && self.trades.is_empty()
+    }
+
+    fn count(&self, direction: Direction) -> usize {
+        self.trades.iter().filter(|trade| trade.direction == direction).count()
+    }
+
+    /// Exclusive entries close what is open first. Stops are measured from the order's own price, those of a market
+    /// order from the close.
+    fn enter(&mut self, engine: &Engine<'_>, entry: Entry) {
+        let config = &engine.input.strategy.config;
+        let direction = entry.direction;
+        let mode = config.position_mode;
+        self.orders.retain(|order| match order.purpose {
+            Purpose::Enter(waiting) => {
+                mode == PositionMode::Hedging && waiting.direction != direction
+            }
+            Purpose::Leave { .. } => true,
+        });
+        let (limit, stop) = match entry.kind {
+            EntryKind::Market => (None, None),
+            EntryKind::Limit(limit) => (Some(limit), None),
+            EntryKind::Stop(stop) => (None, Some(stop)),
+            EntryKind::StopLimit { stop, limit } => (Some(limit), Some(stop)),
+        };
+        let close = engine.input.candles.close[entry.signal];
+        let price = limit.or(stop).unwrap_or(close);
+        let fixed = config.stop_loss.map(|distance| levels::below_real(price, distance, direction));
+        let trailing = config.trailing_stop.and_then(|trailing| {
+            levels::trail(trailing, price, direction, engine.rules.range(entry.signal))
+        });
+        let stop_loss = match (fixed, trailing) {
+            (Some(fixed), Some(trailing)) if levels::is_tighter(direction, fixed, trailing) => {
+                Some(fixed)
+            }
+            (fixed, trailing) => trailing.or(fixed),
+        };
+        let take_profit =
+            config.take_profit.map(|distance| levels::above_real(price, distance, direction));
+        let size = match config.sizing {
+            Sizing::AllIn => Size::Fraction(LARGEST_FRACTION),
+            Sizing::PercentOfEquity(fraction) => Size::Fraction(fraction.min(LARGEST_FRACTION)),
+            Sizing::FixedQuantity(quantity) => {
+                let lots = exact::decimal(quantity).and_then(|all| all.checked_div(engine.lot));
+                Size::Lots(lots.map_or(f64::MAX, |lots| exact::to_f64(lots.floor())))
+            }
+            sizing @ (Sizing::FixedAmount(_) | Sizing::RiskPercentage(_)) => Size::Sizing(sizing),
+        };
+        if mode == PositionMode::Exclusive {
+            self.leave_trades(None, None, entry.reason);
+        }
+        let purpose = Purpose::Enter(QueueEntry { direction, size, stop_loss, take_profit });
+        // With nothing to wait for, it is examined until it fills or is refused.
+        let valid_to = if entry.kind == EntryKind::Market { usize::MAX } else { entry.valid_to };
+        self.append(Order { stop, limit, valid_to, ..Order::new(purpose, entry.reason) });
+    }
+
+    /// Each close goes to the front of the queue.
+    fn leave(&mut self, direction: Direction, portion: Option<f64>, reason: Reason) {
+        self.leave_trades(Some(direction), portion, reason);
+    }
+
+    /// Every order once, and again when a market entry brought stops of its own.
+    fn examine(&mut self, engine: &mut Engine<'_>, index: usize) -> Result<(), SimulationError> {
+        let mut is_again = true;
+        while is_again {
+            is_again = false;
+            let mut snapshot = std::mem::take(&mut self.snapshot);
+            snapshot.clear();
+            snapshot.extend(self.orders.iter().map(|order| order.id));
+            for id in &snapshot {
+                // A ruined run enters nothing.
+                if engine.is_ruined {
+                    break;
+                }
+                is_again |= self.examine_order(engine, *id, index)?;
+            }
+            self.snapshot = snapshot;
+        }
+        Ok(())
+    }
+
+    fn manage(&mut self, engine: &Engine<'_>, index: usize) {
+        self.orders.retain(|order| order.valid_to > index);
+        let config = &engine.input.strategy.config;
+        let close = engine.input.candles.close[index];
+        for place in 0..self.trades.len() {
+            let QueueTrade { number, direction, entry_price, stop, .. } = self.trades[place];
+            let is_tighter = |level: f64, stop: Option<f64>| {
+                stop.is_none_or(|stop| levels::is_tighter(direction, level, stop))
+            };
+            let trailed = config.trailing_stop.and_then(|trailing| {
+                levels::trail(trailing, close, direction, engine.rules.range(index))
+            });
+            if let Some(level) = trailed.filter(|level| is_tighter(*level, stop)) {
+                self.set_stop(number, level, "trailing_stop");
+            }
+            let stop = self.trades[place].stop;
+            let gain = (close - entry_price) * levels::sign(direction);
+            let is_due = config.break_even.is_some_and(|wanted| gain >= wanted * entry_price);
+            if is_due && is_tighter(entry_price, stop) {
+                self.set_stop(number, entry_price, "break_even");
+            }
+        }
+    }
+
+    fn time_out(&mut self, engine: &Engine<'_>, index: usize) {
+        let Some(candles) = engine.input.strategy.config.max_candles else { return };
+        for place in 0..self.trades.len() {
+            let QueueTrade { number, entered, .. } = self.trades[place];
+            if !self.is_leaving(number) && index + 1 - entered >= candles {
+                self.close_at_market(number, None, Reason::Named("time_stop"));
+            }
+        }
+    }
+}
+
+impl Holdings for Queue {
+    fn close_all(
+        &mut self,
+        engine: &mut Engine<'_>,
+        index: usize,
+        name: &'static str,
+    ) -> Result<(), SimulationError> {
+        self.orders.clear();
+        while let Some(trade) = self.trades.first().copied() {
+            let fill = engine.close_exit(trade.direction, index, name);
+            self.reduce(engine, trade.number, None, fill, false)?;
+        }
+        Ok(())
+    }
+
+    fn examine_last(
+        &mut self,
+        engine: &mut Engine<'_>,
+        last: usize,
+    ) -> Result<(), SimulationError> {
+        self.leave_trades(None, None, Reason::Named(END_OF_DATA));
+        self.examine(engine, last)
+    }
 }
 
 impl Queue {
@@ -117,73 +215,9 @@ impl Queue {
         }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.orders.is_empty() && self.trades.is_empty()
-    }
-
-    /// Open trades of a direction.
-    pub(super) fn count(&self, direction: Direction) -> usize {
-        self.trades.iter().filter(|trade| trade.direction == direction).count()
-    }
-
-    /// Places an entry in the place of the one that waits (in hedging of its direction). Exclusive ones close what
-    /// is open first. Stops are measured from the order's own price, that of a market order from the close.
-    pub(super) fn enter(&mut self, engine: &Engine<'_>, entry: &Entry) {
-        let config = &engine.input.strategy.config;
-        let direction = entry.direction;
-        let mode = config.position_mode;
-        self.orders.retain(|order| match order.purpose {
-            Purpose::Enter { direction: waiting, .. } => {
-                mode == PositionMode::Hedging && waiting != direction
-            }
-            Purpose::Leave { .. } => true,
-        });
-        let (limit, stop) = match entry.kind {
-            Kind::Market => (None, None),
-            Kind::Limit(limit) => (Some(limit), None),
-            Kind::Stop(stop) => (None, Some(stop)),
-            Kind::StopLimit { stop, limit } => (Some(limit), Some(stop)),
-        };
-        let close = engine.input.candles.close[entry.signal];
-        let price = limit.or(stop).unwrap_or(close);
-        let sign = levels::sign(direction);
-        let fixed = config.stop_loss.map(|distance| price * (1.0 - sign * distance));
-        let trailing = config.trailing_stop.and_then(|trailing| {
-            trail(trailing, price, direction, engine.rules.range(entry.signal))
-        });
-        let stop_loss = match (fixed, trailing) {
-            (Some(fixed), Some(trailing)) if levels::is_tighter(direction, fixed, trailing) => {
-                Some(fixed)
-            }
-            (fixed, trailing) => trailing.or(fixed),
-        };
-        let take_profit = config.take_profit.map(|distance| price * (1.0 + sign * distance));
-        let size = match config.sizing {
-            Sizing::AllIn => Size::Fraction(LARGEST_FRACTION),
-            Sizing::PercentOfEquity(fraction) => Size::Fraction(fraction.min(LARGEST_FRACTION)),
-            Sizing::FixedQuantity(quantity) => {
-                let lots = exact::decimal(quantity).and_then(|all| all.checked_div(engine.lot));
-                Size::Lots(lots.map_or(f64::MAX, |lots| exact::to_f64(lots.floor())))
-            }
-            sizing @ (Sizing::FixedAmount(_) | Sizing::RiskPercentage(_)) => Size::Sizing(sizing),
-        };
-        if mode == PositionMode::Exclusive {
-            self.leave(None, None, entry.reason);
-        }
-        let purpose = Purpose::Enter { direction, size, stop_loss, take_profit };
-        // With nothing to wait for, it is examined until it fills or is refused.
-        let valid_to = if entry.kind == Kind::Market { usize::MAX } else { entry.valid_to };
-        self.append(Order { id: 0, purpose, stop, limit, reason: entry.reason, valid_to });
-    }
-
     /// Leaves trades at market, `portion` of each where it is given. Each close goes to the front of the queue.
-    pub(super) fn leave(
-        &mut self,
-        direction: Option<Direction>,
-        portion: Option<f64>,
-        reason: Reason,
-    ) {
-        let is_end = reason == Reason::Named("end_of_data");
+    fn leave_trades(&mut self, direction: Option<Direction>, portion: Option<f64>, reason: Reason) {
+        let is_end = reason == Reason::Named(END_OF_DATA);
         for place in 0..self.trades.len() {
             // The last order in front is the first one filled: at the end that is the oldest trade's.
             let place = if is_end { self.trades.len() - 1 - place } else { place };
@@ -203,38 +237,13 @@ impl Queue {
     fn is_leaving(&self, number: u32) -> bool {
         self.orders.iter().any(|order| match order.purpose {
             Purpose::Leave { number: of, lots: None, kind: Leaving::Market } => of == number,
-            Purpose::Leave { .. } | Purpose::Enter { .. } => false,
+            Purpose::Leave { .. } | Purpose::Enter(_) => false,
         })
     }
 
     fn close_at_market(&mut self, number: u32, lots: Option<f64>, reason: Reason) {
         let purpose = Purpose::Leave { number, lots, kind: Leaving::Market };
-        let order = Order { id: 0, purpose, stop: None, limit: None, reason, valid_to: usize::MAX };
-        self.prepend(order);
-    }
-
-    /// Candle `index`: every order once, and again when a market entry brought stops of its own.
-    pub(super) fn examine(
-        &mut self,
-        engine: &mut Engine<'_>,
-        index: usize,
-    ) -> Result<(), SimulationError> {
-        let mut is_again = true;
-        while is_again {
-            is_again = false;
-            let mut snapshot = std::mem::take(&mut self.snapshot);
-            snapshot.clear();
-            snapshot.extend(self.orders.iter().map(|order| order.id));
-            for id in &snapshot {
-                // Who has nothing left enters nothing.
-                if engine.is_ruined {
-                    break;
-                }
-                is_again |= self.examine_order(engine, *id, index)?;
-            }
-            self.snapshot = snapshot;
-        }
-        Ok(())
+        self.prepend(Order::new(purpose, reason));
     }
 
     /// Whether the queue has to be walked again.
@@ -247,124 +256,42 @@ impl Queue {
         let Some(place) = self.orders.iter().position(|order| order.id == id) else {
             return Ok(false);
         };
-        let Some(filled) = self.meets(engine, place, index) else { return Ok(false) };
+        let Some(met) = self.meet(engine, place, index) else { return Ok(false) };
         let order = self.orders[place];
         match order.purpose {
             Purpose::Leave { number, lots, kind } => {
                 self.orders.remove(place);
-                self.fill_leave(engine, &order, (number, lots, kind), filled, index)?;
+                self.fill_leave(engine, &order, (number, lots, kind), met, index)?;
                 Ok(false)
             }
-            Purpose::Enter { direction, size, stop_loss, take_profit } => {
+            Purpose::Enter(entry) => {
                 self.orders.remove(place);
-                let is_open = self.fill_enter(engine, &order, direction, size, filled, index)?;
-                if !is_open {
+                let Some(trade) = self.fill_enter(engine, &order, entry, met, index)? else {
                     return Ok(false);
+                };
+                if let Some(target) = entry.take_profit {
+                    self.set_target(trade.number, target);
                 }
-                if let Some(trade) = self.trades.last().copied() {
-                    if let Some(target) = take_profit {
-                        self.set_target(trade.number, target);
-                    }
-                    if let Some(stop) = stop_loss {
-                        self.set_stop(trade.number, stop, Self::stop_name(engine, stop, &trade));
-                    }
+                if let Some(stop) = entry.stop_loss {
+                    self.set_stop(trade.number, stop, Self::stop_name(engine, stop, &trade));
                 }
-                Ok(Self::is_again(engine, direction, stop_loss, take_profit, filled, index))
+                Ok(Self::is_again(engine, entry, met, index))
             }
         }
     }
 
     /// Whether stops that came with an entry already count on its candle.
-    fn is_again(
-        engine: &Engine<'_>,
-        direction: Direction,
-        stop_loss: Option<f64>,
-        take_profit: Option<f64>,
-        filled: Filled,
-        index: usize,
-    ) -> bool {
-        if filled.is_market {
+    fn is_again(engine: &Engine<'_>, entry: QueueEntry, met: MetPrice, index: usize) -> bool {
+        let QueueEntry { direction, stop_loss, take_profit, .. } = entry;
+        if met.is_market {
             return stop_loss.is_some() || take_profit.is_some();
         }
-        let candles = engine.input.candles;
-        let (low, high) = (candles.low[index], candles.high[index]);
+        let candle = CandlePrices::of(engine.input.candles, index);
+        let side = direction.exit_side();
         let is_reached =
-            take_profit.is_some_and(|level| levels::is_reached(direction, low, high, level));
-        let is_stopped =
-            stop_loss.is_some_and(|level| levels::is_stopped(direction, low, high, level));
-        filled.stop.is_some() && !filled.is_limit && is_reached && !is_stopped
-    }
-
-    /// The price at which the order fills on candle `index`, if it does; a stop that was reached is gone.
-    fn meets(&mut self, engine: &Engine<'_>, place: usize, index: usize) -> Option<Filled> {
-        let candles = engine.input.candles;
-        let (open, high, low) = (candles.open[index], candles.high[index], candles.low[index]);
-        let order = &mut self.orders[place];
-        let (is_buy, is_contingent) = match order.purpose {
-            Purpose::Enter { direction, .. } => (direction == Direction::Long, false),
-            Purpose::Leave { number, kind, .. } => {
-                let trade = self.trades.iter().find(|trade| trade.number == number)?;
-                (trade.direction == Direction::Short, kind != Leaving::Market)
-            }
-        };
-        let stop = order.stop;
-        if let Some(stop) = stop {
-            let is_hit = if is_buy { high >= stop } else { low <= stop };
-            if !is_hit {
-                return None;
-            }
-            if !is_contingent {
-                order.stop = None;
-            }
-        }
-        if let Some(limit) = order.limit {
-            let is_hit = if is_buy { low <= limit } else { high >= limit };
-            let is_before_stop =
-                stop.is_some_and(|stop| if is_buy { limit <= stop } else { limit >= stop });
-            if !is_hit || is_before_stop {
-                return None;
-            }
-            let from = stop.unwrap_or(open);
-            let price = if is_buy { from.min(limit) } else { from.max(limit) };
-            return Some(Filled { price, stop, is_market: false, is_limit: true, candle: index });
-        }
-        let by_close = engine.input.settings.fill == FillMode::Close && !is_contingent;
-        let price = if by_close { candles.close[index - 1] } else { open };
-        let price = match stop {
-            Some(stop) if is_buy => price.max(stop),
-            Some(stop) => price.min(stop),
-            None => price,
-        };
-        let is_market = stop.is_none();
-        let candle = if by_close && is_market { index - 1 } else { index };
-        Some(Filled { price, stop, is_market, is_limit: false, candle })
-    }
-
-    /// After the rules: whoever was held long enough leaves.
-    pub(super) fn time_out(&mut self, engine: &Engine<'_>, index: usize) {
-        let Some(candles) = engine.input.strategy.config.max_candles else { return };
-        for place in 0..self.trades.len() {
-            let Trade { number, entered, .. } = self.trades[place];
-            if !self.is_leaving(number) && index + 1 - entered >= candles {
-                self.close_at_market(number, None, Reason::Named("time_stop"));
-            }
-        }
-    }
-
-    /// Sells everything at the close of candle `index`, and forgets what waits.
-    pub(super) fn close_all(
-        &mut self,
-        engine: &mut Engine<'_>,
-        index: usize,
-        name: &'static str,
-    ) -> Result<(), SimulationError> {
-        self.orders.clear();
-        let close = engine.input.candles.close[index];
-        while let Some(trade) = self.trades.first().copied() {
-            let deal = engine.exit_deal(close, trade.direction, index, Reason::Named(name));
-            self.reduce(engine, trade.number, None, deal, false)?;
-        }
-        Ok(())
+            take_profit.is_some_and(|target| levels::is_limit_hit(side, candle, target));
+        let is_stopped = stop_loss.is_some_and(|stop| levels::is_stop_hit(side, candle, stop));
+        met.stop.is_some() && met.liquidity == Liquidity::Taker && is_reached && !is_stopped
     }
 
     fn prepend(&mut self, order: Order) {

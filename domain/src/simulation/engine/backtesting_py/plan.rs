@@ -1,16 +1,60 @@
 //! The micro cases: calls of a strategy of backtesting.py, one by one.
 
-use super::{Leaving, Order, Purpose, Queue, Size, broker::LARGEST_FRACTION};
+use std::collections::BTreeMap;
+
+use super::{
+    Queue,
+    broker::LARGEST_FRACTION,
+    orders::{Leaving, Order, Purpose, QueueEntry, Size},
+};
 use crate::simulation::{
-    engine::{Action, Engine, Reason, levels},
+    SimulationError,
+    engine::{Engine, fills::Reason, general, levels},
     rules::PositionMode,
+    trade::Direction,
 };
 
+/// Orders by candle, as a strategy of backtesting.py would place them.
+pub(crate) type Plan = BTreeMap<usize, Vec<Action>>;
+
+/// One call of a strategy of backtesting.py.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Action {
+    /// Size below 1 is a fraction of the free margin, else units; `None` is all.
+    Order {
+        direction: Direction,
+        size: Option<f64>,
+        limit: Option<f64>,
+        stop: Option<f64>,
+        stop_loss: Option<f64>,
+        take_profit: Option<f64>,
+    },
+    Close {
+        portion: Option<f64>,
+    },
+    MoveStop(f64),
+}
+
+/// Walks by orders instead of rules.
+pub(in super::super) fn walk(engine: &mut Engine<'_>, plan: &Plan) -> Result<(), SimulationError> {
+    let mut queue = Queue::new(engine);
+    while engine.next < engine.input.candles.len() {
+        let index = engine.next;
+        if !general::step(engine, &mut queue, index)? {
+            return Ok(());
+        }
+        for action in plan.get(&index).into_iter().flatten() {
+            queue.act(engine, index, *action);
+        }
+    }
+    engine.finalize(&mut queue)
+}
+
 impl Queue {
-    pub(in super::super) fn act(&mut self, engine: &mut Engine<'_>, index: usize, action: Action) {
+    fn act(&mut self, engine: &mut Engine<'_>, index: usize, action: Action) {
         match action {
             Action::Close { portion } => {
-                self.leave(None, portion, Reason::Named("plan"));
+                self.leave_trades(None, portion, Reason::Named("plan"));
             }
             Action::MoveStop(level) => {
                 for place in 0..self.trades.len() {
@@ -27,7 +71,7 @@ impl Queue {
                     self.orders.retain(|order| {
                         matches!(order.purpose, Purpose::Leave { kind, .. } if kind != Leaving::Market)
                     });
-                    self.leave(None, None, Reason::Named("plan"));
+                    self.leave_trades(None, None, Reason::Named("plan"));
                 }
                 let close = engine.input.candles.close[index];
                 let price = limit.or(stop).unwrap_or(engine.entry_price(close, direction, index));
@@ -41,9 +85,9 @@ impl Queue {
                     );
                     return;
                 }
-                let purpose = Purpose::Enter { direction, size, stop_loss, take_profit };
-                let (reason, valid_to) = (Reason::Named("plan"), usize::MAX);
-                self.append(Order { id: 0, purpose, stop, limit, reason, valid_to });
+                let purpose =
+                    Purpose::Enter(QueueEntry { direction, size, stop_loss, take_profit });
+                self.append(Order { stop, limit, ..Order::new(purpose, Reason::Named("plan")) });
             }
         }
     }

@@ -2,15 +2,19 @@
 
 use rust_decimal::Decimal;
 
-use super::super::{Deal, Engine, Reason, Tie, levels, orders::Entry};
+use super::super::{
+    Engine, IntrabarPriority,
+    entries::Entry,
+    fills::{PricedFill, Reason},
+    levels::{self, BarrierHit, CandlePrices},
+};
 use crate::simulation::{
-    SimulationError, error::overflow, exact, portfolio::costs::Liquidity, rules::Trailing,
-    trade::Direction,
+    SimulationError, error::overflow, exact, rules::Trailing, trade::Direction,
 };
 
 /// An open trade and what may end it.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct OpenTrade {
     pub(super) number: u32,
     pub(super) direction: Direction,
     pub(super) entry_price: f64,
@@ -21,9 +25,9 @@ pub(super) struct Held {
     stop: Option<Stop>,
     target: Option<f64>,
     /// Targets that close a part, nearest first.
-    parts: Vec<Part>,
+    parts: Vec<PartTarget>,
     /// An exit at market that waits for the next candle.
-    pub(super) due: Option<Due>,
+    pub(super) pending_exit: Option<PendingExit>,
     pub(super) is_closed: bool,
 }
 
@@ -34,36 +38,28 @@ struct Stop {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
+struct PartTarget {
     level: f64,
     quantity: Decimal,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Due {
-    /// Of what is held; none is all.
+pub(super) struct PendingExit {
+    /// Of what is held; `None` is all.
     pub(super) portion: Option<f64>,
     pub(super) reason: Reason,
 }
 
-/// One candle, or a finer one within it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Range {
-    pub(super) open: f64,
-    pub(super) high: f64,
-    pub(super) low: f64,
-}
-
 /// What a candle did to a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Touched {
-    Nothing,
-    Something,
-    /// Stop and target, and nothing was done: finer candles are to tell.
+pub(super) enum Examined {
+    Untouched,
+    Filled,
+    /// It reached stop and target, and nothing was done: finer candles are to tell.
     Undecided,
 }
 
-impl Held {
+impl OpenTrade {
     /// An entry's trade, before it has a number.
     pub(super) fn new(
         engine: &Engine<'_>,
@@ -80,10 +76,10 @@ impl Held {
                 levels::below(booked_price, Some(fraction), direction)?
             }
             Some(ranges @ Trailing::Ranges(_)) => {
-                trail(ranges, entry_price, direction, engine.rules.range(entry.signal))
+                levels::trail(ranges, entry_price, direction, engine.rules.range(entry.signal))
             }
         };
-        let mut held = Self {
+        let mut trade = Self {
             number: 0,
             direction,
             entry_price,
@@ -92,13 +88,13 @@ impl Held {
             stop: stop_loss.map(|level| Stop { level, name: "stop_loss" }),
             target: levels::above(booked_price, config.take_profit, direction)?,
             parts: Vec::new(),
-            due: None,
+            pending_exit: None,
             is_closed: false,
         };
         if let Some(level) = trailed {
-            held.tighten(level, "trailing_stop");
+            trade.tighten(level, "trailing_stop");
         }
-        Ok(held)
+        Ok(trade)
     }
 
     /// The targets that close a part of `quantity`.
@@ -115,7 +111,7 @@ impl Held {
             // What closes the last of it leaves no lot behind.
             let is_last = portions > 1.0 - 1e-9;
             let part = if is_last { quantity } else { portion_of(engine, quantity, part.portion)? };
-            self.parts.extend(level.map(|level| Part { level, quantity: part }));
+            self.parts.extend(level.map(|level| PartTarget { level, quantity: part }));
         }
         Ok(())
     }
@@ -137,34 +133,35 @@ impl Held {
         &mut self,
         engine: &mut Engine<'_>,
         quantity: Option<Decimal>,
-        deal: Deal,
+        fill: PricedFill,
         is_ambiguous: bool,
     ) -> Result<(), SimulationError> {
         let whole = self.quantity(engine);
         match quantity {
             Some(quantity) if quantity < whole => {
                 if quantity > Decimal::ZERO
-                    && engine.is_worth_its_fee(self.direction, quantity, &deal)?
+                    && engine.is_worth_its_fee(self.direction, quantity, &fill)?
                 {
-                    engine.reduce(self.number, quantity, deal, is_ambiguous)?;
+                    engine.reduce(self.number, quantity, fill, is_ambiguous)?;
                 }
                 Ok(())
             }
             Some(_) | None => {
                 self.is_closed = true;
-                engine.close(self.number, deal, is_ambiguous)
+                engine.close(self.number, fill, is_ambiguous)
             }
         }
     }
 
-    pub(super) fn is_stopped(&self, bar: Range) -> bool {
-        let stop = |stop: Stop| levels::is_stopped(self.direction, bar.low, bar.high, stop.level);
-        self.stop.is_some_and(stop)
+    pub(super) fn is_stopped(&self, candle: CandlePrices) -> bool {
+        let side = self.direction.exit_side();
+        self.stop.is_some_and(|stop| levels::is_stop_hit(side, candle, stop.level))
     }
 
-    /// The nearest target that `bar` reaches: its level and the part that it closes, none for all.
-    pub(super) fn reached(&self, bar: Range) -> Option<(f64, Option<Part>)> {
-        let is_reached = |level: f64| levels::is_reached(self.direction, bar.low, bar.high, level);
+    /// The nearest target that `candle` reaches: its level and the part that it closes, none for all.
+    fn reached(&self, candle: CandlePrices) -> Option<(f64, Option<PartTarget>)> {
+        let side = self.direction.exit_side();
+        let is_reached = |level: f64| levels::is_limit_hit(side, candle, level);
         let target = self.target.filter(|level| is_reached(*level));
         let part = self.parts.first().filter(|part| is_reached(part.level));
         match (part, target) {
@@ -178,78 +175,52 @@ impl Held {
         }
     }
 
-    pub(super) fn touch(
+    /// Fills what `candle`, or a finer one within candle `index`, reaches.
+    pub(super) fn examine(
         &mut self,
         engine: &mut Engine<'_>,
-        bar: Range,
+        candle: CandlePrices,
         index: usize,
         asks_finer: bool,
-    ) -> Result<Touched, SimulationError> {
-        let stop = self.stop.filter(|_| self.is_stopped(bar));
-        let is_reached = self.reached(bar).is_some();
-        let Some(stop) = stop else {
-            if !is_reached {
-                return Ok(Touched::Nothing);
-            }
-            self.take_targets(engine, bar, index, false)?;
-            return Ok(Touched::Something);
-        };
-        // An open beyond the stop has hit it before anything else could be.
-        let is_gap = levels::is_gap(self.direction, bar.open, stop.level);
-        let is_ambiguous = is_reached && !is_gap;
+    ) -> Result<Examined, SimulationError> {
+        let is_reached = self.reached(candle).is_some();
+        let stop = self.stop.map(|stop| stop.level);
+        let hit = BarrierHit::of(self.direction, candle, stop, is_reached);
+        let is_ambiguous = hit == BarrierHit::Ambiguous;
+        if hit == BarrierHit::Neither {
+            return Ok(Examined::Untouched);
+        }
         if is_ambiguous && asks_finer {
-            return Ok(Touched::Undecided);
+            return Ok(Examined::Undecided);
         }
-        if is_ambiguous && engine.tie == Tie::TargetFirst {
-            self.take_targets(engine, bar, index, true)?;
+        let is_target_first = is_ambiguous && engine.priority == IntrabarPriority::TargetFirst;
+        if hit == BarrierHit::Target || is_target_first {
+            self.take_targets(engine, candle, index, is_ambiguous)?;
         }
-        if !self.is_closed {
-            let price = levels::stop_fill(self.direction, bar.open, stop.level);
-            let deal = engine.exit_deal(price, self.direction, index, Reason::Named(stop.name));
-            self.leave(engine, None, deal, is_ambiguous)?;
+        if let Some(stop) = self.stop.filter(|_| hit != BarrierHit::Target && !self.is_closed) {
+            let fill = engine.stop_exit(self.direction, stop.level, stop.name, candle, index);
+            self.leave(engine, None, fill, is_ambiguous)?;
         }
-        Ok(Touched::Something)
+        Ok(Examined::Filled)
     }
 
-    /// Fills every target that `bar` reaches, nearest first.
+    /// Fills every target that `candle` reaches, nearest first.
     pub(super) fn take_targets(
         &mut self,
         engine: &mut Engine<'_>,
-        bar: Range,
+        candle: CandlePrices,
         index: usize,
         is_ambiguous: bool,
     ) -> Result<(), SimulationError> {
-        let time = engine.input.candles.open_time[index];
-        while let Some((level, part)) = self.reached(bar).filter(|_| !self.is_closed) {
-            let price = levels::target_fill(self.direction, bar.open, level);
-            let reason = Reason::Named("take_profit");
-            let deal = Deal { price, time, liquidity: Liquidity::Maker, reason };
+        while let Some((level, part)) = self.reached(candle).filter(|_| !self.is_closed) {
+            let fill = engine.target_exit(self.direction, level, candle, index);
             if part.is_some() {
                 self.parts.remove(0);
             }
-            self.leave(engine, part.map(|part| part.quantity), deal, is_ambiguous)?;
+            self.leave(engine, part.map(|part| part.quantity), fill, is_ambiguous)?;
         }
         Ok(())
     }
-}
-
-/// Where a stop that trails `price` lies.
-pub(super) fn trail(
-    trailing: Trailing,
-    price: f64,
-    direction: Direction,
-    range: Option<f64>,
-) -> Option<f64> {
-    let sign = levels::sign(direction);
-    match trailing {
-        Trailing::Fraction(fraction) => Some(price * (1.0 - sign * fraction)),
-        Trailing::Ranges(multiple) => range.map(|range| price - sign * multiple * range),
-    }
-}
-
-pub(super) fn range_of(engine: &Engine<'_>, index: usize) -> Range {
-    let candles = engine.input.candles;
-    Range { open: candles.open[index], high: candles.high[index], low: candles.low[index] }
 }
 
 /// `portion` of a quantity in whole lots, at least one; all of it where that is all.
