@@ -29,6 +29,7 @@ pub use error::SimulationError;
 pub(crate) use input::Opening;
 pub use input::{Input, Observer, Step};
 pub use outcome::{Outcome, Rejection};
+pub use portfolio::mark::{MarkError, Marks, TradeMarks, mark};
 pub use settings::Settings;
 pub use trade::{Direction, Fill, Side, Trade};
 pub use warning::Warning;

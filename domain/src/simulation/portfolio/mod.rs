@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 pub(crate) mod costs;
 pub(crate) mod funding;
+pub(crate) mod mark;
 pub(crate) mod sizing;
 
 use self::costs::{Costs, Liquidity};
@@ -165,6 +166,46 @@ impl Portfolio {
             ..Trade::opened(part_number, direction, entry)
         });
         Ok(Some((self.trades.len() - 1, number as usize - 1)))
+    }
+
+    /// Enters a position as the ledger says.
+    pub(super) fn restore_entry(&mut self, number: u32, direction: Direction, fill: &Fill) {
+        self.open.push(Position {
+            number,
+            direction,
+            quantity: fill.quantity,
+            signed_quantity: signed(fill.quantity, direction),
+            entry_change: Decimal::ZERO,
+            funding: Decimal::ZERO,
+        });
+        self.restore_cash(fill);
+    }
+
+    /// Leaves a position as the ledger says.
+    pub(super) fn restore_exit(&mut self, number: u32, fill: &Fill) {
+        self.open.retain(|held| held.number != number);
+        self.restore_cash(fill);
+    }
+
+    /// Closes a part of a position as the ledger says: what is left of it, and the funding that was settled.
+    pub(super) fn restore_part(
+        &mut self,
+        number: u32,
+        rest: Decimal,
+        funding: Decimal,
+        fill: &Fill,
+    ) {
+        if let Some(held) = self.open.iter_mut().find(|held| held.number == number) {
+            held.quantity = rest;
+            held.signed_quantity = signed(rest, held.direction);
+            held.funding -= funding;
+        }
+        self.restore_cash(fill);
+    }
+
+    fn restore_cash(&mut self, fill: &Fill) {
+        self.cash = fill.cash_after;
+        self.refresh();
     }
 
     /// Accrues funding on all that is held at `price`: longs pay `rate` of their worth, shorts receive it.

@@ -63,7 +63,7 @@ fn any_protection() -> impl Strategy<Value = Value> {
 }
 
 /// A body with every order and protection that there is.
-fn any_full_body() -> impl Strategy<Value = Value> {
+pub(super) fn any_full_body() -> impl Strategy<Value = Value> {
     let mode = prop::sample::select(vec!["single", "exclusive", "netting", "hedging"]);
     (any_body(), any_entry(), any_protection(), mode, 1..4_usize).prop_map(
         |(mut body, entry, protection, mode, entries)| {
@@ -77,7 +77,7 @@ fn any_full_body() -> impl Strategy<Value = Value> {
     )
 }
 
-fn any_full_settings() -> impl Strategy<Value = Settings> {
+pub(super) fn any_full_settings() -> impl Strategy<Value = Settings> {
     let choice = |words: &'static [&'static str]| prop::sample::select(words.to_vec());
     let costs = (0..60_u32, 0..3_u32, 0..30_u32, 0..30_u32, 0..50_u32, -10..30_i32);
     let margin = (
@@ -118,7 +118,7 @@ fn any_full_settings() -> impl Strategy<Value = Settings> {
 }
 
 /// Finer candles that stay within each candle: four walks from open to close by both ends.
-fn finer(candles: &Candles) -> Candles {
+pub(super) fn finer(candles: &Candles) -> Candles {
     let quarters = (0..candles.len()).flat_map(|index| {
         let Candle { open_time, open, high, low, close, .. } = candles.get(index).unwrap();
         let is_up = (open_time / DAY_MS) % 2 == 0;

@@ -9,6 +9,7 @@ mod golden;
 mod hashes;
 mod lookahead;
 mod margin;
+mod marks;
 mod micro;
 mod orders;
 mod properties;
