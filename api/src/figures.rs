@@ -7,8 +7,8 @@ use std::{
 
 use domain::simulation::ENGINE_VERSION;
 use infra::{
-    figures::{self, *},
     postgres::{DatabaseError, leaders::Standing, run_queue::RunQueue},
+    telemetry::{self, *},
 };
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -45,7 +45,7 @@ pub fn record() -> Result<impl Future<Output = ()> + Send + 'static, BuildError>
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
             .set_buckets_for_metric(Matcher::Full(APPEND_GROUP_EVENTS.to_owned()), &EVENTS)?;
         let handle = builder.install_recorder()?;
-        figures::describe(env!("CARGO_PKG_VERSION"), ENGINE_VERSION);
+        telemetry::describe(env!("CARGO_PKG_VERSION"), ENGINE_VERSION);
         RECORDER.get_or_init(|| handle);
     }
     drop(beginning);

@@ -25,7 +25,10 @@ use std::{sync::Arc, time::Duration};
 use commands::Commands;
 use health::Health;
 use infra::postgres::{
-    EventStore, accounts::Accounts, candles::CandleStore, markets::Markets, run_queue::RunQueue,
+    EventStore,
+    accounts::Accounts,
+    market_data::{CandleStore, Markets},
+    run_queue::RunQueue,
     sweep_queue::SweepQueue,
 };
 use poem::{Endpoint, EndpointExt, Response, Route};

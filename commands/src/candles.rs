@@ -9,7 +9,7 @@ use domain::{
 };
 use infra::postgres::{
     DatabaseError,
-    candles::{CandleStore, Series},
+    market_data::{CandleStore, Series},
 };
 
 use crate::dataset::{range, slice};

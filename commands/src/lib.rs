@@ -22,7 +22,10 @@ pub use strategy::StrategyDraft;
 pub use sweep::SweepDraft;
 pub use sweep_execution::{SweepExecutionError, SweepOutcome, SweepWork};
 
-use infra::postgres::{EventStore, candles::CandleStore, markets::Markets};
+use infra::postgres::{
+    EventStore,
+    market_data::{CandleStore, Markets},
+};
 
 /// The handle on every command; clones share it. One file per aggregate holds its use cases.
 #[derive(Clone)]

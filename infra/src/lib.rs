@@ -1,8 +1,8 @@
 //! Adapters to the world: Postgres, Kafka, files, the clock.
 
 pub mod clock;
-pub mod figures;
 pub mod files;
 pub mod kafka;
 pub mod postgres;
 pub mod process;
+pub mod telemetry;

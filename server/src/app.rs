@@ -11,8 +11,14 @@ use commands::{
 use infra::{
     kafka::Relay,
     postgres::{
-        Database, EventStore, accounts::Accounts, candles::CandleStore, leaders::Candidate,
-        markets::Markets, reaper, relays::Relays, run_queue::RunQueue, sweep_queue::SweepQueue,
+        Database, EventStore,
+        accounts::Accounts,
+        leaders::Candidate,
+        market_data::{CandleStore, Markets},
+        reaper,
+        relays::Relays,
+        run_queue::RunQueue,
+        sweep_queue::SweepQueue,
     },
     process::{self, Pulse},
 };

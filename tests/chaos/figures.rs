@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use infra::figures::{CLAIM_CONFLICTS, DUPLICATES_DROPPED, LEASE_EXPIRIES};
+use infra::telemetry::{CLAIM_CONFLICTS, DUPLICATES_DROPPED, LEASE_EXPIRIES};
 
 use crate::world::World;
 

@@ -7,7 +7,7 @@ use domain::{
     market::{Candle, Market, Timeframe},
     simulation::Candles,
 };
-use infra::postgres::candles::Series;
+use infra::postgres::market_data::Series;
 use poem::http::{StatusCode, header};
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Serialize;

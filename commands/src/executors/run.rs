@@ -11,11 +11,11 @@ use domain::{
     simulation::ENGINE_VERSION,
 };
 use infra::{
-    figures,
     postgres::{
         event_store::{Append, Loaded, Outcome, Priority, StreamAppend},
         run_queue::Lease,
     },
+    telemetry,
 };
 use metrics::{counter, histogram};
 use tokio::{sync::watch, task::JoinHandle};
@@ -62,7 +62,7 @@ pub(super) async fn run(executor: Arc<Executor>, lease: Lease, stop: watch::Rece
     let queue = &executor.queue;
     let begun = Instant::now();
     let ended = attempt(&executor, &lease, stop).await;
-    histogram!(figures::RUN_SECONDS, "outcome" => outcome(&ended)).record(begun.elapsed());
+    histogram!(telemetry::RUN_SECONDS, "outcome" => outcome(&ended)).record(begun.elapsed());
     tracing::debug!(?ended, %backtest_id, attempt = lease.attempt, elapsed = ?begun.elapsed(), "an attempt ended");
     let row = match ended {
         Ok(Ended::Completed | Ended::Failed | Ended::Cancelled | Ended::Over) => {
@@ -123,7 +123,7 @@ async fn attempt(
     }
     let command = BacktestCommand::Claim(attempt.claim.clone());
     if !attempt.append(command, Vec::new(), Priority::Interactive).await? {
-        counter!(figures::CLAIM_CONFLICTS).increment(1);
+        counter!(telemetry::CLAIM_CONFLICTS).increment(1);
         return Ok(Ended::GivenBack);
     }
     attempt.work(ledger, stop).await

@@ -26,12 +26,11 @@ use tokio::{
 
 use super::{KafkaError, KafkaOptions, cloud_event, context::Quiet, topics};
 use crate::{
-    figures,
     postgres::{
         Database,
         run_queue::{Requested, RunQueue},
     },
-    process,
+    process, telemetry,
 };
 
 mod dead_letter;
@@ -188,7 +187,8 @@ impl RunConsumer {
             let error: dead_letter::BuryError = match taken.await {
                 Ok(added) => {
                     let brought = u64::try_from(batch.requested.len()).unwrap_or(u64::MAX);
-                    counter!(figures::DUPLICATES_DROPPED).increment(brought.saturating_sub(added));
+                    counter!(telemetry::DUPLICATES_DROPPED)
+                        .increment(brought.saturating_sub(added));
                     if added > 0 {
                         self.queued.notify_one();
                     }

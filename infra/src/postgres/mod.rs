@@ -1,13 +1,12 @@
 //! Postgres: the event store, the run queue, candles, accounts; all SQL but the read models'.
 
 pub mod accounts;
-pub mod candles;
 pub mod database;
 pub mod dead_letters;
 pub mod embedded;
 pub mod event_store;
 pub mod leaders;
-pub mod markets;
+pub mod market_data;
 mod migrations;
 pub mod reaper;
 pub mod relays;

@@ -6,7 +6,7 @@ use domain::ids::{BacktestId, UserId};
 use metrics::counter;
 
 use super::database::{Database, DatabaseError};
-use crate::figures;
+use crate::telemetry;
 
 /// The queue. Times are the database's.
 #[derive(Clone)]
@@ -293,7 +293,7 @@ impl RunQueue {
 
 /// Says that a lease ran out: its executor was killed, stopped, or cut off.
 pub(super) fn note_expired(backtest_id: BacktestId, lease_owner: &str, attempt: u32) {
-    counter!(figures::LEASE_EXPIRIES).increment(1);
+    counter!(telemetry::LEASE_EXPIRIES).increment(1);
     tracing::warn!(%backtest_id, executor = lease_owner, attempt, "a lease ran out");
 }
 

@@ -16,8 +16,7 @@ use infra::{
     files::candle_csv::{self, Parsed, Report},
     postgres::{
         Database,
-        candles::{CandleStore, Imported},
-        markets::Markets,
+        market_data::{CandleStore, Imported, Markets},
     },
 };
 use rust_decimal::Decimal;

@@ -21,9 +21,8 @@ use domain::{
 use infra::{
     postgres::{
         Database, EventStore,
-        candles::CandleStore,
         event_store::{Append, Outcome, Priority, StreamAppend, new_event},
-        markets::Markets,
+        market_data::{CandleStore, Markets},
         run_queue::RunQueue,
     },
     process::Pulse,

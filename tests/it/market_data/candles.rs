@@ -6,7 +6,7 @@ use domain::{
     market::{Candle, Symbol, Timeframe},
     simulation::Candles,
 };
-use infra::postgres::candles::{CandleStore, Imported};
+use infra::postgres::market_data::{CandleStore, Imported};
 use tests::TestDatabase;
 
 const MINUTE: i64 = 60_000;

@@ -1,7 +1,7 @@
 //! What a user means by a symbol.
 
 use domain::market::{Market, MarketKind};
-use infra::postgres::markets::Markets;
+use infra::postgres::market_data::Markets;
 use tests::TestDatabase;
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{market::Timeframe, simulation::Candles};
-use infra::postgres::candles::CandleStore;
+use infra::postgres::market_data::CandleStore;
 use projections::status;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};

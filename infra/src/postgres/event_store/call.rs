@@ -9,7 +9,7 @@ use ulid::Ulid;
 use uuid::Uuid;
 
 use super::append::{Append, CommandKey, Outcome, ReservationAction};
-use crate::{figures, postgres::database::DatabaseError};
+use crate::{postgres::database::DatabaseError, telemetry};
 
 /// An append with everything that must be the same when it is sent again.
 #[derive(Debug)]
@@ -70,11 +70,11 @@ pub(super) async fn append_events(
     let statement = client.prepare_cached(CALL).await?;
     let columns = Columns::of(group);
     let row = client.query_one(&statement, &columns.parameters()).await?;
-    histogram!(figures::APPEND_SECONDS).record(asked.elapsed());
-    histogram!(figures::APPEND_GROUP_EVENTS).record(columns.event_ids.len() as f64);
+    histogram!(telemetry::APPEND_SECONDS).record(asked.elapsed());
+    histogram!(telemetry::APPEND_GROUP_EVENTS).record(columns.event_ids.len() as f64);
     // None of an older schema.
     if let Some(wait_us) = row.try_get::<_, Option<i64>>(7)? {
-        histogram!(figures::APPEND_LOCK_WAIT_SECONDS).record(wait_us as f64 / 1e6);
+        histogram!(telemetry::APPEND_LOCK_WAIT_SECONDS).record(wait_us as f64 / 1e6);
     }
     outcomes(&row, group, is_resent)
 }

@@ -7,7 +7,7 @@ use std::{io::ErrorKind, time::Duration};
 
 use anyhow::{Context, bail};
 use domain::market::{Symbol, Timeframe};
-use infra::{files::candle_csv, postgres::candles::CandleStore};
+use infra::{files::candle_csv, postgres::market_data::CandleStore};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 

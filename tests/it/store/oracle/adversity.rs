@@ -10,7 +10,7 @@ use std::{
 
 use domain::market::{Candle, Timeframe};
 use domain::simulation::Candles;
-use infra::postgres::{Database, candles::CandleStore};
+use infra::postgres::{Database, market_data::CandleStore};
 use rand::Rng;
 use tokio_postgres::{Client, NoTls};
 

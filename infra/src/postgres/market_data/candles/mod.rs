@@ -15,7 +15,7 @@ use futures_util::{TryStreamExt, pin_mut};
 use tokio_postgres::{Row, types::ToSql};
 
 use self::cache::SeriesCache;
-use super::database::{Database, DatabaseError};
+use crate::postgres::database::{Database, DatabaseError};
 
 pub use self::import::Imported;
 

@@ -20,7 +20,7 @@ mod kafka;
 pub use kafka::KafkaConfig;
 
 /// The default, with a comment on every key.
-pub const DEFAULT: &str = include_str!("../config.default.toml");
+pub const DEFAULT: &str = include_str!("../../config.default.toml");
 const ENV_PREFIX: &str = "BACKTRAIL_";
 
 /// The effective configuration.

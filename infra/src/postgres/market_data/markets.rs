@@ -3,10 +3,10 @@
 use domain::market::{Asset, Market, MarketKind, Symbol};
 use tokio_postgres::Row;
 
-use super::database::{Database, DatabaseError};
+use crate::postgres::database::{Database, DatabaseError};
 
 /// The quote in which an asset is meant when none is named.
-pub const DEFAULT_QUOTE: &str = "USDT";
+const DEFAULT_QUOTE: &str = "USDT";
 
 const MARKET: &str =
     "SELECT symbol, base, quote, kind, lot, price_decimals, volume_decimals FROM markets";
@@ -24,7 +24,7 @@ impl Markets {
         Self { database }
     }
 
-    /// The market that a user means: an exact symbol wins, else the asset in the quote ([`DEFAULT_QUOTE`] for none).
+    /// The market that a user means: an exact symbol wins, else the asset in the quote (USDT if none is given).
     ///
     /// # Errors
     /// The database.
