@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use infra::postgres::{
-    Database,
+    self, Database,
     embedded::{EmbeddedCluster, EmbeddedError, Origin},
 };
 
@@ -37,7 +37,7 @@ impl Backend {
         if cluster.is_some() || config.database.migrate_at_start {
             let configured = config.database.migrate_url.as_str();
             let url = if configured.is_empty() { url } else { configured };
-            Database::migrate(url).await.context("the schema cannot be brought up to date")?;
+            postgres::migrate(url).await.context("the schema cannot be brought up to date")?;
         }
         let database = Database::connect(url, config.database.connections_max)
             .await

@@ -81,7 +81,7 @@ impl TestCluster {
         start(&bin, &folder);
         let cluster = Self { watchdog: watch(&bin, &folder), folder, bin };
         cluster.admin("postgres", &format!("CREATE DATABASE {TEMPLATE}")).await;
-        infra::postgres::Database::migrate(&cluster.url(TEMPLATE)).await.expect("the migrations");
+        infra::postgres::migrate(&cluster.url(TEMPLATE)).await.expect("the migrations");
         cluster
     }
 

@@ -25,8 +25,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const MARGIN: Duration = Duration::from_millis(200);
 /// How long one question to the database may take.
 const ANSWER_BOUND: Duration = Duration::from_secs(1);
-/// One for each role that a process may lead, and as many again for those whose answer is late.
-pub(super) const CONNECTIONS_MAX: usize = 4;
 
 /// The condition under which a leader writes, with [`Leadership::parameters`] as `$1`, `$2` and `$3` of the statement.
 ///

@@ -1,9 +1,9 @@
-//! The schema: the roles, and the migrations in their order.
+//! The schema: the database roles, then the migrations in order.
 
 use refinery::{Migration, Runner};
-use tokio_postgres::{Client, Config, error::SqlState};
+use tokio_postgres::{Client, error::SqlState};
 
-use super::database::{DatabaseError, connect_alone};
+use super::database::{DatabaseError, connect_alone, parse};
 
 macro_rules! migration {
     ($version:literal, $name:literal) => {
@@ -14,7 +14,7 @@ macro_rules! migration {
     };
 }
 
-/// All migrations; a new file is added here (rules: migrations/README.md).
+/// All migrations; add a new file here (rules: migrations/README.md).
 const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261122000100", "create_events"),
     migration!("20261122000200", "create_markets"),
@@ -32,12 +32,16 @@ const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261128000120", "drop_events_owner"),
 ];
 
-/// Processes that migrate at once take turns on this session lock ("backmigr" in ASCII).
+/// Processes that migrate at the same time take turns on this session lock ("backmigr" in ASCII).
 const LOCK: i64 = 0x6261_636b_6d69_6772;
 
-/// Brings the schema up to date: roles as the connecting user, the rest as `backtrail_owner`.
-pub(super) async fn run(config: &Config) -> Result<(), DatabaseError> {
-    let mut client = connect_alone(config).await?;
+/// Brings the schema up to date: the roles as the connecting user, the rest as `backtrail_owner`. Idempotent, and safe
+/// while other processes do the same.
+///
+/// # Errors
+/// [`DatabaseError::Forbidden`] if the user lacks a right; the migration that failed.
+pub async fn migrate(url: &str) -> Result<(), DatabaseError> {
+    let mut client = connect_alone(&parse(url)?).await?;
     // Held until this connection closes, which is the end of this function.
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).await?;
     prepare(&client).await?;

@@ -1,4 +1,4 @@
-//! Postgres: the event store, the run queue, candles, accounts; all SQL but the read models'.
+//! PostgreSQL: the event store, queues, market data, accounts; all SQL except that of the read models.
 
 pub mod accounts;
 pub mod database;
@@ -16,3 +16,4 @@ pub mod sweep_results;
 
 pub use database::{Database, DatabaseError};
 pub use event_store::EventStore;
+pub use migrations::migrate;

@@ -1,6 +1,6 @@
 //! `backtrail migrate`: brings the schema up to date, and creates Kafka's topics.
 
-use infra::{kafka, postgres::Database};
+use infra::{kafka, postgres};
 
 use crate::{
     backend::{Access, Backend},
@@ -22,7 +22,7 @@ pub(super) async fn run(config: &Config, _arguments: &Arguments) -> anyhow::Resu
         Backend::open(config, Access::Share).await?.close().await?;
     } else {
         let own = database.migrate_url.as_str();
-        Database::migrate(if own.is_empty() { &database.url } else { own }).await?;
+        postgres::migrate(if own.is_empty() { &database.url } else { own }).await?;
     }
     output::line("the schema is up to date")?;
     match config.kafka.options() {

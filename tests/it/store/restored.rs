@@ -1,6 +1,6 @@
 //! A dump that is restored elsewhere goes on counting.
 
-use infra::postgres::{Database, EventStore, event_store::Outcome};
+use infra::postgres::{self, Database, EventStore, event_store::Outcome};
 use tests::{TestCluster, TestDatabase};
 
 use super::{append_to, command};
@@ -28,7 +28,7 @@ async fn a_restored_dump_goes_on_counting() {
     run(other.program("createdb").arg("restored"));
     run(other.program("pg_restore").args(["--exit-on-error", "--dbname=restored"]).arg(&dump));
     let url = other.url("restored");
-    Database::migrate(&url).await.unwrap();
+    postgres::migrate(&url).await.unwrap();
 
     let store = EventStore::start(Database::connect(&url, 2).await.unwrap());
     assert_eq!(store.read_after(0, 100).await.unwrap(), before);

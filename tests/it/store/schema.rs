@@ -1,7 +1,7 @@
 //! Migrations and roles.
 
 use futures_util::future::join_all;
-use infra::postgres::{Database, DatabaseError};
+use infra::postgres::{Database, DatabaseError, migrate};
 use tests::{TestCluster, TestDatabase};
 use tokio_postgres::error::SqlState;
 
@@ -11,10 +11,10 @@ async fn processes_that_migrate_a_new_database_at_once_take_turns() {
     let name = format!("{}_new", test.name);
     test.superuser().await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     let url = TestCluster::shared().await.url(&name);
-    for result in join_all((0..4).map(|_| Database::migrate(&url))).await {
+    for result in join_all((0..4).map(|_| migrate(&url))).await {
         result.unwrap();
     }
-    Database::migrate(&url).await.unwrap();
+    migrate(&url).await.unwrap();
     let database = Database::connect(&url, 1).await.unwrap();
     let applied = "SELECT count(*) FROM pg_tables WHERE tablename = 'events'";
     let row = database.get().await.unwrap().query_one(applied, &[]).await.unwrap();
@@ -37,12 +37,12 @@ async fn a_plain_user_is_told_what_is_missing_and_migrates_when_it_is_granted() 
     superuser.batch_execute("CREATE ROLE plain LOGIN").await.unwrap();
     superuser.batch_execute("CREATE DATABASE plain OWNER plain").await.unwrap();
     let url = cluster.url_as("plain", "plain");
-    let error = Database::migrate(&url).await.unwrap_err();
+    let error = migrate(&url).await.unwrap_err();
     assert!(matches!(error, DatabaseError::Forbidden(_)), "{error:?}");
     assert!(error.to_string().contains("backtrail_owner"), "{error}");
 
     superuser.batch_execute("GRANT backtrail_owner, backtrail_app TO plain").await.unwrap();
-    Database::migrate(&url).await.unwrap();
+    migrate(&url).await.unwrap();
     let database = Database::connect(&url, 1).await.unwrap();
     let client = database.get().await.unwrap();
     client

@@ -21,7 +21,6 @@ use tokio_postgres::Row;
 pub use append::{
     Append, CommandKey, NewEvent, Outcome, Priority, Reservation, ReservationAction, StreamAppend,
 };
-pub(super) use queue::GROUPS_IN_FLIGHT_MAX;
 pub use range::EventRange;
 pub use reading::{Direction, EventFilter, STREAMS_TABLE};
 pub(super) use wakeups::RUNS_CHANNEL;

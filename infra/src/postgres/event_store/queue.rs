@@ -16,12 +16,10 @@ use super::{
     call::{Prepared, append_events},
     wakeups::Wakeups,
 };
-use crate::postgres::database::{Database, DatabaseError};
+use crate::postgres::database::{APPEND_CONNECTIONS, Database, DatabaseError};
 
 /// A group is closed when it has this many events; a longer append is a group of its own.
 const GROUP_EVENTS_MAX: usize = 250;
-/// While one group is being committed, the server reads the next one's parameters.
-pub(in crate::postgres) const GROUPS_IN_FLIGHT_MAX: usize = 2;
 /// See [`Answered`]; of the time that the last group took.
 const GATHER_SHARE: u32 = 4;
 const GATHER_MAX: Duration = Duration::from_micros(500);
@@ -69,8 +67,7 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeu
         if in_flight.is_empty() {
             waiting.gather(&mut jobs, &last).await;
         }
-        while in_flight.len() < GROUPS_IN_FLIGHT_MAX && (in_flight.is_empty() || waiting.is_full())
-        {
+        while in_flight.len() < APPEND_CONNECTIONS && (in_flight.is_empty() || waiting.is_full()) {
             let group = waiting.next_group();
             if group.is_empty() {
                 break;
