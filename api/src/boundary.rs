@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use infra::clock;
+use infra::clock::Clock;
 use poem::{
     Endpoint, Request, Response,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
@@ -49,7 +49,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Boundary<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let asked = Asked::read(&mut request);
+        let asked = Asked::read(&mut request, &self.context.clock);
         let span = tracing::info_span!("request", id = asked.request_id, method = %asked.method, path = asked.path);
         Ok(self.respond(request, asked).instrument(span).await)
     }
@@ -175,12 +175,12 @@ impl<E: Endpoint<Output = Response>> Boundary<E> {
 
 impl Asked {
     /// Gives the request its id and its canonical path.
-    fn read(request: &mut Request) -> Self {
+    fn read(request: &mut Request, clock: &Clock) -> Self {
         let sent = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
         let is_fit =
             |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
         let request_id =
-            sent.filter(is_fit).map_or_else(|| clock::new_ulid().to_string(), str::to_owned);
+            sent.filter(is_fit).map_or_else(|| clock.new_ulid().to_string(), str::to_owned);
         let uri = request.uri().clone();
         let alias = canonical(uri.path());
         let is_alias = alias.is_some();

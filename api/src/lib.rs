@@ -24,12 +24,15 @@ use std::{sync::Arc, time::Duration};
 
 use commands::Commands;
 use health::Health;
-use infra::postgres::{
-    EventStore,
-    accounts::Accounts,
-    market_data::{CandleStore, Markets},
-    run_queue::RunQueue,
-    sweep_queue::SweepQueue,
+use infra::{
+    clock::Clock,
+    postgres::{
+        EventStore,
+        accounts::Accounts,
+        market_data::{CandleStore, Markets},
+        run_queue::RunQueue,
+        sweep_queue::SweepQueue,
+    },
 };
 use poem::{Endpoint, EndpointExt, Response, Route};
 use projections::ReadModels;
@@ -45,6 +48,7 @@ pub struct Context {
     pub markets: Markets,
     pub run_queue: RunQueue,
     pub sweep_queue: SweepQueue,
+    pub clock: Clock,
     pub options: Options,
 }
 

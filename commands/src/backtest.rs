@@ -12,7 +12,7 @@ use domain::{
     number::Number,
     simulation::Settings,
 };
-use infra::{clock, postgres::event_store::Loaded};
+use infra::postgres::event_store::Loaded;
 use rust_decimal::Decimal;
 use tokio::time::{Instant, timeout_at};
 
@@ -69,9 +69,9 @@ impl Commands {
         context: &CommandContext,
         request: Request,
     ) -> Result<Accepted<BacktestId>, CommandError> {
-        let id = BacktestId::new(clock::new_uuid());
+        let id = BacktestId::new(self.clock.new_uuid());
         let intent = BacktestCommand::Request(Box::new(request)).into();
-        match create::<Backtest>(&self.store, &id.to_string(), context, intent).await? {
+        match create::<Backtest>(self, &id.to_string(), context, intent).await? {
             Executed::Done { position, .. } => {
                 Ok(Accepted { value: id, position, is_replayed: false })
             }
@@ -98,7 +98,7 @@ impl Commands {
         let deadline = Instant::now() + CANCELLATION_WAIT;
         let mut wakeups = self.store.wakeups();
         let id = id.to_string();
-        let executed = execute::<Backtest, _>(&self.store, &id, context, intend).await?;
+        let executed = execute::<Backtest, _>(self, &id, context, intend).await?;
         let mut accepted = executed.accepted(status)?;
         while accepted.value == Status::Running {
             if !matches!(timeout_at(deadline, wakeups.changed()).await, Ok(Ok(()))) {
@@ -124,7 +124,7 @@ impl Commands {
             writable(&context.actor, loaded)?;
             Ok(BacktestCommand::Delete)
         };
-        execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Backtest| ())
+        execute(self, &id.to_string(), context, intend).await?.accepted(|_: Backtest| ())
     }
 }
 

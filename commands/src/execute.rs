@@ -3,14 +3,14 @@
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{access::Actor, event::Metadata};
 use infra::{
-    clock,
+    clock::Clock,
     postgres::event_store::{
         Append, CommandKey, EventStore, Loaded, Outcome, Priority, Reservation, StreamAppend,
         new_event,
     },
 };
 
-use crate::{Accepted, CommandContext, CommandError, IdempotencyKey};
+use crate::{Accepted, CommandContext, CommandError, Commands, IdempotencyKey};
 
 /// How often a command is decided before a conflict is the caller's.
 const TRIES_MAX: usize = 5;
@@ -58,7 +58,7 @@ impl<A> Executed<A> {
 /// Executes on an aggregate that exists: `intend` checks what was loaded and says what to do. It is asked
 /// again after each conflict.
 pub(crate) async fn execute<A, I>(
-    store: &EventStore,
+    commands: &Commands,
     aggregate_id: &str,
     context: &CommandContext,
     intend: impl Fn(&Loaded<A>) -> Result<I, CommandError>,
@@ -69,10 +69,11 @@ where
     I: Into<Intent<A::Command>>,
 {
     for _ in 0..TRIES_MAX {
-        let loaded = store.load::<A>(aggregate_id).await?;
+        let loaded = commands.store.load::<A>(aggregate_id).await?;
         let intent = intend(&loaded)?;
         check_precondition(context, loaded.sequence)?;
-        let step = decide_and_append(store, aggregate_id, context, loaded, intent.into()).await?;
+        let step =
+            decide_and_append(commands, aggregate_id, context, loaded, intent.into()).await?;
         if let Some(executed) = step {
             return Ok(executed);
         }
@@ -82,7 +83,7 @@ where
 
 /// Executes the first command on a fresh id; nothing is loaded.
 pub(crate) async fn create<A>(
-    store: &EventStore,
+    commands: &Commands,
     aggregate_id: &str,
     context: &CommandContext,
     intent: Intent<A::Command>,
@@ -92,7 +93,7 @@ where
     A::Error: Into<CommandError>,
 {
     let nothing = Loaded { aggregate: A::default(), sequence: 0, position: 0 };
-    let created = decide_and_append(store, aggregate_id, context, nothing, intent).await?;
+    let created = decide_and_append(commands, aggregate_id, context, nothing, intent).await?;
     created.ok_or(CommandError::Conflict(A::TYPE))
 }
 
@@ -144,7 +145,7 @@ where
 
 /// None after a conflict.
 async fn decide_and_append<A>(
-    store: &EventStore,
+    commands: &Commands,
     aggregate_id: &str,
     context: &CommandContext,
     loaded: Loaded<A>,
@@ -161,12 +162,12 @@ where
     }
     let append = Append {
         streams: vec![stream],
-        metadata: metadata(context),
+        metadata: metadata(context, &commands.clock),
         command: command_key(context, aggregate_id),
         reservations: intent.reservations,
         priority: Priority::Interactive,
     };
-    match store.append(append).await? {
+    match commands.store.append(append).await? {
         Outcome::Appended { last_position, .. } => {
             Ok(Some(Executed::Done { after, position: last_position }))
         }
@@ -189,14 +190,14 @@ fn check_precondition(context: &CommandContext, actual: i64) -> Result<(), Comma
     }
 }
 
-fn metadata(context: &CommandContext) -> Metadata {
+fn metadata(context: &CommandContext, clock: &Clock) -> Metadata {
     let actor = match &context.actor {
         Actor::User(id) => format!("user:{id}"),
         Actor::System(name) => format!("system:{name}"),
     };
     Metadata {
         actor,
-        correlation_id: Some(clock::new_ulid().to_string()),
+        correlation_id: Some(clock.new_ulid().to_string()),
         request_id: Some(context.request_id.clone()),
         traceparent: context.traceparent.clone(),
         ..Metadata::default()

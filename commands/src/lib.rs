@@ -22,9 +22,12 @@ pub use strategy::StrategyDraft;
 pub use sweep::SweepDraft;
 pub use sweep_execution::{SweepExecutionError, SweepOutcome, SweepWork};
 
-use infra::postgres::{
-    EventStore,
-    market_data::{CandleStore, Markets},
+use infra::{
+    clock::Clock,
+    postgres::{
+        EventStore,
+        market_data::{CandleStore, Markets},
+    },
 };
 
 /// The handle on every command; clones share it. One file per aggregate holds its use cases.
@@ -33,12 +36,13 @@ pub struct Commands {
     pub(crate) store: EventStore,
     pub(crate) candles: CandleStore,
     pub(crate) markets: Markets,
+    pub(crate) clock: Clock,
 }
 
 impl Commands {
-    /// Commands over this store.
+    /// Commands over this store; ids begin with the time of `clock`.
     #[must_use]
-    pub fn new(store: EventStore, candles: CandleStore, markets: Markets) -> Self {
-        Self { store, candles, markets }
+    pub fn new(store: EventStore, candles: CandleStore, markets: Markets, clock: Clock) -> Self {
+        Self { store, candles, markets, clock }
     }
 }

@@ -8,10 +8,7 @@ use domain::{
         slug::{slug, with_suffix},
     },
 };
-use infra::{
-    clock,
-    postgres::event_store::{Loaded, Reservation, ReservationAction},
-};
+use infra::postgres::event_store::{Loaded, Reservation, ReservationAction};
 
 use crate::{
     Accepted, CommandContext, CommandError, Commands,
@@ -73,7 +70,7 @@ impl Commands {
             let StrategyDraft { content, is_active, is_public } = draft.clone();
             Ok(StrategyCommand::Revise { content, is_active, is_public })
         };
-        execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Strategy| ())
+        execute(self, &id.to_string(), context, intend).await?.accepted(|_: Strategy| ())
     }
 
     /// Deletes a strategy and frees its slug.
@@ -96,7 +93,7 @@ impl Commands {
             };
             Ok(Intent { command: StrategyCommand::Delete, reservations: vec![release] })
         };
-        execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Strategy| ())
+        execute(self, &id.to_string(), context, intend).await?.accepted(|_: Strategy| ())
     }
 
     /// The owner's strategy that has a slug, from the moment when it takes it: no read model need know it yet.
@@ -121,7 +118,7 @@ impl Commands {
         slug: String,
         draft: StrategyDraft,
     ) -> Result<Option<Accepted<StrategyId>>, CommandError> {
-        let id = StrategyId::new(clock::new_uuid());
+        let id = StrategyId::new(self.clock.new_uuid());
         let take = Reservation {
             kind: SLUG,
             owner_id,
@@ -132,7 +129,7 @@ impl Commands {
         let StrategyDraft { content, is_active, is_public } = draft;
         let command = StrategyCommand::Create { owner_id, slug, content, is_active, is_public };
         let intent = Intent { command, reservations: vec![take] };
-        match create::<Strategy>(&self.store, &id.to_string(), context, intent).await? {
+        match create::<Strategy>(self, &id.to_string(), context, intent).await? {
             Executed::Done { position, .. } => {
                 Ok(Some(Accepted { value: id, position, is_replayed: false }))
             }

@@ -16,7 +16,7 @@ use domain::{
     strategy::{StrategyDefinition, parameters::Parameters},
     sweep::{LiveSweep, Sweep, SweepCommand, SweepRequest},
 };
-use infra::{clock, postgres::event_store::Loaded};
+use infra::postgres::event_store::Loaded;
 use rust_decimal::Decimal;
 use tokio::time::{Instant, timeout_at};
 
@@ -61,9 +61,9 @@ impl Commands {
             return sweep_id(earlier);
         }
         let request = self.check_sweep(&context.actor, draft).await?;
-        let id = SweepId::new(clock::new_uuid());
+        let id = SweepId::new(self.clock.new_uuid());
         let intent = SweepCommand::Request(Box::new(request)).into();
-        match create::<Sweep>(&self.store, &id.to_string(), context, intent).await? {
+        match create::<Sweep>(self, &id.to_string(), context, intent).await? {
             Executed::Done { position, .. } => {
                 Ok(Accepted { value: id, position, is_replayed: false })
             }
@@ -168,7 +168,7 @@ impl Commands {
         let deadline = Instant::now() + CANCELLATION_WAIT;
         let mut wakeups = self.store.wakeups();
         let id = id.to_string();
-        let executed = execute::<Sweep, _>(&self.store, &id, context, intend).await?;
+        let executed = execute::<Sweep, _>(self, &id, context, intend).await?;
         let mut accepted = executed.accepted(status)?;
         while accepted.value == Status::Running {
             if !matches!(timeout_at(deadline, wakeups.changed()).await, Ok(Ok(()))) {
@@ -194,7 +194,7 @@ impl Commands {
             owned(&context.actor, loaded, Access::Write)?;
             Ok(SweepCommand::Delete)
         };
-        execute(&self.store, &id.to_string(), context, intend).await?.accepted(|_: Sweep| ())
+        execute(self, &id.to_string(), context, intend).await?.accepted(|_: Sweep| ())
     }
 
     /// Requests a full backtest of a row: the same rules, parameters, settings and candles.

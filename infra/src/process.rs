@@ -4,7 +4,7 @@ use std::{fmt::Display, sync::OnceLock, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
-use crate::clock;
+use crate::clock::Clock;
 
 /// `machine/pid/ULID`: no other process ever has it, and an operator finds it.
 #[must_use]
@@ -13,7 +13,7 @@ pub fn name() -> &'static str {
     NAME.get_or_init(|| {
         let system = rustix::system::uname();
         let machine = system.nodename().to_string_lossy();
-        format!("{machine}/{}/{}", std::process::id(), clock::new_ulid())
+        format!("{machine}/{}/{}", std::process::id(), Clock::system().new_ulid())
     })
 }
 

@@ -9,6 +9,7 @@ use commands::{
     executors::{self, ExecutorOptions, SweepOptions, WorkSource},
 };
 use infra::{
+    clock::Clock,
     kafka::Relay,
     postgres::{
         Database, EventStore,
@@ -62,7 +63,7 @@ pub struct App {
 ///
 /// # Errors
 /// What is missing or in the way, with the way out.
-pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
+pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Result<App> {
     // Bound first: a taken port must not cost the start of a database.
     let listener = bind(&config.http.listen).await?;
     let address = listener.local_addr()?;
@@ -71,7 +72,7 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
     let store = EventStore::start(database.clone());
     let candles = CandleStore::new(database.clone());
     let markets = Markets::new(database.clone());
-    let commands = Commands::new(store.clone(), candles.clone(), markets.clone());
+    let commands = Commands::new(store.clone(), candles.clone(), markets.clone(), clock.clone());
     let write_wait = Duration::from_millis(config.api.write_wait_ms);
     let reads = config
         .projector
@@ -82,11 +83,12 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
         commands: commands.clone(),
         reads: reads.clone(),
         store: store.clone(),
-        accounts: Accounts::new(database.clone()),
+        accounts: Accounts::new(database.clone(), clock.clone()),
         candles,
         markets,
         run_queue: RunQueue::new(database.clone()),
         sweep_queue: SweepQueue::new(database.clone()),
+        clock: clock.clone(),
         options: api_options(config),
     };
     let (stop, stopped) = watch::channel(false);
@@ -106,7 +108,7 @@ pub async fn start(config: &Config, roles: &Roles) -> anyhow::Result<App> {
         probes.push(start_relay(relay, database, stopped.clone(), &mut tasks));
     }
     if roles.has(Role::Executor) {
-        let options = executor_options(config);
+        let options = executor_options(config, &clock);
         probes.push(Probe::Executor(options.pulse.clone()));
         let executor = executors::start(commands, options, stopped.clone());
         tasks.spawn(async move { ("executor", executor.await.map_err(Into::into)) });
@@ -221,10 +223,10 @@ async fn bind(listen: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn executor_options(config: &Config) -> ExecutorOptions {
+fn executor_options(config: &Config, clock: &Clock) -> ExecutorOptions {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     ExecutorOptions {
-        name: format!("executor-{}", infra::clock::new_ulid()),
+        name: format!("executor-{}", clock.new_ulid()),
         concurrency: match config.executor.concurrency {
             0 => cores(),
             concurrency => concurrency,

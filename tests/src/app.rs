@@ -1,7 +1,7 @@
 //! The real service over a database of its own, in this process.
 
 use api::Context;
-use infra::files::candle_csv;
+use infra::{clock::Clock, files::candle_csv};
 use server::{
     app::{self, App},
     config::Config,
@@ -24,8 +24,17 @@ impl TestApp {
         Self::launch(&Roles::all(), &[]).await
     }
 
+    /// With every role, at the time of `clock`.
+    pub async fn start_at(clock: Clock) -> Self {
+        Self::launch_at(&Roles::all(), &[], clock).await
+    }
+
     /// With some roles, and more in its environment.
     pub async fn launch(roles: &Roles, more: &[(&str, String)]) -> Self {
+        Self::launch_at(roles, more, Clock::system()).await
+    }
+
+    async fn launch_at(roles: &Roles, more: &[(&str, String)], clock: Clock) -> Self {
         let database = TestDatabase::new().await;
         let environment = [
             ("BACKTRAIL_DATABASE__URL", database.url.as_str()),
@@ -37,7 +46,7 @@ impl TestApp {
         let environment = environment.into_iter().chain(more);
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::load(None, environment).expect("the configuration");
-        let app = app::start(&config, roles).await.expect("the app");
+        let app = app::start(&config, roles, clock).await.expect("the app");
         let remote = Remote::new(&format!("http://{}", app.address()));
         Self { app, remote, database }
     }
@@ -66,7 +75,7 @@ impl TestApp {
         let path =
             concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/testdata/candles/BTCUSDT_1d.csv");
         let text = std::fs::read(path).expect("the candles");
-        let now = infra::clock::now().timestamp_millis();
+        let now = Clock::system().now().timestamp_millis();
         let read = candle_csv::parse(text.as_slice(), None, now).expect("candles");
         let symbol = "BTCUSDT".parse().expect("a symbol");
         let timeframe = "1d".parse().expect("a timeframe");

@@ -1,12 +1,15 @@
 //! `/version` and `/time`.
 
+use std::sync::Arc;
+
 use domain::simulation::ENGINE_VERSION;
-use infra::clock;
+use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
 use super::Chapter;
 use crate::{
+    Context,
     answer::{Item, WithHeaders as _},
     values::time_text,
 };
@@ -42,8 +45,8 @@ impl ServiceInfo {
 
     /// The service's clock.
     #[oai(path = "/time", method = "get", operation_id = "getTime")]
-    async fn time(&self) -> Item<Time> {
-        let now = clock::now();
+    async fn time(&self, context: Data<&Arc<Context>>) -> Item<Time> {
+        let now = context.clock.now();
         let time = Time { time: time_text(now), epoch_ms: now.timestamp_millis() };
         Item::new(time).with_header(poem::http::header::CACHE_CONTROL, "no-store")
     }

@@ -13,6 +13,7 @@ use domain::{
 };
 use indicatif::ProgressBar;
 use infra::{
+    clock::Clock,
     files::candle_csv::{self, Parsed, Report},
     postgres::{
         Database,
@@ -93,7 +94,7 @@ fn read<'a>(path: &'a Path, arguments: &Arguments) -> anyhow::Result<Input<'a>> 
     let length = file.metadata().context("cannot be read")?.len();
     let bar = output::progress_bar(length, &format!("reading {symbol}"));
     let timeframe = arguments.timeframe.or(named_timeframe);
-    let now = infra::clock::now().timestamp_millis();
+    let now = Clock::system().now().timestamp_millis();
     let parsed = candle_csv::parse(bar.wrap_read(file), timeframe, now)?;
     bar.finish_and_clear();
     Ok(Input { path, symbol, parsed })

@@ -1,5 +1,7 @@
 //! `backtrail serve`: the service.
 
+use infra::clock::Clock;
+
 use crate::{
     app,
     config::Config,
@@ -22,7 +24,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
         anyhow::bail!("the role relay needs kafka.brokers (BACKTRAIL_KAFKA__BROKERS)");
     }
     let mut stop = signals::watch_for_stop()?;
-    let mut app = app::start(config, &Roles::of(&arguments.roles)).await?;
+    let mut app = app::start(config, &Roles::of(&arguments.roles), Clock::system()).await?;
     announce(&app)?;
     let failure = tokio::select! {
         () = signals::stopped(&mut stop) => None,

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use anyhow::{Context, bail};
-use infra::postgres::accounts::Accounts;
+use infra::{clock::Clock, postgres::accounts::Accounts};
 
 use crate::{
     backend::{Access, Backend},
@@ -50,7 +50,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
     }
     let password = read_password(arguments.password_stdin)?;
     let backend = Backend::open(config, Access::Share).await?;
-    let accounts = Accounts::new(backend.database.clone());
+    let accounts = Accounts::new(backend.database.clone(), Clock::system());
     let added = accounts.create_user(&arguments.email, &password, &arguments.name).await;
     let user = backend.finish(added.map_err(Into::into)).await?;
     Ok(output::line(&format!("added {} as {}", user.email, user.id))?)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use infra::files::candle_csv;
+use infra::{clock::Clock, files::candle_csv};
 use serde_json::{Value, json};
 use server::{app, config::Config, roles::Roles};
 use tests::TestCluster;
@@ -24,7 +24,7 @@ pub(crate) async fn measure(cluster: &TestCluster) -> Result<Vec<Figure>, Failur
         ("BACKTRAIL_DATABASE__URL".to_owned(), test.url.clone()),
         ("BACKTRAIL_HTTP__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
     ];
-    let app = app::start(&Config::load(None, environment)?, &Roles::all()).await?;
+    let app = app::start(&Config::load(None, environment)?, &Roles::all(), Clock::system()).await?;
     let parsed = candle_csv::parse(CANDLES, None, i64::MAX)?;
     let symbol = "BTCUSDT".parse()?;
     app.context().candles.import(&symbol, parsed.timeframe, &parsed.candles, None, |_| {}).await?;

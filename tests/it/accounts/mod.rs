@@ -1,6 +1,11 @@
 //! Users and sessions in a real database.
 
-use infra::postgres::accounts::{AccountError, Accounts};
+use std::time::Duration;
+
+use infra::{
+    clock::{Clock, ManualClock},
+    postgres::accounts::{AccountError, Accounts, SESSION_DAYS},
+};
 use tests::TestDatabase;
 
 const PASSWORD: &str = "correct horse battery";
@@ -8,7 +13,7 @@ const PASSWORD: &str = "correct horse battery";
 #[tokio::test]
 async fn a_session_lasts_until_it_is_closed() {
     let database = TestDatabase::new().await;
-    let accounts = Accounts::new(database.database.clone());
+    let accounts = Accounts::new(database.database.clone(), Clock::system());
     let user = accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
     let session = accounts.open_session("ADA@example.com", PASSWORD).await.unwrap();
     assert_eq!(session.user, user);
@@ -20,18 +25,18 @@ async fn a_session_lasts_until_it_is_closed() {
 #[tokio::test]
 async fn an_expired_session_is_none() {
     let database = TestDatabase::new().await;
-    let accounts = Accounts::new(database.database.clone());
+    let manual = ManualClock::new(chrono::DateTime::UNIX_EPOCH);
+    let accounts = Accounts::new(database.database.clone(), manual.clock());
     accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
     let session = accounts.open_session("ada@example.com", PASSWORD).await.unwrap();
-    let connection = database.database.get().await.unwrap();
-    connection.execute("UPDATE sessions SET expires_at = now()", &[]).await.unwrap();
+    manual.advance(Duration::from_secs(SESSION_DAYS.cast_unsigned() * 24 * 60 * 60));
     assert_eq!(accounts.authenticate(&session.token).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn wrong_passwords_unknown_and_taken_addresses_are_refused() {
     let database = TestDatabase::new().await;
-    let accounts = Accounts::new(database.database.clone());
+    let accounts = Accounts::new(database.database.clone(), Clock::system());
     accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
     let wrong = accounts.open_session("ada@example.com", "something else").await;
     assert!(matches!(wrong, Err(AccountError::WrongCredentials)));
@@ -44,7 +49,7 @@ async fn wrong_passwords_unknown_and_taken_addresses_are_refused() {
 #[tokio::test]
 async fn no_table_holds_a_password_or_a_token() {
     let database = TestDatabase::new().await;
-    let accounts = Accounts::new(database.database.clone());
+    let accounts = Accounts::new(database.database.clone(), Clock::system());
     accounts.create_user("ada@example.com", PASSWORD, "Ada").await.unwrap();
     let session = accounts.open_session("ada@example.com", PASSWORD).await.unwrap();
     let connection = database.database.get().await.unwrap();

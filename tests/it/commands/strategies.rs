@@ -6,6 +6,7 @@ use domain::{
     strategy::{LiveStrategy, Strategy},
 };
 use futures_util::future::join_all;
+use infra::clock::Clock;
 
 use crate::executor::desk::{Desk, context, draft, restless, user};
 
@@ -156,7 +157,7 @@ async fn nobody_changes_anothers_strategy_not_even_a_public_one() {
     assert!(matches!(revised.unwrap_err(), CommandError::Forbidden));
     let deleted = desk.commands.delete_strategy(&context(ben), id).await;
     assert!(matches!(deleted.unwrap_err(), CommandError::Forbidden));
-    let nothing = StrategyId::new(infra::clock::new_uuid());
+    let nothing = StrategyId::new(Clock::system().new_uuid());
     let missing = desk.commands.delete_strategy(&context(ben), nothing).await;
     assert!(matches!(missing.unwrap_err(), CommandError::NotFound("strategy")));
 }

@@ -19,6 +19,7 @@ use domain::{
     strategy::{StrategyContent, StrategyDefinition},
 };
 use infra::{
+    clock::Clock,
     postgres::{
         Database, EventStore,
         event_store::{Append, Outcome, Priority, StreamAppend, new_event},
@@ -95,7 +96,7 @@ impl Desk {
         let candles = CandleStore::new(database.database.clone());
         let markets = Markets::new(database.database.clone());
         let queue = RunQueue::new(database.database.clone());
-        let commands = Commands::new(store.clone(), candles.clone(), markets);
+        let commands = Commands::new(store.clone(), candles.clone(), markets, Clock::system());
         Self { database, store, candles, queue, commands }
     }
 
@@ -218,13 +219,13 @@ pub(crate) fn btcusdt() -> Symbol {
 }
 
 pub(crate) fn user() -> UserId {
-    UserId::new(infra::clock::new_uuid())
+    UserId::new(Clock::system().new_uuid())
 }
 
 pub(crate) fn context(user: UserId) -> CommandContext {
     CommandContext {
         actor: Actor::User(user),
-        request_id: infra::clock::new_ulid().to_string(),
+        request_id: Clock::system().new_ulid().to_string(),
         traceparent: None,
         idempotency: None,
         expected_sequence: None,

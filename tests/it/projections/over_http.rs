@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{market::Timeframe, simulation::Candles};
-use infra::postgres::market_data::CandleStore;
+use infra::{clock::Clock, postgres::market_data::CandleStore};
 use projections::status;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ impl Service {
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::load(None, environment).expect("the configuration");
-        let app = app::start(&config, &Roles::all()).await.expect("the service");
+        let app = app::start(&config, &Roles::all(), Clock::system()).await.expect("the service");
         let mut service = Self { bench, app, client: Client::new(), token: String::new() };
         let credentials = json!({"email": "ada@example.com", "password": "correct horse"});
         let mut person = credentials.clone();

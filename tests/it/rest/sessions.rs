@@ -1,5 +1,8 @@
 //! `/sessions`.
 
+use std::time::Duration;
+
+use infra::{clock::ManualClock, postgres::accounts::SESSION_DAYS};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tests::{ANYONE, TestApp, TestUser};
@@ -35,4 +38,20 @@ async fn a_made_up_token_is_refused_with_the_scheme() {
     let reply = app.get(&user, "/api/v1/users/me").await;
     assert_eq!(reply.header("www-authenticate"), "Bearer");
     assert_eq!(reply.expect(StatusCode::UNAUTHORIZED)["error"]["code"], "unauthorized");
+}
+
+#[tokio::test]
+async fn a_session_expires_when_the_clock_reaches_its_end() {
+    let start = "2026-03-29T00:30:00Z".parse().unwrap();
+    let manual = ManualClock::new(start);
+    let app = TestApp::start_at(manual.clock()).await;
+    let user = app.user().await;
+    let lifetime = Duration::from_secs(SESSION_DAYS.cast_unsigned() * 24 * 60 * 60);
+    manual.advance(lifetime - Duration::from_millis(1));
+    let me = app.get(&user, "/api/v1/users/me").await.expect(StatusCode::OK);
+    assert_eq!(me["data"]["created_at"], "2026-03-29T00:30:00.000Z");
+    manual.advance(Duration::from_millis(1));
+    app.get(&user, "/api/v1/users/me").await.expect(StatusCode::UNAUTHORIZED);
+    let time = app.get(&ANYONE, "/api/v1/time").await.expect(StatusCode::OK);
+    assert_eq!(time["data"]["time"], "2026-04-28T00:30:00.000Z");
 }

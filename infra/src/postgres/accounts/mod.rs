@@ -12,12 +12,13 @@ pub use self::sessions::{SESSION_DAYS, Session};
 
 use self::passwords::hash_password;
 use super::database::{Database, DatabaseError};
-use crate::clock;
+use crate::clock::Clock;
 
 /// Users and their sessions.
 #[derive(Clone)]
 pub struct Accounts {
     database: Database,
+    clock: Clock,
 }
 
 /// A user, without the password.
@@ -49,10 +50,10 @@ impl From<tokio_postgres::Error> for AccountError {
 }
 
 impl Accounts {
-    /// The accounts stored in `database`.
+    /// The accounts stored in `database`; `clock` says when a session expires.
     #[must_use]
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database, clock: Clock) -> Self {
+        Self { database, clock }
     }
 
     /// Creates a user; the caller has checked the form of the email address and the length of the password.
@@ -69,9 +70,9 @@ impl Accounts {
         let connection = self.database.get().await.map_err(AccountError::Database)?;
         let inserted = connection
             .query_one(
-                "INSERT INTO users (id, email, name, password_hash) VALUES ($1, $2, $3, $4)
+                "INSERT INTO users (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)
                  RETURNING id, email, name, created_at",
-                &[&clock::new_uuid(), &email, &name, &hash],
+                &[&self.clock.new_uuid(), &email, &name, &hash, &self.clock.now()],
             )
             .await;
         match inserted {

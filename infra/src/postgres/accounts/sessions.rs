@@ -9,7 +9,7 @@ use super::{
     passwords::{NO_PASSWORD, verify_password},
     user,
 };
-use crate::{clock, postgres::database::DatabaseError};
+use crate::postgres::database::DatabaseError;
 
 /// How long a session lasts.
 pub const SESSION_DAYS: i64 = 30;
@@ -47,11 +47,12 @@ impl Accounts {
         };
         let user = user(&row)?;
         let token = new_token();
-        let expires_at = clock::now() + Duration::days(SESSION_DAYS);
+        let now = self.clock.now();
+        let expires_at = now + Duration::days(SESSION_DAYS);
         connection
             .execute(
-                "INSERT INTO sessions (token_hash, user_id, expires_at) VALUES ($1, $2, $3)",
-                &[&token_hash(&token), &user.id.uuid(), &expires_at],
+                "INSERT INTO sessions (token_hash, user_id, expires_at, created_at) VALUES ($1, $2, $3, $4)",
+                &[&token_hash(&token), &user.id.uuid(), &expires_at, &now],
             )
             .await?;
         Ok(Session { token, user, expires_at })
@@ -66,10 +67,11 @@ impl Accounts {
         let statement = connection
             .prepare_cached(
                 "SELECT u.id, u.email, u.name, u.created_at FROM sessions s JOIN users u ON u.id = s.user_id
-                 WHERE s.token_hash = $1 AND s.expires_at > now()",
+                 WHERE s.token_hash = $1 AND s.expires_at > $2",
             )
             .await?;
-        let row = connection.query_opt(&statement, &[&token_hash(token)]).await?;
+        let row =
+            connection.query_opt(&statement, &[&token_hash(token), &self.clock.now()]).await?;
         row.as_ref().map(user).transpose()
     }
 

@@ -1,6 +1,7 @@
 //! The demo's HTTP client: signs up, then sends what a user's client would send.
 
 use anyhow::{Context, bail};
+use infra::clock::Clock;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -20,9 +21,9 @@ impl Client {
     /// # Errors
     /// What the API refuses.
     pub(super) async fn sign_up(base: &str) -> anyhow::Result<Self> {
-        let name = infra::clock::new_ulid().to_string().to_lowercase();
+        let name = Clock::system().new_ulid().to_string().to_lowercase();
         let email = format!("demo-{name}@example.org");
-        let password = infra::clock::new_ulid().to_string();
+        let password = Clock::system().new_ulid().to_string();
         let http = reqwest::Client::new();
         let mut client = Self { http, base: format!("{base}/api/v1"), token: String::new() };
         let user = json!({ "email": email, "password": password, "name": "Demo" });

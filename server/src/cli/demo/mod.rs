@@ -7,7 +7,7 @@ use std::{io::ErrorKind, time::Duration};
 
 use anyhow::{Context, bail};
 use domain::market::{Symbol, Timeframe};
-use infra::{files::candle_csv, postgres::market_data::CandleStore};
+use infra::{clock::Clock, files::candle_csv, postgres::market_data::CandleStore};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -57,10 +57,10 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
 
 /// Starts everything; on another port when the default one is taken.
 async fn start(config: &Config) -> anyhow::Result<App> {
-    match app::start(config, &Roles::all()).await {
+    match app::start(config, &Roles::all(), Clock::system()).await {
         Err(error) if is_address_in_use(&error) => {
             let http = crate::config::HttpConfig { listen: "127.0.0.1:0".to_owned() };
-            app::start(&Config { http, ..config.clone() }, &Roles::all()).await
+            app::start(&Config { http, ..config.clone() }, &Roles::all(), Clock::system()).await
         }
         started => started,
     }
@@ -123,7 +123,7 @@ impl Scene {
 
     /// Imports the candles that ship; nothing is written the second time.
     async fn import(&self) -> anyhow::Result<String> {
-        let now = infra::clock::now().timestamp_millis();
+        let now = Clock::system().now().timestamp_millis();
         let parsed = candle_csv::parse(CANDLES, Some(Timeframe::OneDay), now)?;
         let symbol: Symbol = SYMBOL.parse()?;
         let bar = output::progress_bar(parsed.candles.len() as u64, "importing candles");

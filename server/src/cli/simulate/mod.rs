@@ -20,7 +20,7 @@ use domain::{
     strategy::StrategyDefinition,
 };
 use indicatif::ProgressBar;
-use infra::files::candle_csv;
+use infra::{clock::Clock, files::candle_csv};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
@@ -174,7 +174,7 @@ pub(super) fn read_candles(
         );
     };
     let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    let now = infra::clock::now().timestamp_millis();
+    let now = Clock::system().now().timestamp_millis();
     let timeframe = settings.timeframe.or(named_timeframe);
     let mut parsed =
         candle_csv::parse(file, timeframe, now).with_context(|| path.display().to_string())?;
@@ -196,7 +196,7 @@ fn read_fine(path: &Path, symbol: &Symbol, timeframe: Timeframe) -> anyhow::Resu
         bail!("{} holds candles of another market than {symbol}", path.display());
     }
     let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    let now = infra::clock::now().timestamp_millis();
+    let now = Clock::system().now().timestamp_millis();
     let parsed =
         candle_csv::parse(file, fine_timeframe, now).with_context(|| path.display().to_string())?;
     if parsed.timeframe >= timeframe {
