@@ -1,6 +1,6 @@
 //! This process among all of the service: its name, and whether its loops are well.
 
-use std::{fmt::Display, sync::OnceLock, time::Duration};
+use std::{fmt::Display, io, path::Path, sync::OnceLock, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 
@@ -22,6 +22,23 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Returns how many files and sockets this process may have open at a time; `None` if there is no limit.
+#[must_use]
+pub fn open_files_max() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// Returns the bytes that are free for this process on the disk of `path`, which need not exist yet.
+///
+/// # Errors
+/// The file system's.
+pub fn free_disk_bytes(path: &Path) -> io::Result<u64> {
+    let absolute = std::path::absolute(path)?;
+    let existing = absolute.ancestors().find(|folder| folder.exists()).unwrap_or(&absolute);
+    let disk = rustix::fs::statvfs(existing)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// What a loop tells those who ask how it is; clones share it.

@@ -6,5 +6,6 @@ pub mod cli;
 pub mod config;
 mod output;
 pub mod roles;
+mod sample;
 mod signals;
 mod telemetry;

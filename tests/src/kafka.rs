@@ -127,7 +127,6 @@ impl TestKafka {
             partitions: PARTITIONS,
             replication: 1,
             retention_ms: -1,
-            cleanup_policy: "delete".to_owned(),
             message_bytes_max: 1_048_576,
             security: Vec::new(),
         }

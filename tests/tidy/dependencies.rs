@@ -31,6 +31,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     // Rendered where clients are answered.
     ("metrics-exporter-prometheus", &["api"]),
     ("clap", &["server"]),
+    ("clap_complete", &["server"]),
     ("figment", &["server"]),
     ("anyhow", &["server"]),
     ("indicatif", &["server"]),

@@ -11,7 +11,7 @@ pub mod topics;
 use rdkafka::ClientConfig;
 
 pub use relay::Relay;
-pub use topics::{TopicReport, create_topics};
+pub use topics::{TopicReport, create_topics, missing_topics};
 
 /// Which brokers, and how this installation uses them.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,8 +26,6 @@ pub struct KafkaOptions {
     pub replication: i32,
     /// How long messages are kept; -1 is for ever.
     pub retention_ms: i64,
-    /// Kafka's `cleanup.policy`: `delete`, `compact`, or both.
-    pub cleanup_policy: String,
     /// The largest message, key and headers included.
     pub message_bytes_max: usize,
     /// Kafka's own names and values for TLS and SASL; those that are empty are left out.

@@ -32,11 +32,8 @@ pub struct TopicReport {
 /// # Errors
 /// The brokers, or what they refuse.
 pub async fn create_topics(options: &KafkaOptions) -> Result<Vec<TopicReport>, KafkaError> {
-    let settings = |error: rdkafka::error::KafkaError| KafkaError::Settings(error.to_string());
-    let admin = AdminClient::from_config_and_context(&options.client(), Quiet).map_err(settings)?;
-    let admin = Arc::new(admin);
-    let names: Vec<String> = AGGREGATE_TYPES.iter().map(|name| options.topic(name)).collect();
-    let names = [names, vec![options.dead_letter_topic()]].concat();
+    let admin = admin(options)?;
+    let names = names(options);
     let before = partitions(&admin).await?;
     let missing: Vec<&String> = names.iter().filter(|name| !before.contains_key(*name)).collect();
     if !missing.is_empty() {
@@ -57,6 +54,26 @@ pub async fn create_topics(options: &KafkaOptions) -> Result<Vec<TopicReport>, K
         .collect())
 }
 
+/// Lists the topics that the brokers lack; changes nothing.
+///
+/// # Errors
+/// The brokers.
+pub async fn missing_topics(options: &KafkaOptions) -> Result<Vec<String>, KafkaError> {
+    let known = partitions(&admin(options)?).await?;
+    Ok(names(options).into_iter().filter(|name| !known.contains_key(name)).collect())
+}
+
+fn admin(options: &KafkaOptions) -> Result<Arc<AdminClient<Quiet>>, KafkaError> {
+    let client = AdminClient::from_config_and_context(&options.client(), Quiet);
+    client.map(Arc::new).map_err(|error| KafkaError::Settings(error.to_string()))
+}
+
+/// The topic of each aggregate type, and the one of dead letters.
+fn names(options: &KafkaOptions) -> Vec<String> {
+    let names = AGGREGATE_TYPES.iter().map(|name| options.topic(name));
+    names.chain([options.dead_letter_topic()]).collect()
+}
+
 async fn create(
     admin: &AdminClient<Quiet>,
     options: &KafkaOptions,
@@ -73,7 +90,8 @@ async fn create(
     let topics = names.iter().zip(&limits).map(|(name, bytes_max)| {
         NewTopic::new(name, options.partitions, TopicReplication::Fixed(options.replication))
             .set("retention.ms", &retention)
-            .set("cleanup.policy", &options.cleanup_policy)
+            // Compaction would delete history, and the topics are a copy of the log.
+            .set("cleanup.policy", "delete")
             .set("max.message.bytes", bytes_max)
     });
     let topics: Vec<NewTopic<'_>> = topics.collect();

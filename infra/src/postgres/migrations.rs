@@ -15,7 +15,7 @@ macro_rules! migration {
 }
 
 /// All migrations; add a new file here (rules: migrations/README.md).
-const MIGRATIONS: &[(&str, &str)] = &[
+pub(super) const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261122000100", "create_events"),
     migration!("20261122000200", "create_markets"),
     migration!("20261122000250", "create_candles"),

@@ -5,6 +5,7 @@ pub mod database;
 pub mod dead_letters;
 pub mod embedded;
 pub mod event_store;
+mod inspect;
 pub mod leaders;
 pub mod market_data;
 mod migrations;
@@ -16,4 +17,5 @@ pub mod sweep_results;
 
 pub use database::{Database, DatabaseError};
 pub use event_store::EventStore;
+pub use inspect::{Inspection, inspect};
 pub use migrations::migrate;

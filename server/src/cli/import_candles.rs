@@ -1,4 +1,4 @@
-//! `backtrail import-candles`: files of candles into the database, with a report of what is odd about them.
+//! `backtrail import-candles`: reads files of candles into the database and reports what is odd about them.
 
 use std::{
     fs::File,
@@ -25,37 +25,42 @@ use rust_decimal::Decimal;
 use crate::{
     backend::{Access, Backend},
     config::Config,
-    output,
+    output, sample,
 };
 
-/// Prices beyond so many decimals are noise of the file's own arithmetic.
+/// Decimals beyond this are noise from the arithmetic of the program that wrote the file.
 const DECIMALS_MAX: u32 = 8;
 
-/// Import candles from CSV files (gzipped or not; with or without header; times in s, ms, µs or ISO 8601). Idempotent.
+/// Import candles from CSV files, or the sample that ships with Backtrail.
+///
+/// Files may be gzipped and may have a header; times may be in s, ms, µs or ISO 8601. Importing a file again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  backtrail import-candles BTCUSDT_1h.csv.gz\n  backtrail import-candles prices.csv --symbol ACME --timeframe 1d --base ACME --quote USD --kind equity"
+    after_help = "Example:\n  backtrail import-candles --sample\n  backtrail import-candles BTCUSDT_1h.csv.gz\n  backtrail import-candles prices.csv --symbol ACME --timeframe 1d --base ACME --quote USD --kind equity"
 )]
 pub(super) struct Arguments {
-    /// The files; SYMBOL_TIMEFRAME.csv names its market and timeframe.
-    #[arg(required = true, value_name = "FILE")]
+    /// The files; a name like SYMBOL_TIMEFRAME.csv names the market and the timeframe.
+    #[arg(required_unless_present = "sample", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The market, where the file's name does not begin with it.
+    /// Import the candles that ship with Backtrail: eight years of daily BTCUSDT.
+    #[arg(long, conflicts_with_all = ["files", "symbol", "timeframe", "base", "quote", "lot"])]
+    sample: bool,
+    /// The market, if the file's name does not begin with it.
     #[arg(long)]
     symbol: Option<Symbol>,
-    /// 1m, 5m, 15m, 1h, 4h or 1d, where neither the file's name nor its times should say so.
+    /// 1m, 5m, 15m, 1h, 4h or 1d; by default the file's name or its times decide.
     #[arg(long)]
     timeframe: Option<Timeframe>,
-    /// Of a market that is not known yet: the asset that is bought.
+    /// For a new market: the asset that is bought.
     #[arg(long, requires = "quote")]
     base: Option<String>,
-    /// Of a market that is not known yet: the asset that is paid.
+    /// For a new market: the asset that pays for it.
     #[arg(long, requires = "base")]
     quote: Option<String>,
-    /// Of a market that is not known yet.
+    /// For a new market: what is traded there.
     #[arg(long, value_enum, default_value = "crypto")]
     kind: Kind,
-    /// Of a market that is not known yet: quantities are multiples of it; 0.00000001 for crypto, else 1.
+    /// For a new market: the step of quantities; 0.00000001 for crypto, otherwise 1.
     #[arg(long)]
     lot: Option<Decimal>,
 }
@@ -70,6 +75,10 @@ enum Kind {
 pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
     // Everything is read before anything is written: a bad file among good ones changes nothing.
     let mut inputs = Vec::new();
+    if arguments.sample {
+        let (symbol, parsed) = sample::read()?;
+        inputs.push(Input { name: "sample".to_owned(), symbol, parsed });
+    }
     for path in &arguments.files {
         inputs.push(read(path, arguments).with_context(|| path.display().to_string())?);
     }
@@ -79,16 +88,17 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
 }
 
 /// One file, read.
-struct Input<'a> {
-    path: &'a Path,
+struct Input {
+    /// What the report calls it.
+    name: String,
     symbol: Symbol,
     parsed: Parsed,
 }
 
-fn read<'a>(path: &'a Path, arguments: &Arguments) -> anyhow::Result<Input<'a>> {
+fn read(path: &Path, arguments: &Arguments) -> anyhow::Result<Input> {
     let (named_symbol, named_timeframe) = named(path);
     let Some(symbol) = arguments.symbol.clone().or(named_symbol) else {
-        bail!("the file's name does not begin with a market; name it with --symbol");
+        bail!("the file's name does not begin with a market; give it with --symbol");
     };
     let file = File::open(path).context("cannot be opened")?;
     let length = file.metadata().context("cannot be read")?.len();
@@ -97,10 +107,10 @@ fn read<'a>(path: &'a Path, arguments: &Arguments) -> anyhow::Result<Input<'a>> 
     let now = Clock::system().now().timestamp_millis();
     let parsed = candle_csv::parse(bar.wrap_read(file), timeframe, now)?;
     bar.finish_and_clear();
-    Ok(Input { path, symbol, parsed })
+    Ok(Input { name: path.display().to_string(), symbol, parsed })
 }
 
-/// `BTCUSDT_1d.csv.gz` says BTCUSDT and 1d; `BTCUSDT_1m_2024-03.csv` too, with 1m.
+/// Reads symbol and timeframe from a name: BTCUSDT and 1d from `BTCUSDT_1d.csv.gz`, 1m from `BTCUSDT_1m_2024-03.csv`.
 pub(super) fn named(path: &Path) -> (Option<Symbol>, Option<Timeframe>) {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = name.split('.').next().unwrap_or_default();
@@ -115,17 +125,17 @@ pub(super) fn named(path: &Path) -> (Option<Symbol>, Option<Timeframe>) {
 async fn import_all(
     database: &Database,
     arguments: &Arguments,
-    inputs: &[Input<'_>],
+    inputs: &[Input],
 ) -> anyhow::Result<()> {
     let (markets, store) = (Markets::new(database.clone()), CandleStore::new(database.clone()));
-    for Input { path, symbol, parsed } in inputs {
+    for Input { name, symbol, parsed } in inputs {
         if markets.get(symbol).await?.is_none() {
             markets.add(&new_market(symbol, arguments, &parsed.candles)?).await?;
         }
         let bar = output::progress_bar(parsed.candles.len() as u64, &format!("storing {symbol}"));
         let imported = store_candles(&store, symbol, parsed, &bar).await?;
         bar.finish_and_clear();
-        output::line(&describe(path, symbol, parsed, &imported))?;
+        output::line(&describe(name, symbol, parsed, &imported))?;
     }
     Ok(())
 }
@@ -144,7 +154,7 @@ async fn store_candles(
 fn new_market(symbol: &Symbol, arguments: &Arguments, candles: &Candles) -> anyhow::Result<Market> {
     let (Some(base), Some(quote)) = (&arguments.base, &arguments.quote) else {
         bail!(
-            "the market {symbol} is not known; say what it trades with --base and --quote (and --kind, --lot)"
+            "the market {symbol} is new; say what it trades with --base and --quote (and --kind, --lot)"
         );
     };
     let (kind, lot) = match arguments.kind {
@@ -168,7 +178,7 @@ fn new_market(symbol: &Symbol, arguments: &Arguments, candles: &Candles) -> anyh
     })
 }
 
-/// Digits after the point that the values need.
+/// Returns how many digits after the point the values need.
 fn decimals(values: &[f64]) -> u32 {
     let of = |value: &f64| {
         let text = value.to_string();
@@ -178,14 +188,14 @@ fn decimals(values: &[f64]) -> u32 {
     values.iter().map(of).max().unwrap_or(0)
 }
 
-fn describe(path: &Path, symbol: &Symbol, parsed: &Parsed, imported: &Imported) -> String {
+fn describe(name: &str, symbol: &Symbol, parsed: &Parsed, imported: &Imported) -> String {
     let candles = &parsed.candles.open_time;
     let range = match (candles.first(), candles.last()) {
         (Some(first), Some(last)) => format!("{} to {}", time(*first), time(*last)),
         _ => "none".to_owned(),
     };
     let mut lines = vec![
-        format!("{}: {symbol} {}, {range}", path.display(), parsed.timeframe),
+        format!("{name}: {symbol} {}, {range}", parsed.timeframe),
         format!(
             "  {} candles: {} new, {} corrected, {} unchanged (revision {})",
             candles.len(),
@@ -199,7 +209,7 @@ fn describe(path: &Path, symbol: &Symbol, parsed: &Parsed, imported: &Imported) 
     lines.join("\n")
 }
 
-/// A line for everything odd that the file held.
+/// Returns a line for everything odd in the file.
 fn oddities(report: &Report) -> Vec<String> {
     let mut lines = Vec::new();
     if report.bad_rows > 0 {
@@ -227,7 +237,7 @@ fn oddities(report: &Report) -> Vec<String> {
     }
     if let Some(open) = report.open_last {
         lines.push(format!(
-            "  partial last candle: {} was not closed yet; no run uses it",
+            "  partial last candle: {} had not closed yet; no run uses it",
             time(open)
         ));
     }

@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand.
 
+mod completions;
 mod config;
 mod demo;
+mod doctor;
 mod events;
 mod import_candles;
 mod migrate;
@@ -14,7 +16,7 @@ mod user;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{config::Config, output, telemetry};
 
@@ -46,11 +48,13 @@ enum Command {
     Relay(relay::Command),
     Events(events::Arguments),
     Config(config::Arguments),
+    Doctor(doctor::Arguments),
+    Completions(completions::Arguments),
     #[command(subcommand)]
     User(user::Command),
 }
 
-/// Runs the subcommand that the arguments name.
+/// Parses the arguments and runs the subcommand.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -80,6 +84,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let config = Config::load(cli.config.as_deref(), environment)?;
     telemetry::install(&config.log, matches!(cli.command, Command::Serve(_)))?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         match cli.command {
@@ -93,6 +100,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::Relay(command) => relay::run(&config, &command).await,
             Command::Events(arguments) => events::run(&config, &arguments).await,
             Command::Config(arguments) => config::run(&config, &arguments),
+            Command::Doctor(doctor::Arguments {}) => doctor::run(&config).await,
+            Command::Completions(arguments) => completions::run(&arguments, Cli::command()),
             Command::User(command) => user::run(&config, &command).await,
         }
     });
@@ -103,8 +112,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -11,7 +11,6 @@ pub struct KafkaConfig {
     pub partitions: i32,
     pub replication: i32,
     pub retention_ms: i64,
-    pub cleanup_policy: String,
     pub message_bytes_max: usize,
     pub security_protocol: String,
     pub sasl_mechanism: String,
@@ -23,7 +22,6 @@ pub struct KafkaConfig {
     pub ssl_key_password: String,
 }
 
-const CLEANUP_POLICIES: [&str; 4] = ["delete", "compact", "compact,delete", "delete,compact"];
 const SECURITY_PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 
 impl KafkaConfig {
@@ -36,7 +34,6 @@ impl KafkaConfig {
             partitions: self.partitions,
             replication: self.replication,
             retention_ms: self.retention_ms,
-            cleanup_policy: self.cleanup_policy.clone(),
             message_bytes_max: self.message_bytes_max,
             security: vec![
                 ("security.protocol", self.security_protocol.clone()),
@@ -98,7 +95,6 @@ impl KafkaConfig {
                 problems.push(format!("kafka.{key} must be one of {allowed}, not `{value}`"));
             }
         };
-        one_of("cleanup_policy", &self.cleanup_policy, &CLEANUP_POLICIES);
         one_of("security_protocol", &self.security_protocol, &SECURITY_PROTOCOLS);
         if self.security_protocol.contains("ssl") && !cfg!(feature = "kafka-tls") {
             let protocol = &self.security_protocol;

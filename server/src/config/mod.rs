@@ -1,4 +1,4 @@
-//! The configuration: an embedded default, perhaps a file, the environment over both; unknown keys are errors.
+//! The configuration: embedded defaults, an optional file, then the environment; unknown keys are errors.
 
 use std::{
     collections::BTreeMap,
@@ -19,8 +19,13 @@ mod kafka;
 
 pub use kafka::KafkaConfig;
 
-/// The default, with a comment on every key.
+/// The defaults, with a comment on every key.
 pub const DEFAULT: &str = include_str!("../../config.default.toml");
+/// Keys of the previous release, each with the reason why it went. They are warned about for one release and then unknown.
+const REMOVED: &[(&str, &str)] = &[(
+    "kafka.cleanup_policy",
+    "topics are always created with cleanup.policy=delete, for compaction would delete history",
+)];
 const ENV_PREFIX: &str = "BACKTRAIL_";
 
 /// The effective configuration.
@@ -35,6 +40,9 @@ pub struct Config {
     pub projector: ProjectorConfig,
     pub api: ApiConfig,
     pub log: LogConfig,
+    /// What to tell the operator about keys that no longer have a meaning.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,10 +105,10 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// The defaults, the file over them, the environment (pairs of name and value) over both.
+    /// Merges the defaults, the file, and the environment (pairs of name and value); the later wins.
     ///
     /// # Errors
-    /// Unknown keys with the nearest known ones, wrong types, values out of range: all that there are.
+    /// All unknown keys with the nearest known ones, wrong types, or values out of range.
     pub fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -122,23 +130,25 @@ impl Config {
             };
             figment = figment.merge((key, value));
         }
-        let problems: Vec<String> = keys(&figment)?
-            .keys()
-            .filter(|key| !known.contains_key(*key))
-            .map(|key| unknown(key, known.keys()))
-            .collect();
+        let found = keys(&figment)?;
+        let strangers = found.keys().filter(|key| !known.contains_key(*key));
+        let (removed, unknown_keys): (Vec<_>, Vec<_>) =
+            strangers.partition(|key| removal_reason(key).is_some());
+        let problems: Vec<String> =
+            unknown_keys.into_iter().map(|key| unknown(key, known.keys())).collect();
         if !problems.is_empty() {
             bail!("{}", problems.join("\n"));
         }
-        let config: Self = figment.extract().map_err(|errors| {
+        let mut config: Self = figment.extract().map_err(|errors| {
             let all: Vec<String> = errors.into_iter().map(|error| wrong_type(&error)).collect();
             anyhow::anyhow!("{}", all.join("\n"))
         })?;
         config.check()?;
+        config.warnings = removed.into_iter().filter_map(|key| removal_warning(key)).collect();
         Ok(config)
     }
 
-    /// As TOML, passwords masked.
+    /// Returns the configuration as TOML, with passwords masked.
     ///
     /// # Errors
     /// When it cannot be written as TOML.
@@ -214,7 +224,7 @@ impl ProjectorConfig {
     }
 }
 
-/// The values at the leaves, by dotted path.
+/// Returns the values at the leaves, by dotted path.
 fn keys(figment: &Figment) -> anyhow::Result<BTreeMap<String, Value>> {
     let mut found = BTreeMap::new();
     for (_, dict) in figment.data()? {
@@ -247,12 +257,24 @@ fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a String>) -> String {
     format!("unknown configuration key `{key}` ({}){hint}", env_name(key))
 }
 
+fn removal_reason(key: &str) -> Option<&'static str> {
+    REMOVED.iter().find(|(name, _)| *name == key).map(|(_, reason)| *reason)
+}
+
+fn removal_warning(key: &str) -> Option<String> {
+    let reason = removal_reason(key)?;
+    let name = env_name(key);
+    Some(format!(
+        "the configuration key `{key}` ({name}) no longer has an effect and will be refused: {reason}"
+    ))
+}
+
 fn wrong_type(error: &figment::Error) -> String {
     let key = error.path.join(".");
     format!("{key}: {} ({})", error.kind, env_name(&key))
 }
 
-/// A URL (or a list of `key=value`) with its password starred out.
+/// Masks the password in a URL or in a list of `key=value`.
 fn mask(url: &str) -> String {
     let mut masked = url.to_owned();
     if let Some(start) = masked.find("://").map(|at| at + 3) {
@@ -323,6 +345,23 @@ mod tests {
         std::fs::write(&path, "[http]\nport = 1\n").unwrap();
         let error = Config::load(Some(&path), []).unwrap_err().to_string();
         assert!(error.contains("`http.port`"), "{error}");
+    }
+
+    #[test]
+    fn a_removed_key_is_warned_about_with_the_reason() {
+        let config = load(&[("BACKTRAIL_KAFKA__CLEANUP_POLICY", "compact")]).unwrap();
+        assert_eq!(config.warnings.len(), 1);
+        let warning = &config.warnings[0];
+        assert!(warning.contains("`kafka.cleanup_policy` (BACKTRAIL_KAFKA__CLEANUP_POLICY)"));
+        assert!(warning.contains("compaction would delete history"), "{warning}");
+        assert!(load(&[]).unwrap().warnings.is_empty());
+        assert!(!config.masked().unwrap().contains("cleanup_policy"));
+    }
+
+    #[test]
+    fn a_removed_key_is_not_a_known_one() {
+        let known = keys(&Figment::from(Toml::string(DEFAULT))).unwrap();
+        assert!(REMOVED.iter().all(|(key, _)| !known.contains_key(*key)));
     }
 
     #[test]

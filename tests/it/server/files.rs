@@ -19,6 +19,18 @@ fn importing_the_same_candles_twice_writes_them_once() {
 }
 
 #[test]
+fn the_sample_is_imported_without_a_file() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    let report = backtrail.succeed(&["import-candles", "--sample"]);
+    assert!(report.contains("sample: BTCUSDT 1d, 2017-08-17T00:00:00Z to 2025-11-30"), "{report}");
+    assert!(report.contains("3028 candles: 3028 new"), "{report}");
+    let file = testdata("candles/BTCUSDT_1d.csv");
+    let complaint = backtrail.fail(&["import-candles", "--sample", &file]);
+    assert!(complaint.contains("cannot be used with"), "{complaint}");
+    assert!(backtrail.fail(&["import-candles"]).contains("required"));
+}
+
+#[test]
 fn what_is_odd_about_a_file_is_reported() {
     let backtrail = Backtrail::new(BACKTRAIL);
     let rows = "2024-01-01,1,2,0.5,1.5,10\n2024-01-02,1,2,0.5,1.5,10\n2024-01-02,1,2,0.5,1.5,10\n\

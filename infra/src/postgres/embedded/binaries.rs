@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::error::EmbeddedError;
 
 /// The oldest major version that is supported upstream and tested here.
-const MINIMUM_MAJOR: u32 = 14;
+pub const MINIMUM_MAJOR: u32 = 14;
 
 /// A folder with `initdb`, `pg_ctl` and `postgres` of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+pub use binaries::MINIMUM_MAJOR;
 pub use error::EmbeddedError;
 
 use tokio::time::{Instant, interval};
@@ -36,6 +37,16 @@ pub struct EmbeddedCluster {
     directory: PathBuf,
     origin: Origin,
     holder: Option<Holder>,
+}
+
+/// What there is to run a cluster with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prospect {
+    /// Whether the cluster has been created.
+    pub has_cluster: bool,
+    /// The folder of PostgreSQL's programs that would run it.
+    pub programs: PathBuf,
+    pub major: u32,
 }
 
 /// How this process came by the server.
@@ -94,6 +105,18 @@ impl EmbeddedCluster {
             Ok(lock) => Self::hold(&data_dir, lock).await,
             Err(holder) => Self::attach(data_dir, holder).await,
         }
+    }
+
+    /// Looks for the cluster of `data_dir` and for the programs that would run it; creates and starts nothing.
+    ///
+    /// # Errors
+    /// What is missing, with the remedy.
+    pub async fn prospect(data_dir: &Path) -> Result<Prospect, EmbeddedError> {
+        let directory = place::cluster_folder(data_dir)?;
+        let version = server::cluster_version(&directory)?;
+        let binaries = binaries::find(&directory, version.as_deref()).await?;
+        let Binaries { directory: programs, major } = binaries;
+        Ok(Prospect { has_cluster: version.is_some(), programs, major })
     }
 
     /// Where it listens, as a connection URL of the superuser.

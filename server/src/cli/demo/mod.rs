@@ -6,8 +6,7 @@ mod text;
 use std::{io::ErrorKind, time::Duration};
 
 use anyhow::{Context, bail};
-use domain::market::{Symbol, Timeframe};
-use infra::{clock::Clock, files::candle_csv, postgres::market_data::CandleStore};
+use infra::{clock::Clock, postgres::market_data::CandleStore};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -17,12 +16,9 @@ use crate::{
     config::Config,
     output,
     roles::Roles,
-    signals,
+    sample, signals,
 };
 
-/// Eight years of daily candles; source and licence are in the README beside them.
-const CANDLES: &[u8] = include_bytes!("../../../../domain/testdata/candles/BTCUSDT_1d.csv");
-const SYMBOL: &str = "BTCUSDT";
 /// How often the run is looked at.
 const POLL: Duration = Duration::from_millis(40);
 /// A run of some thousand candles that takes longer than this is stuck.
@@ -112,7 +108,8 @@ impl Scene {
         output::line(&text::strategy(&strategy))?;
 
         output::line(&text::heading("The run"))?;
-        let mut body = json!({ "symbol": SYMBOL, "timeframe": "1d", "initial_balance": "10000" });
+        let mut body =
+            json!({ "symbol": sample::SYMBOL, "timeframe": "1d", "initial_balance": "10000" });
         body["strategy_id"] = strategy["id"].clone();
         let id = request_and_follow(&client, &body, "golden cross").await?;
         body["strategy_id"] = "buy-and-hold".into();
@@ -121,11 +118,9 @@ impl Scene {
         Ok(output::line(&text::curl(base, client.token(), &id, once))?)
     }
 
-    /// Imports the candles that ship; nothing is written the second time.
+    /// Imports the sample candles; the second time nothing is written.
     async fn import(&self) -> anyhow::Result<String> {
-        let now = Clock::system().now().timestamp_millis();
-        let parsed = candle_csv::parse(CANDLES, Some(Timeframe::OneDay), now)?;
-        let symbol: Symbol = SYMBOL.parse()?;
+        let (symbol, parsed) = sample::read()?;
         let bar = output::progress_bar(parsed.candles.len() as u64, "importing candles");
         let progress = |done: usize| bar.set_position(done as u64);
         let (timeframe, candles) = (parsed.timeframe, &parsed.candles);
@@ -133,10 +128,14 @@ impl Scene {
         bar.finish_and_clear();
         let times = &candles.open_time;
         let (Some(first), Some(last)) = (times.first(), times.last()) else {
-            bail!("the candles that ship are empty");
+            bail!("the sample candles are empty");
         };
         let count = text::thousands(&times.len().to_string());
-        Ok(format!("{SYMBOL} 1d: {count} from {} to {}", text::day(*first), text::day(*last)))
+        Ok(format!(
+            "{symbol} {timeframe}: {count} from {} to {}",
+            text::day(*first),
+            text::day(*last)
+        ))
     }
 }
 
