@@ -1,4 +1,4 @@
-//! Adapters to the world: Postgres, Kafka, files, the clock.
+//! Adapters to the outside world: PostgreSQL, Kafka, files, the clock.
 
 pub mod clock;
 pub mod files;

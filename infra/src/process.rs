@@ -1,4 +1,4 @@
-//! This process among all of the service: its name, and whether its loops are well.
+//! This process among all of the service: its name, its limits, and whether its loops are healthy.
 
 use std::{fmt::Display, io, path::Path, sync::OnceLock, time::Duration};
 
@@ -6,7 +6,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::clock::Clock;
 
-/// `machine/pid/ULID`: no other process ever has it, and an operator finds it.
+/// Returns `machine/pid/ULID`: unique for ever, and enough for an operator to find the process.
 #[must_use]
 pub fn name() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
@@ -17,7 +17,7 @@ pub fn name() -> &'static str {
     })
 }
 
-/// Returns when `stop` is true; never, when nobody is left to say so.
+/// Waits until `stop` is true; for ever if its sender has gone.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
@@ -41,7 +41,7 @@ pub fn free_disk_bytes(path: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// What a loop tells those who ask how it is; clones share it.
+/// How a loop is doing, for health checks; clones share it.
 #[derive(Debug, Clone)]
 pub struct Pulse(watch::Sender<Beat>);
 
@@ -58,17 +58,17 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// The loop came by, and all is well.
+    /// Records that the loop is running and healthy.
     pub fn beat(&self) {
         self.0.send_replace(Beat { at: Instant::now(), error: None });
     }
 
-    /// The loop came by, and something is in its way.
+    /// Records that the loop is running and meets an error.
     pub fn fail(&self, error: impl Display) {
         self.0.send_replace(Beat { at: Instant::now(), error: Some(error.to_string()) });
     }
 
-    /// Whether the loop came by within `silence_max` and all was well.
+    /// Checks that the loop was healthy within the last `silence_max`.
     ///
     /// # Errors
     /// What is wrong.
@@ -76,7 +76,7 @@ impl Pulse {
         let beat = self.0.borrow().clone();
         let silence = beat.at.elapsed();
         if silence > silence_max {
-            return Err(format!("nothing was heard of it for {} s", silence.as_secs()));
+            return Err(format!("it has been silent for {} s", silence.as_secs()));
         }
         beat.error.map_or(Ok(()), Err)
     }
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(pulse.check(Duration::MAX), Err("no luck".to_owned()));
         pulse.beat();
         assert_eq!(pulse.check(Duration::MAX), Ok(()));
-        let silent = "nothing was heard of it for 0 s".to_owned();
+        let silent = "it has been silent for 0 s".to_owned();
         assert_eq!(pulse.check(Duration::ZERO), Err(silent));
     }
 

@@ -1,4 +1,4 @@
-//! The figures that a process keeps of its work, for `/metrics`: every name, in one place. docs/operations.md explains them.
+//! The names of all metrics that a process exposes at `/metrics`, in one place; docs/operations.md explains them.
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
@@ -29,56 +29,50 @@ pub const POOL_CONNECTIONS: &str = "backtrail_pool_connections";
 pub const POOL_AVAILABLE: &str = "backtrail_pool_available";
 pub const POOL_WAITING: &str = "backtrail_pool_waiting";
 
-/// Distributions, with what they are of.
+/// Distributions, each with its unit and its description.
 pub const HISTOGRAMS: &[(&str, Unit, &str)] = &[
     (APPEND_SECONDS, Unit::Seconds, "Calls of append_events, with their commit"),
-    (APPEND_LOCK_WAIT_SECONDS, Unit::Seconds, "What such a call waited for the lock of the log"),
+    (
+        APPEND_LOCK_WAIT_SECONDS,
+        Unit::Seconds,
+        "Time that such a call waited for the lock of the log",
+    ),
     (APPEND_GROUP_EVENTS, Unit::Count, "Events in one call of append_events"),
     (RUN_SECONDS, Unit::Seconds, "Attempts at runs, by how they ended"),
-    (
-        HTTP_REQUEST_SECONDS,
-        Unit::Seconds,
-        "Requests until their answer begins, by method and route",
-    ),
+    (HTTP_REQUEST_SECONDS, Unit::Seconds, "Time until the response begins, by method and route"),
 ];
 
-/// What only grows, from the start of the process.
+/// Values that only grow from the start of the process.
 pub const COUNTERS: &[(&str, &str)] = &[
-    (LEASE_EXPIRIES, "Leases of runs that ran out, as found by this process"),
-    (
-        CLAIM_CONFLICTS,
-        "Runs that another executor, or the end of the run, took away before the claim",
-    ),
-    (
-        DUPLICATES_DROPPED,
-        "Requests for runs that Kafka brought and that were in the queue, or over, already",
-    ),
+    (LEASE_EXPIRIES, "Leases that expired, each counted by the process that found it"),
+    (CLAIM_CONFLICTS, "Runs lost between lease and claim to another executor or to their own end"),
+    (DUPLICATES_DROPPED, "Requests for runs from Kafka that were already queued or finished"),
     (HTTP_REQUESTS, "Requests, by method, route and status"),
 ];
 
-/// What is so at the moment of the scrape. Those of the log, the read models and the queue are the same in every process.
+/// Values at the moment of the scrape. Those of the log, the read models and the queue are the same in every process.
 pub const GAUGES: &[(&str, &str)] = &[
     (BUILD_INFO, "1, with the versions of program and engine as labels"),
     (
         DATABASE_UP,
-        "1 when the database answered this scrape, else 0: then what it tells is as old as its last answer",
+        "1 if the database responded to this scrape; 0 if not, and then its values are as old as its last response",
     ),
     (LOG_POSITION, "Position of the last event"),
-    (READ_MODEL_POSITION, "Position up to which a read model has every event"),
-    (READ_MODEL_LAG_EVENTS, "Events of the log that a read model does not have yet"),
-    (READ_MODEL_STOPPED, "1 when a read model waits for its dead letter, else 0"),
-    (DEAD_LETTERS_OPEN, "Events that a read model could not take in"),
-    (RUNS_WAITING, "Runs in the queue that nobody has a lease of"),
+    (READ_MODEL_POSITION, "Position up to which a read model has processed every event"),
+    (READ_MODEL_LAG_EVENTS, "Events of the log that a read model has not processed yet"),
+    (READ_MODEL_STOPPED, "1 if a read model has stopped before a dead letter, else 0"),
+    (DEAD_LETTERS_OPEN, "Events that a read model could not process"),
+    (RUNS_WAITING, "Runs in the queue without a lease"),
     (RUNS_RUNNING, "Runs in the queue under a lease"),
-    (LEADER, "1 when this process leads the role, else 0"),
+    (LEADER, "1 if this process leads the role, else 0"),
     (RELAY_LAG_EVENTS, "Events of the log that the relay has not published yet"),
-    (POOL_CONNECTIONS_MAX, "Connections that a pool of this process may have"),
-    (POOL_CONNECTIONS, "Connections that it has"),
-    (POOL_AVAILABLE, "Those of them that nobody uses"),
-    (POOL_WAITING, "Tasks that wait for one"),
+    (POOL_CONNECTIONS_MAX, "The most connections that a pool of this process may open"),
+    (POOL_CONNECTIONS, "Connections that it has open"),
+    (POOL_AVAILABLE, "Open connections that are idle"),
+    (POOL_WAITING, "Tasks that wait for a connection"),
 ];
 
-/// Tells the recorder what the figures mean, and that nothing has happened yet.
+/// Describes the metrics to the recorder and starts the counters at 0.
 pub fn describe(version: &'static str, engine_version: &'static str) {
     for (name, unit, text) in HISTOGRAMS {
         describe_histogram!(*name, *unit, *text);
@@ -100,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_figure_is_explained_in_the_documents() {
+    fn every_metric_is_explained_in_the_documentation() {
         let page = include_str!("../../docs/operations.md");
         let histograms = HISTOGRAMS.iter().map(|(name, ..)| *name);
         let others = COUNTERS.iter().chain(GAUGES).map(|(name, _)| *name);

@@ -1,4 +1,4 @@
-//! The composition root: the same start for the binary and for tests.
+//! The composition root: starts the service, for the binary and for tests alike.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -40,12 +40,12 @@ use crate::{
     roles::{Role, Roles},
 };
 
-/// How long requests may go on after the stop was asked for.
+/// How long requests may take to finish after a stop.
 const DRAIN_BOUND: Duration = Duration::from_secs(3);
-/// How long all tasks together may take to end; the rest of the ten seconds is the cluster's.
+/// How long all tasks together may take to end; the rest of ten seconds is for the embedded cluster.
 const END_BOUND: Duration = Duration::from_secs(4);
 
-/// How long reads wait for a read model at least, even where commands do not wait.
+/// The least time that reads wait for a read model, even if commands do not wait.
 const READ_WAIT_MIN: Duration = Duration::from_secs(2);
 
 /// A running service.
@@ -62,7 +62,7 @@ pub struct App {
 /// Starts the roles over the configured database.
 ///
 /// # Errors
-/// What is missing or in the way, with the way out.
+/// What is missing or in the way, with the remedy.
 pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Result<App> {
     // Bound first: a taken port must not cost the start of a database.
     let listener = bind(&config.http.listen).await?;
@@ -157,25 +157,25 @@ fn start_relay(
 }
 
 impl App {
-    /// Where it answers HTTP: its health alone without the role `api`.
+    /// Returns the address that it serves HTTP on: everything with the role `api`, only its health without.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The handles that its requests use.
+    /// Returns the handles that its requests use.
     #[must_use]
     pub fn context(&self) -> &api::Context {
         &self.context
     }
 
-    /// Which database it works on, without secrets.
+    /// Describes the database, without secrets.
     #[must_use]
     pub fn database_description(&self) -> String {
         self.backend.description()
     }
 
-    /// Returns when a role ended though nobody asked for it.
+    /// Waits until a role ends before it was asked to.
     pub async fn failed(&mut self) -> anyhow::Error {
         match self.tasks.join_next().await {
             Some(Ok((name, Ok(())))) => anyhow::anyhow!("the {name} ended"),
@@ -185,10 +185,10 @@ impl App {
         }
     }
 
-    /// Stops accepting, finishes or releases the work in hand, stops an embedded cluster; within ten seconds.
+    /// Stops accepting requests, finishes or releases work in progress, and stops an embedded cluster, all within ten seconds.
     ///
     /// # Errors
-    /// What did not end as it should.
+    /// What did not end cleanly.
     pub async fn shutdown(mut self) -> anyhow::Result<()> {
         self.stop.send_replace(true);
         let mut problems = Vec::new();
@@ -205,7 +205,7 @@ impl App {
         });
         if ended.await.is_err() {
             // Leases and checkpoints make this safe: whoever comes next takes the work up.
-            tracing::warn!("some work did not end in {END_BOUND:?} and is abandoned");
+            tracing::warn!("some work did not end within {END_BOUND:?} and is abandoned");
             self.tasks.shutdown().await;
         }
         drop(self.context);
@@ -263,7 +263,7 @@ async fn serve_http(
     ("HTTP server", served.await.map_err(Into::into))
 }
 
-/// TCP without Nagle's delay, which small answers on kept-alive connections would wait for.
+/// TCP without Nagle's delay, which would hold up small responses on kept-alive connections.
 struct NoDelay(TcpAcceptor);
 
 impl Acceptor for NoDelay {

@@ -1,4 +1,4 @@
-//! The database of a process: the configured one, or the embedded cluster that it starts, adopts or attaches to.
+//! The database of a process: the configured one, or an embedded cluster that it starts, adopts or attaches to.
 
 use anyhow::Context;
 use infra::postgres::{
@@ -11,23 +11,23 @@ use crate::config::Config;
 /// What a subcommand does with the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Serves: holds an embedded cluster alone.
+    /// Serves, and holds an embedded cluster exclusively.
     Serve,
-    /// Writes or reads, beside a server that may run.
+    /// Reads or writes, possibly while a server is running.
     Share,
 }
 
-/// An open database; [`Backend::close`] stops what was started for it.
+/// An open database; [`Backend::close`] stops what was started with it.
 pub struct Backend {
     pub database: Database,
     cluster: Option<EmbeddedCluster>,
 }
 
 impl Backend {
-    /// Opens the database, with its schema up to date where the configuration does not leave that to others.
+    /// Opens the database and brings its schema up to date, unless the configuration leaves that to `backtrail migrate`.
     ///
     /// # Errors
-    /// What is missing or in the way, with the way out.
+    /// What is missing or in the way, with the remedy.
     pub async fn open(config: &Config, access: Access) -> anyhow::Result<Self> {
         let cluster = match config.database.url.is_empty() {
             true => Some(open_cluster(config, access).await?),
@@ -45,7 +45,7 @@ impl Backend {
         Ok(Self { database, cluster })
     }
 
-    /// Which database it is, without secrets.
+    /// Describes the database, without secrets.
     #[must_use]
     pub fn description(&self) -> String {
         match &self.cluster {
@@ -54,7 +54,7 @@ impl Backend {
         }
     }
 
-    /// Closes after some work. A failure on a full disk comes as a lost connection: the disk is named instead.
+    /// Closes after some work. On a full disk the work fails with a lost connection; the error then names the disk instead.
     ///
     /// # Errors
     /// The work's, and those of [`Self::close`].
@@ -73,7 +73,7 @@ impl Backend {
     /// Stops an embedded cluster that this process holds.
     ///
     /// # Errors
-    /// When it does not stop.
+    /// The cluster does not stop.
     pub async fn close(self) -> Result<(), EmbeddedError> {
         self.database.close();
         match self.cluster {

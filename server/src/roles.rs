@@ -1,4 +1,4 @@
-//! The roles of a process: all by default, any subset on any number of machines.
+//! The roles of a process: all of them by default, or any subset, on any number of machines.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +7,15 @@ use clap::ValueEnum as _;
 /// One part of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Role {
-    /// Answers HTTP.
+    /// Serves the HTTP API.
     Api,
     /// Feeds the read models.
     Projector,
-    /// Publishes events to Kafka, where that is configured.
+    /// Publishes events to Kafka, if that is configured.
     Relay,
-    /// Runs backtests.
+    /// Runs backtests and sweeps.
     Executor,
-    /// Removes what is left over: expired leases and sessions, old command ids, dead imports. One at a time leads.
+    /// Cleans up expired leases and sessions, old command ids and dead imports.
     Reaper,
 }
 
@@ -24,7 +24,7 @@ pub enum Role {
 pub struct Roles(BTreeSet<Role>);
 
 impl Role {
-    /// Its name, as in `--roles`.
+    /// Returns its name, as in `--roles`.
     #[must_use]
     pub fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
@@ -38,19 +38,19 @@ impl Roles {
         Self(Role::value_variants().iter().copied().collect())
     }
 
-    /// These; all of them where none is named.
+    /// The given roles, or all of them if none is given.
     #[must_use]
     pub fn of(roles: &[Role]) -> Self {
         if roles.is_empty() { Self::all() } else { Self(roles.iter().copied().collect()) }
     }
 
-    /// Whether this is one of them.
+    /// Whether the process has this role.
     #[must_use]
     pub fn has(&self, role: Role) -> bool {
         self.0.contains(&role)
     }
 
-    /// Their names, separated by commas.
+    /// Returns their names, separated by commas.
     #[must_use]
     pub fn names(&self) -> String {
         self.0.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")

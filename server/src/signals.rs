@@ -10,7 +10,7 @@ use tokio::{
 /// Becomes true on the first SIGTERM or SIGINT from now on.
 ///
 /// # Errors
-/// When the handlers cannot be installed.
+/// The handlers cannot be installed.
 pub(crate) fn watch_for_stop() -> io::Result<watch::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -26,7 +26,7 @@ pub(crate) fn watch_for_stop() -> io::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-/// Returns when the flag is true.
+/// Waits until the flag is true.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         // Nobody can ask for a stop any more: wait for the process to be killed.

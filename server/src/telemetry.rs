@@ -1,4 +1,4 @@
-//! Logs on standard error: readable on a terminal, JSON lines otherwise.
+//! Logs on standard error: text on a terminal, JSON lines otherwise.
 
 use std::io::{self, IsTerminal};
 
@@ -7,14 +7,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 
-/// The libraries' own accounts of every migration and connection are noise at `info`.
+/// At `info`, libraries would log every migration and connection.
 const QUIET: &str = "poem=warn,refinery_core=warn,tokio_postgres=warn";
 
-/// Installs the logger of this process. A subcommand that prints its own output logs warnings only, unless the
-/// configuration asks for more than the default.
+/// Installs the logger of this process. Subcommands that print output log warnings only, unless the configuration asks
+/// for a level other than the default.
 ///
 /// # Errors
-/// A level that cannot be understood.
+/// An invalid level.
 pub(crate) fn install(config: &LogConfig, is_service: bool) -> anyhow::Result<()> {
     let level = match config.level.as_str() {
         "info" if is_service => format!("info,{QUIET}"),

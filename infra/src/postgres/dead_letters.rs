@@ -1,10 +1,10 @@
-//! Messages that a consumer could not understand, beside the events that a read model could not take in.
+//! Kafka messages that a consumer could not decode, kept beside the events that a read model could not process.
 
 use serde_json::Value;
 
 use super::database::{Database, DatabaseError};
 
-/// A message that makes no sense, to be kept.
+/// A message that could not be decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadMessage {
     /// `backtrail.backtest`
@@ -13,7 +13,7 @@ pub struct DeadMessage {
     pub offset: i64,
     /// Key, headers, and payload in base64.
     pub content: Value,
-    /// As its headers say; empty where they do not.
+    /// From its headers; empty if they do not say.
     pub aggregate_type: String,
     pub aggregate_id: String,
     pub event_type: String,
@@ -22,7 +22,7 @@ pub struct DeadMessage {
 }
 
 impl DeadMessage {
-    /// Keeps it; once, however often it is delivered.
+    /// Stores the message, once however often it is delivered.
     ///
     /// # Errors
     /// The database.

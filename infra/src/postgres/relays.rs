@@ -1,4 +1,4 @@
-//! Where the relay to Kafka is: its checkpoint, the event that it stands before, and the events that it was told to leave out.
+//! The state of the relay to Kafka: its checkpoint, the event that stops it, and the events that it skips.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::{
     leaders::{IS_HELD, Leadership},
 };
 
-/// The relay of one set of topics. Whatever it writes as a leader asks for its term in the same statement.
+/// The relay to one set of topics. Every write as a leader checks the term in the same statement.
 #[derive(Clone)]
 pub struct Relays {
     database: Database,
@@ -25,37 +25,37 @@ pub struct Stop {
     pub at: DateTime<Utc>,
 }
 
-/// An event that was left out.
+/// An event that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skip {
     pub position: i64,
     /// Why it could not be sent.
     pub refusal: String,
-    /// Why it may be missing.
+    /// Why the topics may do without it.
     pub reason: String,
     pub skipped_by: String,
     pub skipped_at: DateTime<Utc>,
 }
 
-/// How the relay is doing.
+/// The relay's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelayStatus {
-    /// Everything up to here is with the brokers, or was left out.
+    /// Everything up to here has been published or skipped.
     pub position: i64,
     /// The end of the log.
     pub head: i64,
     /// The process that leads now.
     pub leader: Option<String>,
     pub stop: Option<Stop>,
-    /// The events that were left out, oldest first.
+    /// The skipped events, oldest first.
     pub skips: Vec<Skip>,
 }
 
-/// Why an event was not left out.
+/// Why an event was not skipped.
 #[derive(Debug, thiserror::Error)]
 pub enum SkipError {
     #[error(
-        "the relay does not stand before position {0}; `backtrail relay status` tells where it is"
+        "the relay is not stopped before position {0}; `backtrail relay status` shows where it is"
     )]
     NotStopped(i64),
     #[error(transparent)]
@@ -66,13 +66,13 @@ impl Relays {
     /// The role in `leaders`.
     pub const ROLE: &'static str = "relay";
 
-    /// The relay to the topics with that prefix.
+    /// The relay to the topics with this prefix.
     #[must_use]
     pub fn new(database: Database, topic_prefix: String) -> Self {
         Self { database, topic_prefix }
     }
 
-    /// The checkpoint; 0 for a relay that was never there.
+    /// Returns the checkpoint; 0 if this relay has never run.
     ///
     /// # Errors
     /// The database.
@@ -83,7 +83,7 @@ impl Relays {
         row.map_or(Ok(0), |row| Ok(row.try_get(0)?))
     }
 
-    /// The positions after the checkpoint that are to be left out.
+    /// Returns the positions after the checkpoint that are to be skipped.
     ///
     /// # Errors
     /// The database.
@@ -94,7 +94,7 @@ impl Relays {
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 
-    /// Moves the checkpoint up to `position`; a relay that moves is not stopped. False when the role was lost.
+    /// Moves the checkpoint up to `position`, which also ends a stop. Returns false if the role was lost.
     ///
     /// # Errors
     /// The database.
@@ -107,7 +107,7 @@ impl Relays {
         self.write(&sql, leader, &[&self.topic_prefix, &position]).await
     }
 
-    /// Says that the event at `position` cannot be sent. False when the role was lost.
+    /// Records that the event at `position` cannot be sent. Returns false if the role was lost.
     ///
     /// # Errors
     /// The database.
@@ -126,10 +126,10 @@ impl Relays {
         self.write(&sql, leader, &[&self.topic_prefix, &position, &reason]).await
     }
 
-    /// Lets the relay leave out the event that it stands before. Who, when and why is kept.
+    /// Lets the relay skip the event that stops it; records who, when and why.
     ///
     /// # Errors
-    /// [`SkipError::NotStopped`] where it does not stand before that one.
+    /// [`SkipError::NotStopped`] if it is not that event that stops it.
     pub async fn skip(&self, position: i64, reason: &str, by: &str) -> Result<(), SkipError> {
         let sql = "INSERT INTO relay_skips (topic_prefix, position, refusal, reason, skipped_by) \
                    SELECT topic_prefix, stopped_position, stopped_reason, $3, $4 FROM relays \
@@ -142,7 +142,7 @@ impl Relays {
         }
     }
 
-    /// How it is doing, whoever leads.
+    /// Returns its state, from any process.
     ///
     /// # Errors
     /// The database.

@@ -1,4 +1,4 @@
-//! Rows of finished sweeps, written whole under the hash that the completion event will name.
+//! Writes the rows of a sweep, all at once, under the hash that its completion event will name.
 
 use domain::{
     ids::SweepId,

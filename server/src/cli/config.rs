@@ -2,7 +2,7 @@
 
 use crate::{config::Config, output};
 
-/// Print the effective configuration as TOML, passwords masked.
+/// Print the effective configuration as TOML, with passwords masked.
 ///
 /// Every key can be set in the environment: `http.listen` is BACKTRAIL_HTTP__LISTEN, `data_dir` is BACKTRAIL_DATA_DIR.
 #[derive(Debug, clap::Args)]
@@ -10,7 +10,7 @@ use crate::{config::Config, output};
     after_help = "Example:\n  BACKTRAIL_HTTP__LISTEN=127.0.0.1:0 backtrail config\n  backtrail config --default > backtrail.toml"
 )]
 pub(super) struct Arguments {
-    /// Print the defaults with a comment on every key instead.
+    /// Print the defaults instead, with a comment on every key.
     #[arg(long)]
     default: bool,
 }

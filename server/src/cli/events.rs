@@ -1,4 +1,4 @@
-//! `backtrail events`: the log, as text or JSON lines, once or for as long as it grows.
+//! `backtrail events`: prints the event log as text or JSON lines, once or as it grows.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     output, signals,
 };
 
-/// Events read at a time.
+/// Events per read.
 const BATCH: i64 = 1_000;
 /// How long `--follow` sleeps without a wake-up, which is only a hint.
 const POLL: Duration = Duration::from_millis(200);
@@ -26,19 +26,19 @@ const POLL: Duration = Duration::from_millis(200);
     after_help = "Example:\n  backtrail events --follow\n  backtrail events --aggregate backtest --after 120 --format json"
 )]
 pub(super) struct Arguments {
-    /// Go on with every event that is appended, until Ctrl-C.
+    /// Keep printing events as they are appended, until Ctrl-C.
     #[arg(long)]
     follow: bool,
-    /// Only those of one type, or of one aggregate: `backtest`, `strategy/0192…`.
+    /// Only events of one aggregate type or of one aggregate: `backtest`, `strategy/0192…`.
     #[arg(long, value_name = "TYPE[/ID]")]
     aggregate: Option<String>,
-    /// Only those after this position.
+    /// Only events after this position.
     #[arg(long, value_name = "POSITION", default_value_t = 0)]
     after: i64,
     /// Print the JSON Schemas of all events instead, as one JSON array.
     #[arg(long, conflicts_with_all = ["follow", "aggregate", "after", "format"])]
     schemas: bool,
-    /// One line of text or of JSON an event; text on a terminal, JSON otherwise.
+    /// One line per event, as text or JSON. Defaults to text on a terminal and to JSON otherwise.
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
@@ -87,7 +87,7 @@ async fn print(store: &EventStore, arguments: &Arguments) -> anyhow::Result<()> 
     }
 }
 
-/// Until the log may have grown.
+/// Waits until the log may have grown.
 async fn wait(wakeups: &mut watch::Receiver<u64>) {
     match tokio::time::timeout(POLL, wakeups.changed()).await {
         Ok(Ok(())) | Err(_) => {}
@@ -116,7 +116,7 @@ impl<'a> Source<'a> {
         Self { store, aggregate_type, aggregate_id, after: arguments.after, sequence: 0 }
     }
 
-    /// The next events that are asked for, and whether the log has no more for now.
+    /// Returns the next matching events, and whether the end of the log has been reached.
     async fn next(&mut self) -> anyhow::Result<(Vec<RecordedEvent>, bool)> {
         let mut events = match (self.aggregate_type, self.aggregate_id) {
             (Some(kind), Some(id)) => {

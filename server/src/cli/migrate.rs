@@ -1,4 +1,4 @@
-//! `backtrail migrate`: brings the schema up to date, and creates Kafka's topics.
+//! `backtrail migrate`: brings the schema up to date and creates Kafka's topics.
 
 use infra::{kafka, postgres};
 
@@ -8,7 +8,9 @@ use crate::{
     output,
 };
 
-/// Bring the database's schema up to date, and create the topics where Kafka is configured. Safe to repeat, and beside a running server.
+/// Bring the database schema up to date and, if Kafka is configured, create its topics.
+///
+/// Safe to repeat and while servers are running.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  BACKTRAIL_DATABASE__URL=postgresql://owner@db/backtrail backtrail migrate"
@@ -34,12 +36,12 @@ pub(super) async fn run(config: &Config, _arguments: &Arguments) -> anyhow::Resu
 async fn create_topics(options: &kafka::KafkaOptions) -> anyhow::Result<()> {
     for topic in kafka::create_topics(options).await? {
         let kafka::TopicReport { name, partitions, partitions_expected, is_new } = topic;
-        let what = if is_new { "created with" } else { "there with" };
+        let what = if is_new { "created with" } else { "exists with" };
         let remark = if partitions == partitions_expected {
             String::new()
         } else {
             format!(
-                ", where kafka.partitions says {partitions_expected}: they are fixed when a topic is created"
+                "; kafka.partitions is {partitions_expected}, but the number is fixed when a topic is created"
             )
         };
         output::line(&format!("topic {name}: {what} {partitions} partitions{remark}"))?;

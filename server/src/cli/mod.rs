@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line, one file per subcommand.
 
 mod completions;
 mod config;
@@ -20,14 +20,14 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{config::Config, output, telemetry};
 
-/// Runs trading-strategy backtests as a service and can prove afterwards what happened.
+/// Backtests trading strategies as a service and can prove afterwards what happened.
 #[derive(Debug, Parser)]
 #[command(name = "backtrail", version, propagate_version = true)]
 #[command(
-    after_help = "Example:\n  backtrail demo --once\n\nThe configuration is explained by `backtrail config --help`."
+    after_help = "Example:\n  backtrail demo --once\n\n`backtrail config --help` explains the configuration, `backtrail doctor` what is missing."
 )]
 struct Cli {
-    /// A configuration file (TOML) between the defaults and the environment.
+    /// A configuration file (TOML), which overrides the defaults; the environment overrides both.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes, without those that it repeats.
+/// Joins the error and its causes, leaving out repetitions.
 fn describe(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -105,7 +105,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Command::User(command) => user::run(&config, &command).await,
         }
     });
-    // What was abandoned (a consumer that cannot take leave of brokers that are away, a simulation) ends with the process.
+    // Abandoned work (a consumer that cannot leave unreachable brokers, a simulation) ends with the process.
     runtime.shutdown_background();
     done
 }

@@ -1,4 +1,4 @@
-//! `backtrail projections`: where the read models stand, and their upkeep.
+//! `backtrail projections`: shows how far the read models are, and maintains them.
 
 use anyhow::Context;
 use infra::postgres::EventStore;
@@ -11,7 +11,7 @@ use crate::{
     output,
 };
 
-/// Look at the read models and rebuild them from the log.
+/// Inspect the read models, rebuild them from the log, and resolve dead letters.
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "Example:\n  backtrail projections status\n  backtrail projections rebuild backtests"
@@ -20,27 +20,27 @@ pub(super) enum Command {
     /// List the read models of this binary.
     #[command(after_help = "Example:\n  backtrail projections list")]
     List,
-    /// Show how far each read model is.
+    /// Show each read model's position, its lag and its dead letters.
     #[command(after_help = "Example:\n  backtrail projections status")]
     Status,
-    /// Rebuild a read model from the log beside the live one, and swap them.
+    /// Rebuild a read model from the log beside the live one, then swap them.
     #[command(after_help = "Example:\n  backtrail projections rebuild trades")]
     Rebuild {
-        /// Its name; all of them for `all`.
+        /// The read model, or `all`.
         name: String,
     },
-    /// Drop the tables of earlier versions, and what rebuilds left behind.
+    /// Drop tables of earlier versions and leftovers of interrupted rebuilds.
     #[command(after_help = "Example:\n  backtrail projections prune")]
     Prune,
-    /// List the events that a read model could not take in.
+    /// List the events that a read model could not process.
     #[command(after_help = "Example:\n  backtrail projections dead-letters")]
     DeadLetters,
-    /// Take a dead letter in after all.
+    /// Process a dead letter again.
     #[command(
         after_help = "Example:\n  backtrail projections retry 0192d3a5-0000-7000-8000-000000000000"
     )]
     Retry { id: Uuid },
-    /// Leave a dead letter out for good.
+    /// Skip a dead letter for good.
     #[command(
         after_help = "Example:\n  backtrail projections discard 0192d3a5-0000-7000-8000-000000000000"
     )]
@@ -89,11 +89,11 @@ async fn act(config: &Config, backend: &Backend, command: &Command) -> anyhow::R
         Command::Retry { id } => {
             let store = EventStore::start(backend.database.clone());
             reads.retry(&store, *id).await?;
-            Ok(output::line(&format!("{id} was taken in"))?)
+            Ok(output::line(&format!("{id} has been processed"))?)
         }
         Command::Discard { id } => {
             reads.discard(*id).await?;
-            Ok(output::line(&format!("{id} is left out"))?)
+            Ok(output::line(&format!("{id} is skipped for good"))?)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `backtrail relay`: how far the relay to Kafka is, and the way on when it stands before an event that cannot be sent.
+//! `backtrail relay`: shows how far the relay to Kafka is, and skips an event that cannot be sent.
 
 use anyhow::Context;
 use infra::postgres::relays::{RelayStatus, Relays};
@@ -9,26 +9,26 @@ use crate::{
     output,
 };
 
-/// Look at the relay to Kafka, and let it leave out an event that cannot be sent.
+/// Inspect the relay to Kafka, and skip an event that cannot be sent.
 #[derive(Debug, clap::Subcommand)]
 #[command(
     after_help = "Example:\n  backtrail relay status\n  backtrail relay skip 4711 --reason 'larger than any consumer takes'"
 )]
 pub(super) enum Command {
-    /// Show how far the relay is, who leads it, what it stands before, and what it left out.
+    /// Show the relay's position, its leader, the event that stops it, and the events that were skipped.
     #[command(after_help = "Example:\n  backtrail relay status")]
     Status,
-    /// Leave out the event that the relay stands before. Who, when and why is kept for ever.
+    /// Skip the event that stops the relay. Who did so, when and why is kept for ever.
     #[command(
         after_help = "Example:\n  backtrail relay skip 4711 --reason 'larger than any consumer takes'"
     )]
     Skip {
-        /// Of the event, as `relay status` tells.
+        /// The position that `relay status` shows.
         position: i64,
-        /// Why it may be missing from the topics.
+        /// Why the topics may do without it.
         #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: String,
-        /// Who says so; the user of this shell unless given.
+        /// Who decided so. Defaults to the user of this shell.
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
@@ -47,7 +47,7 @@ async fn act(relays: &Relays, command: &Command) -> anyhow::Result<()> {
         Command::Skip { position, reason, by } => {
             let by = by.clone().or_else(user).context("say who you are: --by NAME")?;
             relays.skip(*position, reason, &by).await?;
-            Ok(output::line(&format!("the relay goes on without position {position}"))?)
+            Ok(output::line(&format!("the relay continues without position {position}"))?)
         }
     }
 }
@@ -55,7 +55,7 @@ async fn act(relays: &Relays, command: &Command) -> anyhow::Result<()> {
 fn show(status: &RelayStatus) -> anyhow::Result<()> {
     let RelayStatus { position, head, leader, stop, skips } = status;
     output::line(&format!("position  {position} of {head}, {} behind", head - position))?;
-    output::line(&format!("leader    {}", leader.as_deref().unwrap_or("nobody")))?;
+    output::line(&format!("leader    {}", leader.as_deref().unwrap_or("none")))?;
     if let Some(stop) = stop {
         let (at, reason) = (stop.at.format("%Y-%m-%d %H:%M:%S"), &stop.reason);
         output::line(&format!("STOPPED   before {} since {at} UTC: {reason}", stop.position))?;
@@ -70,7 +70,7 @@ fn show(status: &RelayStatus) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The user of this shell.
+/// Returns the user of this shell.
 fn user() -> Option<String> {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.is_empty())

@@ -1,4 +1,4 @@
-//! `backtrail serve`: the service.
+//! `backtrail serve`: runs the service.
 
 use infra::clock::Clock;
 
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  backtrail serve\n  backtrail serve --roles api,projector")]
 pub(super) struct Arguments {
-    /// What this process does; everything by default.
+    /// The roles of this process, separated by commas. Defaults to all of them.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ROLES")]
     roles: Vec<Role>,
 }
@@ -38,7 +38,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
     }
 }
 
-/// Says where the service listens: in the log, and on a redirected standard output for scripts.
+/// Announces the address in the log and, if standard output is redirected, there too, for scripts.
 pub(super) fn announce(app: &app::App) -> anyhow::Result<()> {
     let address = app.address();
     tracing::info!("listening on http://{address}");

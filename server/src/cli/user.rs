@@ -1,4 +1,4 @@
-//! `backtrail user`: accounts.
+//! `backtrail user`: manages accounts.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -11,7 +11,7 @@ use crate::{
     output,
 };
 
-/// The shortest password that is accepted, as at POST /users.
+/// The shortest password accepted, as for POST /users.
 const PASSWORD_CHARS_MIN: usize = 12;
 
 /// Manage accounts.
@@ -23,19 +23,19 @@ pub(super) enum Command {
     Add(AddArguments),
 }
 
-/// Add a user. The password is read from standard input, never from the arguments, which others can see.
+/// Add a user. The password comes from standard input, never from an argument, which other users could see.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  echo 'a long password' | backtrail user add --email ada@example.org --name Ada --password-stdin"
 )]
 pub(super) struct AddArguments {
-    /// What the user signs in with.
+    /// The address that the user signs in with.
     #[arg(long)]
     email: String,
-    /// What the user is called.
+    /// The user's name.
     #[arg(long)]
     name: String,
-    /// Read the password (12 characters at least) from the first line of standard input.
+    /// Read the password (at least 12 characters) from the first line of standard input.
     #[arg(long)]
     password_stdin: bool,
 }
@@ -56,7 +56,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
     Ok(output::line(&format!("added {} as {}", user.email, user.id))?)
 }
 
-/// The first line of standard input; on a terminal it is asked for.
+/// Reads the first line of standard input, with a prompt on a terminal.
 fn read_password(from_stdin: bool) -> anyhow::Result<String> {
     let stdin = io::stdin();
     if !from_stdin {

@@ -45,7 +45,7 @@ async fn stops_and_goes_on(database: &TestDatabase, store: &EventStore, options:
     let shown = binary.succeed(&["relay", "status"]);
     assert!(shown.contains("STOPPED   before 6 since "), "{shown}");
     let refused = binary.fail(&["relay", "skip", "7", "--reason", "large", "--by", "tester"]);
-    assert!(refused.contains("the relay does not stand before position 7"), "{refused}");
+    assert!(refused.contains("the relay is not stopped before position 7"), "{refused}");
     let skip = ["relay", "skip", "6", "--reason", "no consumer takes it", "--by", "tester"];
     let _ = binary.succeed(&skip);
     relayed(store, options).await;

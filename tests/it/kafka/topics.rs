@@ -18,12 +18,12 @@ async fn migrating_creates_the_topics_and_says_where_partitions_differ() {
         assert!(first.contains(&line), "{first}");
     }
     let again = binary(&database.url, &options).succeed(&["migrate"]);
-    assert!(again.contains(&format!("topic {topic}: there with 3 partitions\n")), "{again}");
+    assert!(again.contains(&format!("topic {topic}: exists with 3 partitions\n")), "{again}");
     let more = infra::kafka::KafkaOptions { partitions: 5, ..options.clone() };
     let differing = binary(&database.url, &more).succeed(&["migrate"]);
     let line = format!(
-        "topic {topic}: there with 3 partitions, where kafka.partitions says 5: \
-         they are fixed when a topic is created"
+        "topic {topic}: exists with 3 partitions; kafka.partitions is 5, \
+         but the number is fixed when a topic is created"
     );
     assert!(differing.contains(&line), "{differing}");
 }

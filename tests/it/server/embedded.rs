@@ -114,6 +114,6 @@ fn a_cluster_of_another_version_is_named_and_left_alone() {
     fs::create_dir_all(&cluster).unwrap();
     fs::write(cluster.join("PG_VERSION"), "9.6\n").unwrap();
     let complaint = backtrail.fail(&["migrate"]);
-    assert!(complaint.contains("was made by PostgreSQL 9.6"), "{complaint}");
+    assert!(complaint.contains("was created by PostgreSQL 9.6"), "{complaint}");
     assert_eq!(fs::read_to_string(cluster.join("PG_VERSION")).unwrap(), "9.6\n");
 }

@@ -1,4 +1,4 @@
-//! Candles from CSV: with or without header, gzipped or not, times in seconds, ms, µs or ISO; with a report of what is odd.
+//! Reads candles from CSV, gzipped or not, with or without a header, times in s, ms, µs or ISO 8601, and reports oddities.
 
 mod row;
 
@@ -15,10 +15,10 @@ use flate2::bufread::MultiGzDecoder;
 
 use self::row::Layout;
 
-/// How many bad rows and gaps a report names; it counts all of them.
+/// How many bad rows and gaps a report lists; it counts all of them.
 const NAMED_MAX: usize = 20;
 
-/// What a file held.
+/// The content of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
     /// Ascending, no duplicates.
@@ -27,54 +27,56 @@ pub struct Parsed {
     pub report: Report,
 }
 
-/// What was odd about a file.
+/// What is odd about a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Data rows read, bad ones included.
     pub rows: u64,
     pub bad_rows: u64,
-    /// The first few: line (from 1) and what is wrong.
+    /// The first few: their line (from 1) and what is wrong.
     pub named_bad_rows: Vec<(u64, String)>,
-    /// Rows whose opening came before; the last one counts.
+    /// Rows that repeat an opening time; the last one counts.
     pub duplicates: u64,
-    /// Of these, how many said something else.
+    /// How many of these differ from the earlier row.
     pub contradictions: u64,
     /// Rows that were not in order of time.
     pub unordered: u64,
     pub gaps: u64,
-    /// Candles missing in all gaps together.
+    /// Candles missing in all gaps.
     pub missing: u64,
-    /// The first few: openings (epoch ms) of the candles on both sides.
+    /// The first few: opening times (epoch ms) of the candles on both sides.
     pub named_gaps: Vec<(i64, i64)>,
-    /// The opening (epoch ms) of the last candle, when it was not closed yet.
+    /// The opening time (epoch ms) of the last candle, if it had not closed yet.
     pub open_last: Option<i64>,
 }
 
-/// Why a file gives no candles.
+/// Why a file yields no candles.
 #[derive(Debug, thiserror::Error)]
 pub enum CsvError {
     #[error("reading failed: {0}")]
     Io(#[from] io::Error),
     #[error("reading failed: {0}")]
     Csv(#[from] csv::Error),
-    #[error("the file holds no candle")]
+    #[error("the file has no candles")]
     Empty,
     /// None of the rows could be used; the first reason.
-    #[error("no row can be used; line {line}: {reason}")]
+    #[error("no row is usable; line {line}: {reason}")]
     NoGoodRow { line: u64, reason: String },
-    #[error("the header lacks a column for `{0}`")]
+    #[error("the header has no column for `{0}`")]
     MissingColumn(&'static str),
-    #[error("the candles are {0} ms apart, which is no known timeframe; name it with --timeframe")]
+    #[error(
+        "the candles are {0} ms apart, which is not a known timeframe; give it with --timeframe"
+    )]
     UnknownTimeframe(i64),
-    #[error("one candle alone does not tell its timeframe; name it with --timeframe")]
+    #[error("a single candle does not reveal its timeframe; give it with --timeframe")]
     OneCandle,
 }
 
-/// Reads candles. `timeframe` none takes the smallest distance between openings. `now` (epoch ms) tells whether the last
-/// candle was closed.
+/// Reads candles. Without a `timeframe` it is the smallest distance between opening times. `now` (epoch ms) decides whether
+/// the last candle has closed.
 ///
 /// # Errors
-/// See [`CsvError`]; bad rows are no error, they are reported.
+/// See [`CsvError`]; bad rows are reported, not an error.
 pub fn parse(
     reader: impl Read,
     timeframe: Option<Timeframe>,

@@ -1,4 +1,4 @@
-//! Properties: no file makes the importer panic, and what it gives is good candles in order.
+//! Properties: no file makes the importer panic, and the candles that it returns are valid and in order.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! One row of a CSV: which column is which, and what a good candle is.
+//! One row of a CSV file: which column is which, and what makes a candle valid.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use csv::StringRecord;
@@ -6,7 +6,7 @@ use domain::market::Candle;
 
 use super::CsvError;
 
-/// Which column holds what.
+/// Which column is which.
 pub(super) struct Layout {
     time: usize,
     open: usize,
@@ -20,7 +20,7 @@ const TIME_NAMES: &[&str] =
     &["timestamp", "time", "open_time", "opentime", "open time", "date", "datetime", "unix"];
 
 impl Layout {
-    /// The layout that a first row tells, and whether that row is a header. Without one: time, open, high, low, close,
+    /// Reads the layout from a first row, and whether that row is a header. Without one it is time, open, high, low, close,
     /// volume, as Binance's twelve columns begin too.
     pub(super) fn of(first: &StringRecord) -> Result<(Self, bool), CsvError> {
         let is_header = first.get(1).is_some_and(|field| field.parse::<f64>().is_err());
@@ -45,7 +45,7 @@ impl Layout {
         Ok((layout, true))
     }
 
-    /// The candle of a row.
+    /// Parses the candle in a row.
     ///
     /// # Errors
     /// What is wrong with it, in words.
@@ -86,8 +86,8 @@ fn check(candle: &Candle) -> Result<(), String> {
     Ok(())
 }
 
-/// Epoch milliseconds from seconds, milliseconds, microseconds (told apart by magnitude) or ISO 8601, UTC where no offset
-/// is given.
+/// Parses epoch milliseconds from seconds, milliseconds, microseconds (told apart by magnitude) or ISO 8601, in UTC unless
+/// an offset is given.
 fn time(text: &str) -> Result<i64, String> {
     let wrong = || format!("`timestamp` is not a time: `{}`", shortened(text));
     if let Ok(number) = text.parse::<f64>() {

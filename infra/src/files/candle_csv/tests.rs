@@ -1,4 +1,4 @@
-//! What candle files look like, and what their reports say.
+//! The kinds of candle files, and what their reports say.
 
 use std::io::Write as _;
 
@@ -85,12 +85,12 @@ fn a_last_candle_that_has_not_closed_is_named() {
 }
 
 #[rstest]
-#[case("", "the file holds no candle")]
+#[case("", "the file has no candles")]
 #[case("timestamp,open,high,low,close\n", "the header lacks a column for `volume`")]
-#[case("0,1,2,1,2,5\n", "one candle alone does not tell its timeframe; name it with --timeframe")]
+#[case("0,1,2,1,2,5\n", "a single candle does not reveal its timeframe; give it with --timeframe")]
 #[case(
     "0,1,2,1,2,5\n7,1,2,1,2,5\n",
-    "the candles are 7000 ms apart, which is no known timeframe; name it with --timeframe"
+    "the candles are 7000 ms apart, which is not a known timeframe; give it with --timeframe"
 )]
 #[case("0,1,2,1,x,5\n", "no row can be used; line 1: `close` is not a number: `x`")]
 fn a_file_without_candles_says_why(#[case] text: &str, #[case] reason: &str) {

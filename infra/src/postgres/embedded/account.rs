@@ -1,4 +1,4 @@
-//! As whom the server runs: as ourselves, or as an unprivileged user where we are root, whom Postgres refuses.
+//! The account that runs the server: our own, or an unprivileged one if we are root, which PostgreSQL refuses.
 
 use std::{
     ffi::OsStr,
@@ -23,7 +23,7 @@ pub(super) enum Account {
 }
 
 impl Account {
-    /// Ours; where we are root the owner of the cluster that there is, else `postgres` or `nobody`.
+    /// Chooses our own account or, for root, the owner of an existing cluster, then `postgres`, then `nobody`.
     ///
     /// # Errors
     /// [`EmbeddedError::NoUser`].
@@ -46,7 +46,7 @@ impl Account {
         Err(EmbeddedError::NoUser)
     }
 
-    /// Its numeric user id.
+    /// Returns its numeric user id.
     pub(super) fn uid(&self) -> u32 {
         match self {
             Self::Own => rustix::process::geteuid().as_raw(),
@@ -54,7 +54,7 @@ impl Account {
         }
     }
 
-    /// A command that runs as it: away from our terminal's signals, our folder and our `PG…` variables.
+    /// Builds a command that runs under this account, detached from our terminal's signals, our folder and our `PG…` variables.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> std::process::Command {
         let mut command = std::process::Command::new(program);
         for (name, _) in std::env::vars_os() {
@@ -70,10 +70,10 @@ impl Account {
         command
     }
 
-    /// Runs the command to its end.
+    /// Runs the command until it ends.
     ///
     /// # Errors
-    /// When it cannot be run.
+    /// The command cannot be run.
     pub(super) async fn run(
         &self,
         program: &Path,
@@ -84,12 +84,12 @@ impl Account {
         Command::from(command).output().await.map_err(EmbeddedError::io(program, "cannot run"))
     }
 
-    /// Makes a private folder that it owns, or checks that the one there is such.
+    /// Creates a private folder owned by this account, or checks that an existing one is.
     ///
     /// # Errors
     /// The file system's, or another owner.
     pub(super) fn make_private(&self, folder: &Path) -> Result<(), EmbeddedError> {
-        let failed = || EmbeddedError::io(folder, "cannot make the folder");
+        let failed = || EmbeddedError::io(folder, "cannot create the folder");
         match fs::DirBuilder::new().mode(0o700).create(folder) {
             Ok(()) => {
                 if let Self::Other { uid, gid } = self {
@@ -109,10 +109,10 @@ impl Account {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed())
     }
 
-    /// Whether it can go into and write to the folder.
+    /// Whether it can enter and write to the folder.
     ///
     /// # Errors
-    /// When that cannot be tried.
+    /// The attempt itself fails.
     pub(super) async fn can_use(&self, folder: &Path) -> Result<bool, EmbeddedError> {
         let arguments = ["-w".as_ref(), folder.as_os_str(), "-a".as_ref(), "-x".as_ref()];
         let arguments = [arguments.as_slice(), &[folder.as_os_str()]].concat();
@@ -120,7 +120,7 @@ impl Account {
     }
 }
 
-/// A number that `id` prints of a user; none when there is no such user.
+/// Returns a number that `id` prints for a user; `None` if there is no such user.
 async fn id(name: &str, flag: &str) -> Option<u32> {
     let output = Command::new("id").args([flag, name]).output().await.ok()?;
     String::from_utf8_lossy(&output.stdout).trim().parse().ok()

@@ -1,4 +1,4 @@
-//! Finds PostgreSQL's server binaries: `PGBIN`, `PATH`, the distributions' folders, newest first.
+//! Finds PostgreSQL's server binaries in `PGBIN`, `PATH` and the distributions' folders, newest first.
 
 use std::{
     env,
@@ -20,13 +20,13 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// The path of one of them.
+    /// Returns the path of one of them.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 }
 
-/// The binaries for a cluster of that major version, or for a new one the first that are found.
+/// Finds the binaries of a cluster's major version or, for a new cluster, the first that are new enough.
 ///
 /// # Errors
 /// [`EmbeddedError::NoBinaries`], [`EmbeddedError::WrongVersion`].
@@ -61,7 +61,7 @@ pub(super) async fn find(cluster: &Path, major: Option<&str>) -> Result<Binaries
     })
 }
 
-/// Folders that hold the binaries. An explicit `PGBIN` is the only one.
+/// Lists folders that contain the binaries. An explicit `PGBIN` is the only candidate.
 fn candidates(pgbin: Option<PathBuf>, path: Option<std::ffi::OsString>) -> Vec<PathBuf> {
     if let Some(pgbin) = pgbin {
         return vec![pgbin];
@@ -84,7 +84,7 @@ fn candidates(pgbin: Option<PathBuf>, path: Option<std::ffi::OsString>) -> Vec<P
     folders
 }
 
-/// `base/<prefix><number>/<end>` for every number there is, highest first.
+/// Lists `base/<prefix><number>/<end>` for every existing number, highest first.
 fn versioned(base: &str, prefix: &str, end: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = entries
@@ -98,7 +98,7 @@ fn versioned(base: &str, prefix: &str, end: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, folder)| folder).collect()
 }
 
-/// The major version of the `postgres` in a folder: `postgres (PostgreSQL) 15.14 (Debian …)`.
+/// Asks the `postgres` in a folder for its major version: `postgres (PostgreSQL) 15.14 (Debian …)`.
 async fn version(directory: &Path) -> Option<u32> {
     let output = Command::new(directory.join("postgres")).arg("--version").output().await.ok()?;
     parse_version(&String::from_utf8_lossy(&output.stdout))

@@ -1,11 +1,11 @@
-//! Why there is no embedded cluster, each with the way out.
+//! Why there is no embedded cluster, with a remedy for each reason.
 
 use std::{io, path::PathBuf};
 
 /// What is missing or in the way.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
-    /// Says where was looked and what to install.
+    /// Says which folders were searched and what to install.
     #[error(
         "no server binaries of PostgreSQL {minimum} or newer were found ({looked_in}).\n\
          Install them (Debian, Ubuntu: `apt-get install postgresql`; Fedora, RHEL: \
@@ -13,31 +13,31 @@ pub enum EmbeddedError {
          or set PGBIN to the folder that holds `initdb` and `postgres`, or configure database.url"
     )]
     NoBinaries { looked_in: String, minimum: u32 },
-    /// The cluster was made by another major version than what is installed.
+    /// The cluster was created by a major version that is not installed.
     #[error(
-        "the cluster in {} was made by PostgreSQL {cluster}, but only {installed} is installed; \
-         install PostgreSQL {cluster}, or move the folder away to start anew",
+        "the cluster in {} was created by PostgreSQL {cluster}, but only {installed} is installed; \
+         install PostgreSQL {cluster}, or move the folder away to start afresh",
         .directory.display()
     )]
     WrongVersion { directory: PathBuf, cluster: String, installed: String },
     /// Another live process holds the lock.
     #[error(
         "{} is in use by another backtrail (process {holder}); stop it first, \
-         or take another BACKTRAIL_DATA_DIR",
+         or set another BACKTRAIL_DATA_DIR",
         .data_dir.display()
     )]
     LockTaken { data_dir: PathBuf, holder: String },
-    /// The holder of the lock has no server that answers.
+    /// The holder of the lock has no server that responds.
     #[error(
-        "{} is in use by another backtrail (process {holder}), whose PostgreSQL does not answer: {reason}",
+        "{} is in use by another backtrail (process {holder}), whose PostgreSQL does not respond: {reason}",
         .data_dir.display()
     )]
     Unreachable { data_dir: PathBuf, holder: String, reason: String },
     #[error("the disk is full at {}: free some space and start again", .0.display())]
     DiskFull(PathBuf),
-    /// We are root, and Postgres refuses root.
+    /// This process runs as root, which PostgreSQL refuses.
     #[error(
-        "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it as"
+        "PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody` to run it"
     )]
     NoUser,
     #[error("{context}: {source}")]
@@ -47,7 +47,7 @@ pub enum EmbeddedError {
 }
 
 impl EmbeddedError {
-    /// Names what failed, and tells a full disk from the rest.
+    /// Names what failed and recognises a full disk.
     pub(super) fn io(path: impl Into<PathBuf>, context: &str) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         let context = format!("{context} {}", path.display());

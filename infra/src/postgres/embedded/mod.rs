@@ -1,4 +1,4 @@
-//! The embedded cluster: finds Postgres' binaries, initialises, starts, adopts and stops a private server.
+//! The embedded cluster: finds PostgreSQL's binaries; initialises, starts, adopts and stops a private server.
 
 mod account;
 mod binaries;
@@ -20,17 +20,17 @@ use tokio::time::{Instant, interval};
 use account::Account;
 use binaries::Binaries;
 
-/// How long a process that was killed may take to let go of its lock.
+/// How long the kernel may take to release the lock of a killed process.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
 const LOCK_LOOK_PAUSE: Duration = Duration::from_millis(50);
 /// How long an attaching process waits for the holder's server.
 const ATTACH_BOUND: Duration = Duration::from_secs(20);
-/// How long a server that is alive may need to answer (crash recovery included).
+/// How long a live server may take to respond, crash recovery included.
 const ANSWER_BOUND: Duration = Duration::from_secs(60);
-/// How long a fast stop may take before it is made a hard one, which the next start recovers from.
+/// How long a fast stop may take before an immediate one, from which the next start recovers.
 const STOP_SECONDS: u32 = 5;
 
-/// A private cluster that runs. The process that holds the lock stops it, at the latest when this is dropped.
+/// A running private cluster. The process that holds the lock stops it, at the latest on drop.
 #[derive(Debug)]
 pub struct EmbeddedCluster {
     url: String,
@@ -52,10 +52,10 @@ pub struct Prospect {
 /// How this process came by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Made anew and started.
+    /// Created and started.
     Created,
     Started,
-    /// Found running, left by a process that died.
+    /// Found running, left behind by a process that died.
     Adopted,
     /// Another live process holds it.
     Attached,
@@ -63,17 +63,17 @@ pub enum Origin {
 
 #[derive(Debug)]
 struct Holder {
-    /// Held as long as this lives; released after the server has stopped.
+    /// Released after the server has stopped.
     _lock: place::Lock,
     binaries: Binaries,
     account: Account,
 }
 
 impl EmbeddedCluster {
-    /// Starts, or adopts, the cluster of `data_dir` and holds its lock.
+    /// Starts or adopts the cluster of `data_dir` and holds its lock.
     ///
     /// # Errors
-    /// What is missing or in the way, with the way out; [`EmbeddedError::LockTaken`] beside another process.
+    /// What is missing or in the way, with the remedy; [`EmbeddedError::LockTaken`] if another process holds it.
     pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {
         let data_dir = prepare_data_dir(data_dir)?;
         match Self::lock(&data_dir).await? {
@@ -82,7 +82,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// The lock, or who keeps it: a killed process holds it until the kernel has taken it apart.
+    /// Takes the lock, or returns its holder: a killed process keeps it until the kernel has cleaned up.
     async fn lock(data_dir: &Path) -> Result<Result<place::Lock, String>, EmbeddedError> {
         let deadline = Instant::now() + LOCK_WAIT;
         let mut looks = interval(LOCK_LOOK_PAUSE);
@@ -95,10 +95,10 @@ impl EmbeddedCluster {
         }
     }
 
-    /// Attaches to the cluster of `data_dir` where another live process holds it, else does as [`Self::start`].
+    /// Attaches to the cluster of `data_dir` if another live process holds it; otherwise does what [`Self::start`] does.
     ///
     /// # Errors
-    /// What is missing or in the way, with the way out.
+    /// What is missing or in the way, with the remedy.
     pub async fn start_or_attach(data_dir: &Path) -> Result<Self, EmbeddedError> {
         let data_dir = prepare_data_dir(data_dir)?;
         match place::try_lock(&data_dir)? {
@@ -119,28 +119,28 @@ impl EmbeddedCluster {
         Ok(Prospect { has_cluster: version.is_some(), programs, major })
     }
 
-    /// Where it listens, as a connection URL of the superuser.
+    /// Returns the superuser's connection URL.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where its files are.
+    /// Returns the folder of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// How this process came by it.
+    /// Returns how this process came by it.
     #[must_use]
     pub fn origin(&self) -> Origin {
         self.origin
     }
 
-    /// [`EmbeddedError::DiskFull`] when so little is free that the server cannot work.
+    /// Checks that the disk has room for the server to work.
     ///
     /// # Errors
-    /// That.
+    /// [`EmbeddedError::DiskFull`].
     pub fn check_disk(&self) -> Result<(), EmbeddedError> {
         match server::is_disk_full(&self.directory) {
             true => Err(EmbeddedError::DiskFull(self.directory.clone())),
@@ -151,7 +151,7 @@ impl EmbeddedCluster {
     /// Stops the server, if this process holds the lock.
     ///
     /// # Errors
-    /// When it does not stop.
+    /// The server does not stop.
     pub async fn stop(mut self) -> Result<(), EmbeddedError> {
         let Some(holder) = self.holder.take() else { return Ok(()) };
         let directory = std::mem::take(&mut self.directory);
@@ -188,7 +188,7 @@ impl EmbeddedCluster {
     async fn attach(data_dir: PathBuf, holder: String) -> Result<Self, EmbeddedError> {
         let deadline = std::time::Instant::now() + ATTACH_BOUND;
         loop {
-            // Asked anew each time: the holder may be about to make the cluster elsewhere.
+            // Looked up each time: the holder may be about to create the cluster elsewhere.
             let directory = place::cluster_folder(&data_dir)?;
             match server::prepare(&directory, Duration::ZERO).await {
                 Ok(socket) => {
@@ -210,13 +210,13 @@ impl Drop for EmbeddedCluster {
         if let Some(holder) = self.holder.take()
             && let Err(error) = holder.stop(&self.directory)
         {
-            tracing::error!(%error, "the embedded PostgreSQL server was not stopped");
+            tracing::error!(%error, "the embedded PostgreSQL server could not be stopped");
         }
     }
 }
 
 impl Holder {
-    /// Stops the server where it runs, and takes the folder of its socket away.
+    /// Stops the server if it runs, and removes the folder of its socket.
     fn stop(self, cluster: &Path) -> Result<(), EmbeddedError> {
         let Some(postmaster) = server::running(cluster)? else {
             tracing::warn!("the PostgreSQL server in {} ended by itself", cluster.display());
@@ -241,11 +241,11 @@ impl Holder {
     }
 }
 
-/// Makes `data_dir` where it is missing and says its absolute path.
+/// Creates `data_dir` if it is missing, and returns its absolute path.
 fn prepare_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     fs::create_dir_all(data_dir)
         .and_then(|()| fs::canonicalize(data_dir))
-        .map_err(EmbeddedError::io(data_dir, "cannot make the folder"))
+        .map_err(EmbeddedError::io(data_dir, "cannot create the folder"))
 }
 
 #[cfg(test)]
@@ -256,7 +256,7 @@ mod tests {
     async fn the_lock_of_a_process_that_is_just_dying_is_waited_for() {
         let data_dir = tempfile::tempdir().unwrap();
         let dying = place::try_lock(data_dir.path()).unwrap().unwrap();
-        // The first look comes before the lock is let go.
+        // The first look comes before the lock is released.
         let (answer, ()) =
             tokio::join!(EmbeddedCluster::lock(data_dir.path()), async { drop(dying) });
         assert!(answer.unwrap().is_ok());

@@ -1,4 +1,4 @@
-//! Where a cluster lies: its lock, its files, its socket.
+//! The places of a cluster: its lock, its files, its socket.
 
 use std::{
     env, fs,
@@ -14,14 +14,14 @@ use super::{account::Account, error::EmbeddedError};
 /// A Unix socket's path has at most 107 bytes; the server's is `<folder>/.s.PGSQL.5432`.
 const SOCKET_FOLDER_BYTES_MAX: usize = 107 - "/.s.PGSQL.5432".len();
 
-/// The kernel lock on a `data_dir`: released by the kernel when its holder dies, however that happens.
+/// The kernel's lock on a `data_dir`, which it releases when the holder dies, however that happens.
 #[derive(Debug)]
 pub(super) struct Lock {
     /// Never read: holding it open holds the lock.
     _file: File,
 }
 
-/// Takes the lock, or says who has it.
+/// Takes the lock, or returns the process that has it.
 ///
 /// # Errors
 /// The file system's.
@@ -48,7 +48,7 @@ pub(super) fn try_lock(data_dir: &Path) -> Result<Result<Lock, String>, Embedded
     }
 }
 
-/// The folder of the cluster: `data_dir/postgres`, or the place that `data_dir/postgres.location` names.
+/// Returns the folder of the cluster: `data_dir/postgres`, or the place named in `data_dir/postgres.location`.
 ///
 /// # Errors
 /// The file system's.
@@ -61,9 +61,9 @@ pub(super) fn cluster_folder(data_dir: &Path) -> Result<PathBuf, EmbeddedError> 
     }
 }
 
-/// Makes an empty folder that the account can use, for a new cluster: beside `data_dir/postgres`, whose name it gets
-/// when it is done, or elsewhere when the account cannot reach `data_dir` (below `/root`, say).
-/// Returns the folder to fill and the folder to be.
+/// Creates an empty folder that the account can use for a new cluster: next to `data_dir/postgres`, whose name it gets
+/// once it is complete, or elsewhere if the account cannot reach `data_dir` (below `/root`, say).
+/// Returns the draft and the final folder.
 ///
 /// # Errors
 /// The file system's.
@@ -89,7 +89,7 @@ pub(super) async fn new_cluster_folder(
         let folder = Path::new(base).join(format!("backtrail-{}", uuid::Uuid::now_v7().simple()));
         let draft = folder.with_extension("new");
         let made = fs::create_dir_all(base)
-            .map_err(EmbeddedError::io(base, "cannot make the folder"))
+            .map_err(EmbeddedError::io(base, "cannot create the folder"))
             .and_then(|()| account.make_private(&draft));
         match made {
             Ok(()) if account.can_use(&draft).await? => {
@@ -111,7 +111,7 @@ pub(super) async fn new_cluster_folder(
     )))
 }
 
-/// Removes what an interrupted start left.
+/// Removes what an interrupted start left behind.
 fn remove(folder: &Path) -> Result<(), EmbeddedError> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -121,10 +121,10 @@ fn remove(folder: &Path) -> Result<(), EmbeddedError> {
     }
 }
 
-/// A short private folder for the socket of this cluster.
+/// Returns a short private folder for the socket of this cluster.
 ///
 /// # Errors
-/// When none of the usual places will do.
+/// None of the usual places will do.
 pub(super) fn socket_folder(cluster: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> {
     let hash = Sha256::digest(cluster.as_os_str().as_encoded_bytes());
     let name = format!("backtrail-{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);

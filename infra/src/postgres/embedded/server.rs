@@ -1,4 +1,4 @@
-//! The server process: initialise, start, recognise, reach and stop it.
+//! The server process: initialises, starts, recognises, reaches and stops it.
 
 use std::{
     ffi::OsStr,
@@ -18,7 +18,7 @@ const SUPERUSER: &str = "postgres";
 const DATABASE: &str = "backtrail";
 /// How long a start may take, crash recovery included.
 const START_BOUND: Duration = Duration::from_secs(60);
-/// Each is `name=value` on the server's command line; the rest is Postgres' default.
+/// Each is `name=value` on the server's command line; everything else is PostgreSQL's default.
 const SETTINGS: &[&str] = &[
     "listen_addresses=",
     "port=5432",
@@ -31,7 +31,7 @@ const SETTINGS: &[&str] = &[
     "jit=off",
 ];
 
-/// What `postmaster.pid` says of a server that may still run.
+/// What `postmaster.pid` says about a server that may still run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Postmaster {
     pub pid: i32,
@@ -39,7 +39,7 @@ pub(super) struct Postmaster {
     pub is_ready: bool,
 }
 
-/// The URL of a database of the server on that socket, as its superuser.
+/// Returns the superuser's URL of a database on the server behind that socket.
 fn url_of(socket: &Path, database: &str) -> String {
     let host: String = socket
         .to_string_lossy()
@@ -54,12 +54,12 @@ fn url_of(socket: &Path, database: &str) -> String {
     format!("postgresql://{SUPERUSER}@/{database}?host={host}")
 }
 
-/// The URL of the application's database.
+/// Returns the URL of the application's database.
 pub(super) fn url(socket: &Path) -> String {
     url_of(socket, DATABASE)
 }
 
-/// The major version of the cluster in that folder; none when there is no cluster.
+/// Returns the major version of the cluster in that folder; `None` if there is no cluster.
 ///
 /// # Errors
 /// The file system's.
@@ -72,7 +72,7 @@ pub(super) fn cluster_version(cluster: &Path) -> Result<Option<String>, Embedded
     }
 }
 
-/// Makes a cluster in `draft` and moves it to `folder`: there is a whole cluster or none.
+/// Creates a cluster in `draft` and moves it to `folder`, so that there is a complete cluster or none.
 ///
 /// # Errors
 /// `initdb`'s, the file system's.
@@ -89,10 +89,10 @@ pub(super) async fn initialise(
     if !output.status.success() {
         return Err(failure("initdb", folder, &output, ""));
     }
-    fs::rename(draft, folder).map_err(EmbeddedError::io(folder, "cannot make the folder"))
+    fs::rename(draft, folder).map_err(EmbeddedError::io(folder, "cannot create the folder"))
 }
 
-/// The server that `postmaster.pid` names, if that process really runs on this cluster.
+/// Returns the server that `postmaster.pid` names, if that process really runs on this cluster.
 ///
 /// # Errors
 /// The file system's.
@@ -126,7 +126,7 @@ fn parse_postmaster(text: &str) -> Option<Postmaster> {
     })
 }
 
-/// A server's working folder is its cluster; where there is no `/proc`, its name must do.
+/// A server's working directory is its cluster; without `/proc`, its name has to do.
 fn is_server_of(pid: i32, cluster: &Path) -> bool {
     if Path::new("/proc/self/cwd").exists() {
         return works_in(Path::new("/proc").join(pid.to_string()).as_path(), cluster);
@@ -143,13 +143,13 @@ fn works_in(process: &Path, cluster: &Path) -> bool {
     }
 }
 
-/// Whether a process (the left-over child of a dead server) works in the cluster.
+/// Whether a process, such as an orphan of a dead server, works in the cluster.
 fn someone_works_in(cluster: &Path) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.into_iter().any(|process| works_in(&process.path(), cluster))
 }
 
-/// Starts the server and returns when it takes connections.
+/// Starts the server and waits until it accepts connections.
 ///
 /// # Errors
 /// What the server says, with the end of its log.
@@ -200,8 +200,8 @@ pub(super) async fn start(
     }
 }
 
-/// Removes the socket of a server that died: where its pid lives on, as a zombie or as a stranger, Postgres would take
-/// it for taken. The folder is this cluster's alone.
+/// Removes the socket of a server that died: if its pid lives on, as a zombie or as another program, PostgreSQL would
+/// consider the socket in use. The folder belongs to this cluster alone.
 fn remove_stale_socket(cluster: &Path, socket: &Path) -> Result<(), EmbeddedError> {
     if someone_works_in(cluster) {
         return Ok(());
@@ -218,14 +218,14 @@ fn remove_stale_socket(cluster: &Path, socket: &Path) -> Result<(), EmbeddedErro
     Ok(())
 }
 
-/// What the log holds after so many bytes; nothing when it cannot be read.
+/// Returns the log from this byte on; empty if it cannot be read.
 fn log_after(log: &Path, bytes: u64) -> String {
     let text = fs::read(log).unwrap_or_default();
     let start = usize::try_from(bytes).map_or(0, |bytes| bytes.min(text.len()));
     String::from_utf8_lossy(&text[start..]).into_owned()
 }
 
-/// Whether so little is free that Postgres cannot write its log, in files of 16 MiB.
+/// Whether too little is free for PostgreSQL to write its log, in files of 16 MiB.
 pub(super) fn is_disk_full(cluster: &Path) -> bool {
     const NEEDED_BYTES: u64 = 32 << 20;
     // A cluster that is still to be made lies in the folder above.
@@ -234,7 +234,7 @@ pub(super) fn is_disk_full(cluster: &Path) -> bool {
     found.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < NEEDED_BYTES)
 }
 
-/// The error in what a program and the log say.
+/// Makes an error of what a program and the log say.
 fn failure(what: &str, cluster: &Path, output: &Output, log: &str) -> EmbeddedError {
     let errors = String::from_utf8_lossy(&output.stderr);
     let said =
@@ -249,10 +249,10 @@ fn failure(what: &str, cluster: &Path, output: &Output, log: &str) -> EmbeddedEr
     EmbeddedError::Failed(format!("{what} ({}):\n  {last}", cluster.display()))
 }
 
-/// Connects, once the server answers, and makes the application's database where it is missing.
+/// Connects as soon as the server responds, and creates the application's database if it is missing.
 ///
 /// # Errors
-/// When it does not answer within the bound.
+/// It does not respond within the bound.
 pub(super) async fn prepare(cluster: &Path, bound: Duration) -> Result<PathBuf, EmbeddedError> {
     let deadline = Instant::now() + bound;
     loop {
@@ -265,14 +265,14 @@ pub(super) async fn prepare(cluster: &Path, bound: Duration) -> Result<PathBuf, 
         };
         if Instant::now() > deadline {
             let cluster = cluster.display();
-            let message = format!("the PostgreSQL server in {cluster} does not answer: {reason}");
+            let message = format!("the PostgreSQL server in {cluster} does not respond: {reason}");
             return Err(EmbeddedError::Failed(message));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// The driver's error with what is behind it.
+/// The driver's error with its causes.
 fn describe(error: &tokio_postgres::Error) -> String {
     match std::error::Error::source(error) {
         Some(source) => format!("{error}: {source}"),
@@ -298,7 +298,7 @@ async fn make_database(socket: &Path) -> Result<(), tokio_postgres::Error> {
     Ok(())
 }
 
-/// The command that stops the server: fast, and hard when that takes too long.
+/// Builds the command that stops the server in one of pg_ctl's modes.
 pub(super) fn stop_command(
     binaries: &Binaries,
     account: &Account,

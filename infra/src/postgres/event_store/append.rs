@@ -1,4 +1,4 @@
-//! What an append is, and what can become of it.
+//! An append to the log, and its possible outcomes.
 
 use domain::{event::Metadata, ids::UserId};
 
@@ -8,7 +8,7 @@ pub struct Append {
     /// Each stream once.
     pub streams: Vec<StreamAppend>,
     pub metadata: Metadata,
-    /// De-duplicates the command; a fresh one is made where none is given.
+    /// De-duplicates the command; without one a new key is made.
     pub command: Option<CommandKey>,
     /// Names taken and released with it.
     pub reservations: Vec<Reservation>,
@@ -20,7 +20,7 @@ pub struct Append {
 pub struct StreamAppend {
     pub aggregate_type: &'static str,
     pub aggregate_id: String,
-    /// Sequence of the stream's last event as it was loaded; 0 for a new stream.
+    /// Sequence of the stream's last event when it was loaded; 0 for a new stream.
     pub expected_sequence: i64,
     pub events: Vec<NewEvent>,
 }
@@ -34,7 +34,7 @@ pub struct NewEvent {
     pub payload: String,
 }
 
-/// What makes a command the same command when it is sent again, for 24 hours.
+/// Identifies a command that is sent again, for 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandKey {
     pub owner_id: UserId,
@@ -44,8 +44,8 @@ pub struct CommandKey {
     pub key: String,
     /// SHA-256 of the body.
     pub body_hash: Vec<u8>,
-    /// The aggregate that the command is about: what a repeat is answered with. Unlike in another process's attempt at the
-    /// same command, so a new aggregate's id is made anew for each attempt.
+    /// The aggregate that the command is about, which a repeat returns. A creation makes a new id for each attempt, so
+    /// concurrent attempts at the same command differ here.
     pub aggregate_id: String,
 }
 
@@ -68,14 +68,14 @@ pub enum ReservationAction {
     Release,
 }
 
-/// Who goes first in the queue.
+/// Which appends go first in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     Interactive,
     Ledger,
 }
 
-/// What became of an append.
+/// The outcome of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Positions of its first and last event; of an append without events, the last is the one before it.
@@ -89,7 +89,7 @@ pub enum Outcome {
 }
 
 impl Append {
-    /// How many events it has, in all streams.
+    /// Returns the number of events in all streams.
     #[must_use]
     pub fn events_count(&self) -> usize {
         self.streams.iter().map(|stream| stream.events.len()).sum()

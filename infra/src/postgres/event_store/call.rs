@@ -1,4 +1,4 @@
-//! The call of `append_events`: appends to columns, and its one row to outcomes.
+//! Calls `append_events`: turns appends into columns, and the row that it returns into outcomes.
 
 use deadpool_postgres::Object;
 use domain::ids::UserId;
@@ -49,7 +49,7 @@ impl Prepared {
     }
 }
 
-/// An id that nobody else has: the append's own, should its connection be lost.
+/// A unique id, by which the append is recognised if its connection is lost.
 fn fresh_command() -> CommandKey {
     CommandKey {
         owner_id: UserId::new(Uuid::nil()),

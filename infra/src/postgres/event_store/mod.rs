@@ -1,4 +1,4 @@
-//! The event store: one log, appended by `append_events` through one queue a process, read by position.
+//! The event store: one log, appended to by `append_events` through one queue per process, and read by position.
 
 mod append;
 mod call;

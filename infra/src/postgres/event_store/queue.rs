@@ -1,4 +1,4 @@
-//! The append queue of this process: what waits goes into one call, interactive commands before ledgers.
+//! The append queue of this process: batches waiting appends into one call, interactive commands before ledgers.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -18,12 +18,12 @@ use super::{
 };
 use crate::postgres::database::{APPEND_CONNECTIONS, Database, DatabaseError};
 
-/// A group is closed when it has this many events; a longer append is a group of its own.
+/// A group is closed once it has this many events; a longer append forms its own group.
 const GROUP_EVENTS_MAX: usize = 250;
 /// See [`Answered`]; of the time that the last group took.
 const GATHER_SHARE: u32 = 4;
 const GATHER_MAX: Duration = Duration::from_micros(500);
-/// How long a group is sent again while the database is away.
+/// How long a group is retried while the database is unreachable.
 const RESEND_BOUND: Duration = Duration::from_secs(15);
 const RESEND_PAUSE: Duration = Duration::from_millis(100);
 
@@ -35,7 +35,7 @@ pub(super) struct Job {
 
 type Stream = (&'static str, String);
 
-/// Works until every sender of `jobs` is gone and all is answered.
+/// Runs until all senders of `jobs` are gone and every append has its outcome.
 pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeups: Wakeups) {
     let mut waiting = Waiting::default();
     let mut in_flight = JoinSet::new();
@@ -53,7 +53,7 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeu
                     Ok((id, ())) => id,
                     Err(error) => {
                         // Its callers see that their answer will not come.
-                        tracing::error!(%error, "a group of appends ended early");
+                        tracing::error!(%error, "a group of appends was aborted");
                         error.id()
                     }
                 };
@@ -145,7 +145,7 @@ impl Waiting {
         self.interactive.len() + self.ledger.len()
     }
 
-    /// Whether a second group is worth its commit while the first is in flight.
+    /// Whether a second group is worth a commit while the first is in flight.
     fn is_full(&self) -> bool {
         let events = |job: &Job| job.prepared.append.events_count();
         let mut events_count = 0;
@@ -161,7 +161,7 @@ impl Waiting {
         }
     }
 
-    /// Takes what may go now and marks its streams as busy; empty when nothing may.
+    /// Takes the appends that may go now and marks their streams as busy; empty if there are none.
     fn next_group(&mut self) -> Vec<Job> {
         let mut group = Vec::new();
         let mut events_count = 0;
@@ -189,7 +189,7 @@ fn streams(job: &Job) -> impl Iterator<Item = Stream> {
     streams.iter().map(|stream| (stream.aggregate_type, stream.aggregate_id.clone()))
 }
 
-/// Appends a group and answers each of its commands.
+/// Appends a group and sends each command its outcome.
 async fn send(group: Vec<Job>, database: Database, wakeups: Wakeups) {
     let (prepared, answers): (Vec<_>, Vec<_>) =
         group.into_iter().map(|job| (job.prepared, job.answer)).unzip();
@@ -226,7 +226,7 @@ async fn send(group: Vec<Job>, database: Database, wakeups: Wakeups) {
     }
 }
 
-/// Calls until the database answers: what was done by a call whose answer was lost is known by its command id.
+/// Retries until the database responds: a call whose response was lost is recognised by its command id.
 async fn resend(group: &[&Prepared], database: &Database) -> Result<Vec<Outcome>, DatabaseError> {
     let deadline = Instant::now() + RESEND_BOUND;
     let mut is_resent = false;
@@ -240,7 +240,7 @@ async fn resend(group: &[&Prepared], database: &Database) -> Result<Vec<Outcome>
                 if Instant::now() >= deadline {
                     return Err(DatabaseError::Unavailable(error.to_string()));
                 }
-                tracing::warn!(%error, appends = group.len(), "sending appends again");
+                tracing::warn!(%error, appends = group.len(), "retrying appends");
                 is_resent = true;
                 tokio::time::sleep(RESEND_PAUSE).await;
             }

@@ -1,4 +1,4 @@
-//! Reading the log: by position, by stream, by filter.
+//! Reads the log by position, by stream or by filter.
 
 use chrono::{DateTime, Utc};
 use domain::{event::RecordedEvent, ids::UserId};

@@ -1,4 +1,4 @@
-//! Wake-ups: a watched position that rises when this or another process appended; a hint, for polling is the truth.
+//! Wake-ups: a watched position that rises when this or another process appends; only a hint, since polling is what counts.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::postgres::database::{Database, DatabaseError};
 const CHANNEL: &str = "backtrail_events";
 /// Where is told, without a word, that runs were freed in the queue.
 pub(in crate::postgres) const RUNS_CHANNEL: &str = "backtrail_runs";
-/// At most one NOTIFY in this time, for each takes a lock of the whole cluster.
+/// At most one NOTIFY per this interval, because each takes a lock on the whole cluster.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(10);
-/// Finds what nobody notified: foreign writers, lost connections.
+/// Finds appends without a notification: foreign writers, lost connections.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// Both ends of the news; clones share them.
 #[derive(Clone)]
 pub(super) struct Wakeups {
-    /// The highest position that is known here.
+    /// The highest position that this process knows.
     known: watch::Sender<u64>,
     /// The highest position appended by this process.
     appended: watch::Sender<i64>,
@@ -44,7 +44,7 @@ impl Wakeups {
         self.runs.subscribe()
     }
 
-    /// This process appended up to `position`: wakes its own at once and the others soon.
+    /// Records that this process appended up to `position`: wakes its own tasks at once and other processes soon.
     pub(super) fn appended(&self, position: i64) {
         self.learned(position);
         self.appended.send_if_modified(|last| raise(last, position));
@@ -54,7 +54,7 @@ impl Wakeups {
         self.known.send_if_modified(|last| raise(last, position.unsigned_abs()));
     }
 
-    /// The two tasks that tell others and hear from them; they end when the set is dropped.
+    /// Starts the tasks that notify other processes and listen to them; they end when the set is dropped.
     pub(super) fn start(&self, database: &Database) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         tasks.spawn(notify(self.appended.subscribe(), database.clone()));
@@ -71,7 +71,7 @@ fn raise<T: PartialOrd>(last: &mut T, position: T) -> bool {
     is_news
 }
 
-/// One coalesced NOTIFY after the commits of the last moment.
+/// Sends one NOTIFY for all commits of the last interval.
 async fn notify(mut appended: watch::Receiver<i64>, database: Database) {
     while appended.changed().await.is_ok() {
         let position = appended.borrow_and_update().to_string();
@@ -87,7 +87,7 @@ async fn notify(mut appended: watch::Receiver<i64>, database: Database) {
     }
 }
 
-/// Hears of other processes' appends, for as long as anyone may ask.
+/// Listens for other processes' appends.
 async fn listen(wakeups: Wakeups, database: Database) {
     loop {
         if let Err(error) = listen_once(&wakeups, &database).await {
@@ -97,7 +97,7 @@ async fn listen(wakeups: Wakeups, database: Database) {
     }
 }
 
-/// Until the connection is lost.
+/// Listens until the connection is lost.
 async fn listen_once(wakeups: &Wakeups, database: &Database) -> Result<(), DatabaseError> {
     let (client, mut connection) = database.config().connect(NoTls).await?;
     let news = wakeups.clone();

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use crate::postgres::database::{Database, DatabaseError};
 
-/// The quote in which an asset is meant when none is named.
+/// The quote currency of an asset if none is given.
 const DEFAULT_QUOTE: &str = "USDT";
 
 const MARKET: &str =
@@ -18,13 +18,14 @@ pub struct Markets {
 }
 
 impl Markets {
-    /// Those in `database`.
+    /// The markets stored in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
         Self { database }
     }
 
-    /// The market that a user means: an exact symbol wins, else the asset in the quote (USDT if none is given).
+    /// Finds the market that a user means: the one with this exact symbol, otherwise the asset in the quote currency (USDT by
+    /// default).
     ///
     /// # Errors
     /// The database.
@@ -43,7 +44,7 @@ impl Markets {
         row.as_ref().map(market).transpose()
     }
 
-    /// The market of exactly that symbol.
+    /// Returns the market with exactly this symbol.
     ///
     /// # Errors
     /// The database.
@@ -54,7 +55,7 @@ impl Markets {
         row.as_ref().map(market).transpose()
     }
 
-    /// All markets, by symbol.
+    /// Lists all markets, by symbol.
     ///
     /// # Errors
     /// The database.
@@ -64,7 +65,7 @@ impl Markets {
         rows.iter().map(market).collect()
     }
 
-    /// All assets, by symbol, each with the markets whose base it is.
+    /// Lists all assets, by symbol, each with the markets whose base it is.
     ///
     /// # Errors
     /// The database.
@@ -77,7 +78,7 @@ impl Markets {
         connection.query(sql, &[]).await?.iter().map(asset).collect()
     }
 
-    /// Adds a market and its assets where they are not known; a known one is left as it is.
+    /// Adds a market and its assets unless they exist; existing ones stay as they are.
     ///
     /// # Errors
     /// The database.

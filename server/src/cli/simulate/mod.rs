@@ -1,4 +1,4 @@
-//! `backtrail simulate`: a run from files, without a database, with the same result hash as the service's.
+//! `backtrail simulate`: runs one backtest from files, without a database, with the same result hash as the service.
 
 pub(super) mod settings_file;
 mod show;
@@ -27,25 +27,25 @@ use serde_json::{Map, Value};
 use self::settings_file::RunSettings;
 use crate::output;
 
-/// Simulate a strategy on candles from a file. Needs no database.
+/// Backtest a strategy on candles from a file, without a database.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  echo '{\"code_ref\": \"golden_cross\"}' > golden.json\n  backtrail simulate --candles BTCUSDT_1d.csv --strategy golden.json\n\nThe lot is 0.00000001 unless the settings' metadata says otherwise."
 )]
 pub(super) struct Arguments {
-    /// CSV, gzipped or not; SYMBOL_TIMEFRAME.csv names market and timeframe.
+    /// The candles, CSV or gzipped CSV; a name like SYMBOL_TIMEFRAME.csv names market and timeframe.
     #[arg(long, value_name = "FILE")]
     candles: PathBuf,
-    /// Finer candles of the same market, for `intrabar: lower_timeframe`; SYMBOL_TIMEFRAME.csv, gzipped or not.
+    /// Finer candles of the same market, for `intrabar: lower_timeframe`; named like SYMBOL_TIMEFRAME.csv.
     #[arg(long, value_name = "FILE")]
     fine_candles: Option<PathBuf>,
-    /// A strategy's body, as for POST /strategies.
+    /// The strategy as JSON, as for POST /strategies.
     #[arg(long, value_name = "FILE")]
     strategy: PathBuf,
-    /// A backtest's body without ids, as for POST /backtests; the defaults without it.
+    /// The settings as JSON, as for POST /backtests without ids. Defaults to the API's defaults.
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-    /// A whole set of conventions under the settings.
+    /// A set of conventions; the settings override it.
     #[arg(long, value_enum)]
     preset: Option<Preset>,
     #[arg(long, value_enum, default_value = "table")]
@@ -147,12 +147,12 @@ fn run_settings(arguments: &Arguments) -> anyhow::Result<RunSettings> {
 /// The JSON object in a file.
 pub(super) fn read_object(path: &Path) -> anyhow::Result<Map<String, Value>> {
     let text = read_text(path)?;
-    serde_json::from_str(&text).with_context(|| format!("{} holds no JSON object", path.display()))
+    serde_json::from_str(&text).with_context(|| format!("{} is not a JSON object", path.display()))
 }
 
 pub(super) fn read_list(path: &Path) -> anyhow::Result<Value> {
     let read: Result<Vec<Value>, _> = serde_json::from_str(&read_text(path)?);
-    let list = read.with_context(|| format!("{} holds no JSON list", path.display()))?;
+    let list = read.with_context(|| format!("{} is not a JSON list", path.display()))?;
     Ok(Value::Array(list))
 }
 
@@ -179,7 +179,7 @@ pub(super) fn read_candles(
     let mut parsed =
         candle_csv::parse(file, timeframe, now).with_context(|| path.display().to_string())?;
     if parsed.report.bad_rows > 0 {
-        tracing::warn!("{} bad rows in {} are left out", parsed.report.bad_rows, path.display());
+        tracing::warn!("skipping {} bad rows in {}", parsed.report.bad_rows, path.display());
     }
     if parsed.report.open_last.is_some() {
         // As in the service, no run uses a candle that was not closed.
@@ -210,7 +210,7 @@ fn read_fine(path: &Path, symbol: &Symbol, timeframe: Timeframe) -> anyhow::Resu
     Ok(parsed.candles)
 }
 
-/// All that is wrong with a file, a line each.
+/// Lists everything that is wrong with a file, one line each.
 pub(super) fn wrong(path: &Path) -> impl Fn(Vec<FieldError>) -> anyhow::Error {
     let path = path.display().to_string();
     move |errors| {

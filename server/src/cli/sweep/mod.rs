@@ -1,4 +1,4 @@
-//! `backtrail sweep`: many runs from files, without a database, with the same result hash as the service's.
+//! `backtrail sweep`: runs many backtests from files, without a database, with the same result hash as the service.
 
 mod show;
 
@@ -26,48 +26,48 @@ use crate::output;
 /// How often the progress bar moves.
 const MOVE_EVERY: Duration = Duration::from_millis(50);
 
-/// Run a strategy over a space of parameters on candles from a file. Needs no database.
+/// Backtest a strategy over a space of parameters on candles from a file, without a database.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  echo '{\"code_ref\": \"golden_cross\"}' > golden.json\n  backtrail sweep --candles BTCUSDT_1d.csv --strategy golden.json \\\n    --grid short_window=5:50:5 --grid long_window=60,100,150,200 \\\n    --constraint 'short_window < long_window' --objective sharpe_ratio --walk-forward rolling:4:70\n\nThe lot is 0.00000001 unless the settings' metadata says otherwise."
 )]
 pub(super) struct Arguments {
-    /// CSV, gzipped or not; SYMBOL_TIMEFRAME.csv names market and timeframe.
+    /// The candles, CSV or gzipped CSV; a name like SYMBOL_TIMEFRAME.csv names market and timeframe.
     #[arg(long, value_name = "FILE")]
     candles: PathBuf,
-    /// A strategy's body, as for POST /strategies.
+    /// The strategy as JSON, as for POST /strategies.
     #[arg(long, value_name = "FILE")]
     strategy: PathBuf,
-    /// A backtest's body without ids, as for POST /backtests; its parameters do not vary.
+    /// The settings as JSON, as for POST /backtests without ids; these parameters do not vary.
     #[arg(long, value_name = "FILE")]
     settings: Option<PathBuf>,
-    /// A parameter's values: NAME=FROM:TO, NAME=FROM:TO:STEP or NAME=VALUE,VALUE,…
+    /// The values of a parameter: NAME=FROM:TO, NAME=FROM:TO:STEP or NAME=VALUE,VALUE,…
     #[arg(long, value_name = "NAME=VALUES", required_unless_present = "combinations")]
     grid: Vec<String>,
-    /// Just these instead of a grid: a JSON list of {"NAME": VALUE, …}.
+    /// A file with the combinations, instead of a grid: a JSON list of {"NAME": VALUE, …}.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["grid", "random"])]
     combinations: Option<PathBuf>,
-    /// What holds for every combination: 'short_window < long_window'.
+    /// A condition that every combination must meet: 'short_window < long_window'.
     #[arg(long, value_name = "CONSTRAINT")]
     constraint: Vec<String>,
-    /// The metric that ranks the rows; with :minimize or :maximize the direction, too.
+    /// The metric that ranks the rows; append :minimize or :maximize to choose the direction.
     #[arg(long, value_name = "METRIC", default_value = "sharpe_ratio")]
     objective: String,
-    /// Only so many different combinations, drawn by the seed.
+    /// Draw this many different combinations at random, by the seed.
     #[arg(long, value_name = "COUNT")]
     random: Option<u32>,
     #[arg(long, default_value_t = 0, requires = "random")]
     seed: u64,
-    /// MODE:WINDOWS or MODE:WINDOWS:PERCENT: rolling or anchored, and how much of a window is in sample.
+    /// MODE:WINDOWS or MODE:WINDOWS:PERCENT; the mode is rolling or anchored, the percentage is the part in sample.
     #[arg(long, value_name = "WINDOWS")]
     walk_forward: Option<String>,
-    /// Combinations that are allowed.
+    /// The largest number of combinations.
     #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
     combinations_max: usize,
-    /// As many as there are cores, unless told.
+    /// The number of threads. Defaults to the number of cores.
     #[arg(long, value_name = "COUNT")]
     threads: Option<usize>,
-    /// Rows of the table.
+    /// Rows to print.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     top: usize,
     #[arg(long, value_enum, default_value = "table")]
@@ -195,7 +195,7 @@ fn body(arguments: &Arguments) -> anyhow::Result<Map<String, Value>> {
     Ok(body)
 }
 
-/// All that is wrong with the arguments, a line each.
+/// Lists everything that is wrong with the arguments, one line each.
 fn refused(errors: Vec<FieldError>) -> anyhow::Error {
     let lines = errors.iter().map(|error| format!("\n  {}: {}", error.field, error.message));
     anyhow!("the sweep is not valid:{}", lines.collect::<String>())

@@ -10,7 +10,7 @@ use moka::future::Cache;
 
 use crate::postgres::database::DatabaseError;
 
-/// Bytes of columns that are kept.
+/// The most bytes of columns to keep.
 const CAPACITY: u64 = 128 << 20;
 
 /// Bytes of one candle in columns.
@@ -28,7 +28,7 @@ impl SeriesCache {
         Self(Cache::builder().max_capacity(CAPACITY).weigher(weigher).build())
     }
 
-    /// The cached series, or the loaded one; those who ask at the same time wait for one load.
+    /// Returns the cached series or loads it; concurrent callers share one load.
     pub(super) async fn get(
         &self,
         key: (Symbol, Timeframe, i64),

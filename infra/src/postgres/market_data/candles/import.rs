@@ -1,4 +1,4 @@
-//! Imports: only what differs is written, under a revision that one row publishes at the end.
+//! Imports candles: writes only what differs, under a revision that a single row publishes at the end.
 
 use domain::{
     market::{Symbol, Timeframe},
@@ -13,26 +13,26 @@ use tokio_postgres::{
 use super::{CandleStore, StoredCandle};
 use crate::postgres::database::DatabaseError;
 
-/// Rows of one COPY: each is a short transaction of its own.
+/// Rows per COPY; each is a short transaction.
 const ROWS_PER_COPY: usize = 100_000;
 
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {
-    /// The published revision, a new one where anything differed.
+    /// The published revision, a new one if anything differed.
     pub revision: i64,
-    /// Rows that were new.
+    /// New rows.
     pub inserted: u64,
-    /// Rows that differ from what was stored.
+    /// Rows that differ from the stored ones.
     pub corrected: u64,
-    /// Rows that were there already.
+    /// Rows that were already stored.
     pub unchanged: u64,
 }
 
 impl CandleStore {
     /// Stores candles (ascending, no duplicates) and publishes them under the next revision; a second import of the same
-    /// candles writes nothing. Candles from `open_from` on were not closed yet: they are stored, and no run uses them.
-    /// `progress` is told the rows done.
+    /// candles writes nothing. Candles from `open_from` on had not closed yet: they are stored, but no run uses them.
+    /// `progress` is called with the number of rows done.
     ///
     /// # Errors
     /// The database; the symbol must be a known market.
@@ -82,7 +82,7 @@ impl CandleStore {
         Ok(imported)
     }
 
-    /// What an importer that died left behind; the lock says that there is no other.
+    /// Removes what a dead importer left behind; the lock guarantees that there is no other.
     async fn remove_leftovers(
         &self,
         client: &Client,
@@ -186,7 +186,7 @@ struct Base {
     last_time: i64,
 }
 
-/// One statement makes the revision visible, whole or not at all.
+/// Makes the revision visible in one statement, completely or not at all.
 async fn publish(
     client: &Client,
     imported: Imported,
@@ -205,11 +205,11 @@ async fn publish(
     Ok(())
 }
 
-/// The candles that are not stored so.
+/// The candles that differ from the stored ones.
 struct Difference {
     /// Their indices.
     changed: Vec<usize>,
-    /// How many of them have an opening that is not stored at all.
+    /// How many of them have an opening time that is not stored at all.
     inserted: u64,
 }
 

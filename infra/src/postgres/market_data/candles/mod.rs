@@ -1,4 +1,4 @@
-//! Candles in revisions: bulk import, coverage, columns of a series, a cache of them.
+//! Candles in revisions: bulk import, coverage, and a cache of whole series in columns.
 
 mod cache;
 mod import;
@@ -51,8 +51,8 @@ impl CandleStore {
         Self { database, cache: SeriesCache::new() }
     }
 
-    /// The whole series at a revision (the published one for none), closed candles only. A timeframe that is not stored is
-    /// resampled from the coarsest finer one that is; none when there is nothing.
+    /// Returns the closed candles of a whole series at a revision, which defaults to the published one. A timeframe that is
+    /// not stored is resampled from the coarsest finer one. `None` if there are no candles.
     ///
     /// # Errors
     /// The database.
@@ -82,7 +82,7 @@ impl CandleStore {
         Ok((!candles.is_empty()).then_some(Series { revision, candles }))
     }
 
-    /// The finest stored series of a symbol that is finer than `timeframe`: its timeframe and published revision.
+    /// Returns timeframe and published revision of the finest stored series of a symbol, if it is finer than `timeframe`.
     ///
     /// # Errors
     /// The database.
@@ -95,7 +95,7 @@ impl CandleStore {
         Ok(all.filter(|(stored, _)| *stored < timeframe).min())
     }
 
-    /// What there is, by symbol and timeframe.
+    /// Lists what is stored, by symbol and timeframe.
     ///
     /// # Errors
     /// The database.
@@ -111,7 +111,7 @@ impl CandleStore {
         Ok(coverage)
     }
 
-    /// The timeframe that serves this one (itself, or the coarsest finer one) and its published revision.
+    /// Returns the timeframe that serves this one (itself, or the coarsest finer one) and its published revision.
     async fn published(
         &self,
         symbol: &Symbol,
@@ -121,7 +121,7 @@ impl CandleStore {
         Ok(all.filter(|(stored, _)| *stored <= timeframe).max())
     }
 
-    /// The published revision of each timeframe that is stored.
+    /// Returns the published revision of each stored timeframe.
     async fn revisions(&self, symbol: &Symbol) -> Result<Vec<(Timeframe, i64)>, DatabaseError> {
         let connection = self.database.get().await?;
         let statement = connection
@@ -154,7 +154,7 @@ impl CandleStore {
         Ok(row.try_get::<_, i32>(0)?.unsigned_abs())
     }
 
-    /// The closed candles of a stored series: of each opening the newest row up to the revision.
+    /// Loads the closed candles of a stored series: for each opening time the newest row up to the revision.
     async fn load(
         &self,
         symbol: &Symbol,
@@ -165,7 +165,7 @@ impl CandleStore {
         Ok(rows.into_iter().filter(|row| !row.is_open).map(|row| row.candle).collect())
     }
 
-    /// The rows of a stored series whose openings lie in the range, ends included, as they are at the revision.
+    /// Loads the rows of a stored series whose opening times lie in the range, both ends included, as of the revision.
     async fn stored(
         &self,
         symbol: &Symbol,

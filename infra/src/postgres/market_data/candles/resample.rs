@@ -1,12 +1,12 @@
-//! Coarser candles from finer ones.
+//! Makes coarser candles from finer ones.
 
 use domain::{
     market::{Candle, Timeframe},
     simulation::Candles,
 };
 
-/// Candles of `to` from ascending candles of `from`: first open, highest high, lowest low, last close, volumes added as
-/// integers of `volume_decimals`, so to the last digit. The last one is left out unless its last finer candle is there.
+/// Makes candles of `to` from ascending candles of `from`: first open, highest high, lowest low, last close. Volumes are added
+/// as integers of `volume_decimals`, so exactly. The last candle is omitted unless its last finer candle is there.
 pub(super) fn resample(
     candles: &Candles,
     from: Timeframe,
