@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use clap::ValueEnum;
-use serde_yaml::{Mapping, Value};
+use serde_json::{Map, Value};
 use server::{config::Config, roles::Role};
 
 fn root() -> &'static Path {
@@ -12,24 +12,22 @@ fn root() -> &'static Path {
 
 fn compose() -> Value {
     let text = std::fs::read_to_string(root().join("compose.yaml")).unwrap();
-    let mut compose: Value = serde_yaml::from_str(&text).unwrap();
-    compose.apply_merge().unwrap();
-    compose
+    serde_saphyr::from_str(&text).unwrap()
 }
 
-fn services(compose: &Value) -> &Mapping {
-    compose["services"].as_mapping().expect("services")
+fn services(compose: &Value) -> &Map<String, Value> {
+    compose["services"].as_object().expect("services")
 }
 
 fn texts(value: &Value) -> Vec<&str> {
-    value.as_sequence().into_iter().flatten().filter_map(Value::as_str).collect()
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 /// The services that run our binary, each with its arguments.
 fn ours(compose: &Value) -> Vec<(&str, &Value, Vec<&str>)> {
     let all = services(compose).iter();
     all.filter(|(_, service)| service["build"] == ".")
-        .map(|(name, service)| (name.as_str().unwrap(), service, texts(&service["command"])))
+        .map(|(name, service)| (name.as_str(), service, texts(&service["command"])))
         .collect()
 }
 
@@ -57,11 +55,10 @@ fn every_role_of_the_binary_runs_somewhere_and_no_other() {
 #[test]
 fn the_configuration_knows_every_variable() {
     for (name, service, _) in ours(&compose()) {
-        let environment = service["environment"].as_mapping().expect("an environment");
-        let pairs = environment.iter().map(|(key, value)| {
-            let text = |value: &Value| value.as_str().expect("a text").to_owned();
-            (text(key), text(value))
-        });
+        let environment = service["environment"].as_object().expect("an environment");
+        let pairs = environment
+            .iter()
+            .map(|(key, value)| (key.clone(), value.as_str().expect("a string").to_owned()));
         let pairs: Vec<(String, String)> = pairs.collect();
         assert!(pairs.iter().all(|(key, _)| key.starts_with("BACKTRAIL_")), "{name}");
         let config = Config::load(None, pairs).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -74,7 +71,7 @@ fn what_is_referred_to_is_there() {
     let compose = compose();
     let services = services(&compose);
     for (name, service) in services {
-        for dependency in service["depends_on"].as_mapping().into_iter().flatten() {
+        for dependency in service["depends_on"].as_object().into_iter().flatten() {
             assert!(services.contains_key(dependency.0), "{name:?}: {dependency:?}");
         }
         for volume in texts(&service["volumes"]) {
@@ -84,7 +81,7 @@ fn what_is_referred_to_is_there() {
     }
     // The hosts in our settings are services.
     let hosts = ["postgres", "kafka"];
-    assert!(hosts.iter().all(|host| services.contains_key(Value::from(*host))));
+    assert!(hosts.iter().all(|host| services.contains_key(*host)));
     let dockerfile = std::fs::read_to_string(root().join("Dockerfile")).unwrap();
     let toolchain = std::fs::read_to_string(root().join("rust-toolchain.toml")).unwrap();
     let rust = toolchain.split('"').nth(1).expect("a version");
