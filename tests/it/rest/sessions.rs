@@ -42,16 +42,17 @@ async fn a_made_up_token_is_refused_with_the_scheme() {
 
 #[tokio::test]
 async fn a_session_expires_when_the_clock_reaches_its_end() {
-    let start = "2026-03-29T00:30:00Z".parse().unwrap();
+    // Ahead of the database's clock, by which the reaper removes sessions.
+    let start = "2050-03-27T00:30:00Z".parse().unwrap();
     let manual = ManualClock::new(start);
     let app = TestApp::start_at(manual.clock()).await;
     let user = app.user().await;
     let lifetime = Duration::from_secs(SESSION_DAYS.cast_unsigned() * 24 * 60 * 60);
     manual.advance(lifetime - Duration::from_millis(1));
     let me = app.get(&user, "/api/v1/users/me").await.expect(StatusCode::OK);
-    assert_eq!(me["data"]["created_at"], "2026-03-29T00:30:00.000Z");
+    assert_eq!(me["data"]["created_at"], "2050-03-27T00:30:00Z");
     manual.advance(Duration::from_millis(1));
     app.get(&user, "/api/v1/users/me").await.expect(StatusCode::UNAUTHORIZED);
     let time = app.get(&ANYONE, "/api/v1/time").await.expect(StatusCode::OK);
-    assert_eq!(time["data"]["time"], "2026-04-28T00:30:00.000Z");
+    assert_eq!(time["data"]["time"], "2050-04-26T00:30:00Z");
 }

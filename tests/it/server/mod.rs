@@ -4,6 +4,7 @@ mod ahead;
 mod compose;
 mod configuration;
 mod demo;
+mod doctor;
 mod embedded;
 mod files;
 pub(crate) mod fleet;
