@@ -90,6 +90,20 @@ fn links_in_the_documents_lead_somewhere() {
     }
 }
 
+#[test]
+fn every_page_and_every_decision_is_in_its_index() {
+    for index in ["docs/README.md", "docs/decisions/README.md"] {
+        let index = root().join(index);
+        let text = text(&index);
+        let listed: Vec<&str> = links(&text).collect();
+        let folder = index.parent().expect("an index lies in a folder");
+        for page in tracked(".md").iter().filter(|page| page.parent() == Some(folder)) {
+            let name = page.file_name().and_then(|name| name.to_str()).expect("a name");
+            assert!(*page == index || listed.contains(&name), "{name} is not in its index");
+        }
+    }
+}
+
 /// The targets of `[text](target)`.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| rest.split(')').next())

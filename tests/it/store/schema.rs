@@ -65,7 +65,7 @@ async fn a_database_of_another_encoding_is_refused() {
     let mut createdb = cluster.program("createdb");
     createdb.args(["--encoding=LATIN1", "--locale=C", "--template=template0", "latin"]);
     assert!(createdb.status().unwrap().success());
-    let error = Database::migrate(&cluster.url("latin")).await.unwrap_err();
+    let error = migrate(&cluster.url("latin")).await.unwrap_err();
     assert!(error.to_string().contains("needs UTF8"), "{error}");
 }
 
