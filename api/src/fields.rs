@@ -300,27 +300,9 @@ impl Fields<'_> {
     }
 }
 
-/// The known name that is nearest to a misspelt one, if any is near.
+/// Returns the known name that is nearest to a misspelt one, if any is near.
 pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    let near = |name: &&str| distance(text, name);
-    let best = known.iter().copied().min_by_key(near)?;
-    (distance(text, best) <= 1 + best.len() / 4).then_some(best)
-}
-
-/// Levenshtein's distance.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, from) in left.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
+    domain::strategy::language::suggest::nearest(text, known.iter().copied())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use domain::strategy::language::suggest;
 use figment::{
     Figment, Provider,
     providers::{Format, Toml},
@@ -249,11 +250,10 @@ fn env_name(key: &str) -> String {
 }
 
 fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a String>) -> String {
-    let likeness = |known: &String| strsim::jaro_winkler(key, known);
-    let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    let hint = nearest.map_or_else(String::new, |nearest| {
-        format!("; the nearest known one is `{nearest}` ({})", env_name(nearest))
-    });
+    let hint = suggest::nearest(key, known.map(String::as_str))
+        .map_or_else(String::new, |nearest| {
+            format!("; the nearest known one is `{nearest}` ({})", env_name(nearest))
+        });
     format!("unknown configuration key `{key}` ({}){hint}", env_name(key))
 }
 
