@@ -45,14 +45,14 @@ pub(crate) struct BatchWriter {
     next: Option<Batch>,
 }
 
-/// What became of one batch.
+/// The outcome of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The rows of so many events are in; more are known to wait, or not.
+    /// The rows of `events` events are written; `has_more` if more are known to wait.
     Advanced { events: usize, has_more: bool },
     /// There was nothing to do.
     AtEnd,
-    /// Another process was faster, or the projection is stopped: look at the checkpoint again.
+    /// Another process was faster, or the projection is stopped: the checkpoint must be read again.
     Elsewhere,
     /// A poison event stopped the projection.
     Stopped { position: i64 },
@@ -102,18 +102,18 @@ impl BatchWriter {
         self.position
     }
 
-    /// Goes on from `position`, whatever was read ahead.
+    /// Continues from `position`, whatever was read ahead.
     pub(crate) fn seek(&mut self, position: i64) {
         self.settle_at(position);
         self.next = None;
     }
 
-    /// Since when the checkpoint is behind; none when it is not.
+    /// Since when the checkpoint is behind; `None` if it is not.
     pub(crate) const fn unsettled_since(&self) -> Option<Instant> {
         self.unsettled_since
     }
 
-    /// Moves the checkpoint to where the table is; false when another process was faster.
+    /// Moves the checkpoint to where the table is. Returns false if another process was faster.
     pub(crate) async fn settle(&mut self) -> Result<bool, DatabaseError> {
         if self.settled == self.position {
             return Ok(true);
@@ -133,7 +133,7 @@ impl BatchWriter {
         self.unsettled_since = None;
     }
 
-    /// Takes the next batch in; meanwhile reads the one after it.
+    /// Writes the next batch, and meanwhile reads the one after it.
     pub(crate) async fn step(&mut self) -> Result<Step, DatabaseError> {
         let batch = match self.next.take() {
             Some(batch) => batch,
@@ -253,7 +253,7 @@ impl BatchWriter {
     }
 }
 
-/// Folds by slices of the aggregate id, in parallel where it is worth it.
+/// Folds in slices by aggregate id, in parallel if the batch is large enough.
 async fn fold(
     model: &'static ReadModel,
     events: &Arc<Vec<RecordedEvent>>,

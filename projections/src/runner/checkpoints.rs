@@ -3,7 +3,7 @@
 use deadpool_postgres::{GenericClient, Transaction};
 use infra::postgres::{Database, DatabaseError};
 
-/// How far a table is, and whether it goes on.
+/// How far a table is, and whether it continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Checkpoint {
     pub(crate) position: i64,
@@ -13,7 +13,7 @@ pub(crate) struct Checkpoint {
     pub(crate) has_caught_up: bool,
 }
 
-/// The table's checkpoint; none before it was built.
+/// The table's checkpoint; `None` before it was built.
 pub(crate) async fn load(
     database: &Database,
     table: &str,
@@ -30,7 +30,7 @@ pub(crate) async fn load(
     }))
 }
 
-/// Moves the checkpoint from one position to another; false when it is elsewhere or stopped. In a transaction its row stays
+/// Moves the checkpoint from one position to another. Returns false if it is elsewhere or stopped. In a transaction its row stays
 /// locked to the end.
 ///
 /// A crash of Postgres may take back the last transactions that do this, rows and checkpoint together: they are projected again.
@@ -48,7 +48,7 @@ pub(crate) async fn advance(
     Ok(client.query_opt(&statement, &[&table, &from, &to]).await?.is_some())
 }
 
-/// Halts the table at `position`, before the event that it could not take in.
+/// Stops the table at `position`, before the event that could not be folded.
 pub(crate) async fn stop(
     transaction: &Transaction<'_>,
     table: &str,
@@ -60,7 +60,7 @@ pub(crate) async fn stop(
     Ok(())
 }
 
-/// Lets a table go on that stopped before `position`: the event there is dealt with.
+/// Resumes a table that stopped before `position`: the event there is dealt with.
 pub(crate) async fn resume(
     transaction: &Transaction<'_>,
     table: &str,

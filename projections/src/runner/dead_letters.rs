@@ -1,4 +1,4 @@
-//! Dead letters: events that a projection could not take in, to be retried or discarded.
+//! Dead letters: events that a projection could not fold, to be retried or discarded.
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
@@ -13,7 +13,7 @@ use crate::{
     runner::{checkpoints, write::write_one},
 };
 
-/// An event that a projection could not take in.
+/// An event that a projection could not fold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     pub id: Uuid,
@@ -28,13 +28,13 @@ pub struct DeadLetter {
     pub created_at: DateTime<Utc>,
 }
 
-/// Why a dead letter was not retried or discarded.
+/// A dead letter was not retried or discarded.
 #[derive(Debug, thiserror::Error)]
 pub enum DeadLetterError {
     #[error("there is no open dead letter with this id")]
     NotFound,
     /// It stays in the dead letters.
-    #[error("the event still cannot be taken in: {0}")]
+    #[error("the event still cannot be folded: {0}")]
     StillPoison(String),
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -58,7 +58,7 @@ impl ReadModels {
         client.query(sql, &[]).await?.iter().map(read).collect()
     }
 
-    /// Takes the event in after all; a projection that stopped before it goes on.
+    /// Folds the event after all; a projection that stopped before it continues.
     ///
     /// # Errors
     /// [`DeadLetterError::StillPoison`] when it fails again.
@@ -83,7 +83,7 @@ impl ReadModels {
         Ok(())
     }
 
-    /// Leaves the event out for good, in rebuilds too; a projection that stopped before it goes on.
+    /// Leaves the event out for good, in rebuilds too; a projection that stopped before it continues.
     ///
     /// # Errors
     /// [`DeadLetterError::NotFound`], or the database.
@@ -97,7 +97,7 @@ impl ReadModels {
     }
 }
 
-/// Keeps an event that a table could not take in.
+/// Keeps an event that could not be folded into a table.
 pub(crate) async fn record(
     transaction: &Transaction<'_>,
     table: &str,
@@ -116,7 +116,7 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// Whether the event was discarded from that table.
+/// Returns whether the event was discarded from that table.
 pub(crate) async fn is_discarded(
     transaction: &Transaction<'_>,
     table: &str,
@@ -127,7 +127,7 @@ pub(crate) async fn is_discarded(
     Ok(transaction.query_opt(sql, &[&table, &position]).await?.is_some())
 }
 
-/// The letter, with the checkpoint of its table locked before it; a message of a consumer's has no such table.
+/// Returns the letter after locking the checkpoint of its table; a Kafka message has no such table.
 async fn open(transaction: &Transaction<'_>, id: Uuid) -> Result<DeadLetter, DeadLetterError> {
     let lock = "SELECT FROM read_models.checkpoints WHERE table_name = \
                 (SELECT table_name FROM read_models.dead_letters WHERE id = $1) FOR UPDATE";

@@ -28,12 +28,12 @@ use crate::{
     runner::batch_writer::{BatchWriter, Step, UNSETTLED_FOR},
 };
 
-/// Wake-ups are hints; this is the truth's pace.
+/// How often the log is polled; wake-ups are only hints.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// After an error the pause doubles up to this.
+/// The longest pause after an error; it doubles up to this.
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
 
-/// Why a read model did not get to the end of the log.
+/// A read model did not reach the end of the log.
 #[derive(Debug, thiserror::Error)]
 pub enum CatchUpError {
     #[error(transparent)]
@@ -47,10 +47,10 @@ pub enum CatchUpError {
 }
 
 impl ReadModels {
-    /// What the projection of that name does in this process after a poison event; it stops unless told otherwise.
+    /// Sets what the projection of that name does in this process after a poison event; defaults to stopping.
     ///
     /// # Errors
-    /// The name, when no read model has it.
+    /// The name, if no read model has it.
     pub fn with_on_poison(
         mut self,
         name: &str,
@@ -84,7 +84,7 @@ pub fn start(
     })
 }
 
-/// Projects one read model up to the end of the log; answers how many events it took in.
+/// Projects one read model to the end of the log. Returns how many events were folded.
 ///
 /// # Errors
 /// See [`CatchUpError`].
@@ -265,7 +265,7 @@ impl Follower {
         Ok(Rest::AtEnd { events })
     }
 
-    /// Goes where the checkpoint is, making the table if it is new; a stopped projection rests.
+    /// Seeks to the checkpoint, making the table if it is new; a stopped projection rests.
     async fn place(&mut self) -> Result<Option<Rest>, DatabaseError> {
         let BatchWriter { model, table, .. } = &self.writer;
         let database = &self.read_models.database;
@@ -283,13 +283,13 @@ impl Follower {
         Ok(None)
     }
 
-    /// Lets those know who wait in this process.
+    /// Notifies the waiters of this process.
     fn tell(&self) {
         self.read_models.progress.advance(self.writer.model.name, self.writer.position());
         self.beat();
     }
 
-    /// Says that it is alive.
+    /// Notes that it is alive.
     fn beat(&self) {
         if let Some(pulse) = self.read_models.progress.pulse(self.writer.model.name) {
             pulse.beat();

@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// How far a rebuild is.
+/// The progress of a rebuild.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RebuildProgress {
     pub position: i64,
@@ -23,14 +23,14 @@ pub struct RebuildProgress {
     pub target: i64,
 }
 
-/// Why a read model was not rebuilt; the live one is as it was.
+/// A read model was not rebuilt; the live one is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
     #[error(transparent)]
     Unknown(#[from] UnknownReadModel),
-    #[error("`{0}` is being rebuilt already")]
+    #[error("`{0}` is already being rebuilt")]
     AlreadyRunning(&'static str),
-    #[error("the event after position {position} cannot be taken in; see the dead letters")]
+    #[error("the event after position {position} cannot be folded; see the dead letters")]
     Poisoned { position: i64 },
     /// Only a newer version of Backtrail can rebuild it.
     #[error(transparent)]
@@ -46,8 +46,8 @@ impl From<tokio_postgres::Error> for RebuildError {
 }
 
 impl ReadModels {
-    /// Folds the whole log into a new table and puts that in the live one's place, which is read and fed meanwhile.
-    /// Answers how many events it took in.
+    /// Folds the whole log into a new table and swaps it for the live one, which stays readable and current meanwhile.
+    /// Returns how many events were folded.
     ///
     /// # Errors
     /// See [`RebuildError`].
@@ -89,7 +89,7 @@ impl ReadModels {
         Ok(u64::try_from(events).unwrap_or_default())
     }
 
-    /// An empty table for the rebuild, whatever an earlier one left.
+    /// Makes an empty table for the rebuild, whatever an earlier one left.
     async fn start_over(&self, model: &ReadModel, table: &str) -> Result<(), DatabaseError> {
         let mut client = self.database.get().await?;
         let transaction = client.transaction().await?;
@@ -100,7 +100,7 @@ impl ReadModels {
         tables::ensure(&self.database, model, table).await
     }
 
-    /// Holds the live table still, takes in what it has and the new one has not, and puts the new one in its place.
+    /// Locks the live table, catches up with it, and puts the new table in its place.
     async fn swap(
         &self,
         model: &'static ReadModel,

@@ -11,7 +11,7 @@ use crate::{
     runner::tables::REBUILD_SUFFIX,
 };
 
-/// A follower looks at the log several times a second, and says so after each batch.
+/// A follower looks at the log several times a second, and beats after each batch.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 /// A read model of this binary.
@@ -24,7 +24,7 @@ pub struct Description {
     pub aggregates: &'static [&'static str],
 }
 
-/// Where a read model stands.
+/// The state of a read model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     pub name: &'static str,
@@ -91,7 +91,7 @@ pub fn list() -> Vec<Description> {
 }
 
 impl ReadModels {
-    /// Where every read model stands.
+    /// Returns the state of every read model.
     ///
     /// # Errors
     /// The database.
@@ -140,7 +140,7 @@ impl ReadModels {
         Ok(all)
     }
 
-    /// What is not as it should be with the projections of this process; none when they follow the log.
+    /// Returns what is wrong with the projections of this process; `None` if they follow the log.
     ///
     /// # Errors
     /// The database.
@@ -169,7 +169,7 @@ impl ReadModels {
         Ok(None)
     }
 
-    /// Whether every read model has reached the end of the log once, so that reads may be answered.
+    /// Returns whether every read model has reached the end of the log once, so that reads may be served.
     ///
     /// # Errors
     /// The database.

@@ -9,7 +9,7 @@ use crate::{handle::ReadModels, read_model::ReadModel, registry::READ_MODELS};
 const LOCK: i64 = 0x6261_636b_7461_626c;
 
 impl ReadModels {
-    /// Makes the tables of this binary's versions where they are missing; empty until a runner fills them.
+    /// Makes the missing tables of this binary's versions; they stay empty until a runner fills them.
     ///
     /// # Errors
     /// The database.
@@ -21,7 +21,7 @@ impl ReadModels {
     }
 
     /// Drops what no binary of this version or later reads: older versions of read models whose own version has caught up,
-    /// and what rebuilds left behind. Answers the names of the dropped tables.
+    /// and what rebuilds left behind. Returns the names of the dropped tables.
     ///
     /// # Errors
     /// The database.

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_another_order_or_of_nobody_is_refused() {
+    fn a_cursor_of_another_order_or_of_none_is_refused() {
         let ascending = Order { descending: false, ..BY_SHARPE };
         let cursor = Place::number(Some(1.0), Uuid::nil()).encode(&BY_SHARPE);
         for (cursor, order) in

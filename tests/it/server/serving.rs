@@ -127,6 +127,7 @@ fn read_models_are_listed_shown_and_rebuilt() {
         "trades",
         "equity_curves",
         "sweeps",
+        "streams",
     ] {
         assert!(listed.lines().any(|line| line.starts_with(name)), "{listed}");
     }

@@ -64,7 +64,7 @@ pub enum BacktestSort {
 }
 
 impl ReadModels {
-    /// The backtest of that id, whoever asks: the caller checks access. One that was just made is waited for.
+    /// The backtest of that id; the caller checks access. Waits for one that was just created.
     ///
     /// # Errors
     /// The read model is behind, or the database.

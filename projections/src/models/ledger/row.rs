@@ -29,7 +29,7 @@ pub struct LedgerRow {
     pub cash_after: Decimal,
     /// Net of both fees; none on entry.
     pub profit: Option<Decimal>,
-    /// Settled with the exit: received above 0, paid below; none where there was none.
+    /// Settled with the exit: received above 0, paid below; `None` if there was no funding.
     pub funding: Option<Decimal>,
     pub timestamp: DateTime<Utc>,
     pub reason: String,

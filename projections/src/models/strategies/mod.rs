@@ -49,7 +49,7 @@ pub enum StrategySort {
 }
 
 impl ReadModels {
-    /// The strategy of that id, whoever asks: the caller checks access. One that was just made is waited for.
+    /// The strategy of that id; the caller checks access. Waits for one that was just created.
     ///
     /// # Errors
     /// The read model is behind, or the database.

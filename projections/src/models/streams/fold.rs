@@ -1,4 +1,4 @@
-//! Turns the events that begin streams into rows: the owner is the one that the event names.
+//! Turns the first events of streams into rows with the owner that each names.
 
 use deadpool_postgres::Transaction;
 use domain::{

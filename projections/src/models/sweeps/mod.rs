@@ -35,7 +35,7 @@ pub struct SweepFilter {
 }
 
 impl ReadModels {
-    /// The sweep of that id, whoever asks: the caller checks access. One that was just made is waited for.
+    /// The sweep of that id; the caller checks access. Waits for one that was just created.
     ///
     /// # Errors
     /// The read model is behind, or the database.

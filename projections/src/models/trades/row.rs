@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 
 use crate::sql::row;
 
-/// A round trip, or its open half: `exit_*` and `pnl*` are none while it is open.
+/// A round trip, or its open half: `exit_*` and `pnl*` are `None` while it is open.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TradeRow {
     pub id: TradeId,
@@ -34,7 +34,7 @@ pub struct TradeRow {
     pub entry_reason: String,
     pub exit_reason: Option<String>,
     pub is_ambiguous: bool,
-    /// Received above 0, paid below, and not in `pnl`; none where there was none.
+    /// Received above 0, paid below, and not in `pnl`; `None` if there was no funding.
     pub funding: Option<Decimal>,
     /// The number of the trade of which this is a part that was closed on its own.
     pub part_of: Option<u32>,
