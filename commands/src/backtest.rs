@@ -135,7 +135,7 @@ fn writable<'a>(
 ) -> Result<&'a LiveBacktest, CommandError> {
     let live = loaded.aggregate.live.as_ref().filter(|live| !live.is_deleted);
     let live = live.ok_or(CommandError::NotFound("backtest"))?;
-    let ownership = Ownership { owner_id: Some(live.request.owner_id), is_public: false };
+    let ownership = Ownership { owner_id: Some(live.request.run.owner_id), is_public: false };
     access::check(actor, Access::Write, ownership)?;
     Ok(live)
 }

@@ -7,9 +7,11 @@ use domain::{
     fields::FieldError,
     ids::{StrategyId, UserId},
     market::Market,
+    run_spec::RunSpec,
     simulation::{Candles, Settings, rules::BoundStrategy},
-    strategy::{Strategy, StrategyDefinition, builtins},
+    strategy::{Strategy, StrategyDefinition, builtins, parameters::Parameters},
 };
+use rust_decimal::Decimal;
 
 use crate::{
     BacktestDraft, CommandError, Commands,
@@ -18,11 +20,18 @@ use crate::{
 };
 
 /// A strategy at the version that a run is pinned to.
-pub(crate) struct Pinned {
+pub(crate) struct PinnedStrategy {
     pub(crate) id: StrategyId,
     pub(crate) version: u32,
     pub(crate) name: String,
     pub(crate) definition: StrategyDefinition,
+}
+
+/// A market, and the ends of a range in which it has candles.
+pub(crate) struct MarketRange {
+    pub(crate) market: Market,
+    pub(crate) start_time: DateTime<Utc>,
+    pub(crate) end_time: DateTime<Utc>,
 }
 
 impl Commands {
@@ -52,44 +61,15 @@ impl Commands {
         if let Some(bound) = &bound {
             errors.extend(draft.settings.conflicts(&bound.config));
         }
-        let market = kept(&mut errors, self.market_of(draft).await?);
-        let range = match &market {
-            Some(market) if reversed_range(draft).is_none() => {
-                let needed = bound.as_ref().map(BoundStrategy::first_defined);
-                kept(&mut errors, self.range_of(market, draft, needed).await?)
-            }
-            _ => None,
-        };
-        let (
-            Some(initial_balance),
-            Some(strategy),
-            Some(parameters),
-            Some(market),
-            Some((start_time, end_time)),
-            true,
-        ) = (balance, strategy, parameters, market, range, errors.is_empty())
+        let needed = bound.as_ref().map(BoundStrategy::first_defined);
+        let found = self.market_and_range(draft, needed, &mut errors).await?;
+        let (Some(balance), Some(strategy), Some(parameters), Some(found), true) =
+            (balance, strategy, parameters, found, errors.is_empty())
         else {
             return Err(CommandError::Invalid(errors));
         };
-        // The lot is pinned too: a market may change its own between two attempts.
-        let lot = Some(draft.settings.lot.unwrap_or(market.lot));
-        Ok(Request {
-            owner_id,
-            strategy_id: strategy.id,
-            strategy_version: strategy.version,
-            strategy_name: strategy.name,
-            definition: strategy.definition,
-            symbol: market.symbol,
-            asset_symbol: market.base,
-            timeframe: draft.timeframe,
-            start_time,
-            end_time,
-            initial_balance,
-            parameters,
-            metadata: Settings { lot, ..draft.settings.clone() },
-            origin: draft.origin,
-            sweep_row: None,
-        })
+        let run = run_spec(owner_id, draft, strategy, found, balance, parameters);
+        Ok(Request { run, origin: draft.origin, sweep_row: None })
     }
 
     /// By id, by one's own slug, by a built-in's.
@@ -98,7 +78,7 @@ impl Commands {
         actor: &Actor,
         owner_id: UserId,
         draft: &BacktestDraft,
-    ) -> Result<Result<Pinned, FieldError>, CommandError> {
+    ) -> Result<Result<PinnedStrategy, FieldError>, CommandError> {
         let Some(text) = &draft.strategy else {
             return Ok(Err(required("strategy_id")));
         };
@@ -116,7 +96,7 @@ impl Commands {
                 let ownership =
                     Ownership { owner_id: Some(live.owner_id), is_public: live.is_public };
                 access::check(actor, Access::Read, ownership)?;
-                return Ok(Ok(Pinned {
+                return Ok(Ok(PinnedStrategy {
                     id,
                     version: live.version,
                     name: live.content.name,
@@ -127,7 +107,23 @@ impl Commands {
         Ok(builtin(text).ok_or_else(unknown))
     }
 
-    pub(crate) async fn market_of(
+    /// The draft's market and the ends of its range, if both are good; rules whose first defined index is `needed` can be
+    /// evaluated there.
+    pub(crate) async fn market_and_range(
+        &self,
+        draft: &BacktestDraft,
+        needed: Option<usize>,
+        errors: &mut Vec<FieldError>,
+    ) -> Result<Option<MarketRange>, CommandError> {
+        let Some(market) = kept(errors, self.market_of(draft).await?) else { return Ok(None) };
+        if reversed_range(draft).is_some() {
+            return Ok(None);
+        }
+        let ends = kept(errors, self.range_of(&market, draft, needed).await?);
+        Ok(ends.map(|(start_time, end_time)| MarketRange { market, start_time, end_time }))
+    }
+
+    async fn market_of(
         &self,
         draft: &BacktestDraft,
     ) -> Result<Result<Market, FieldError>, CommandError> {
@@ -141,7 +137,7 @@ impl Commands {
 
     /// Start and end, when candles lie between them and one of them can be evaluated by rules whose first defined index is
     /// `needed`.
-    pub(crate) async fn range_of(
+    async fn range_of(
         &self,
         market: &Market,
         draft: &BacktestDraft,
@@ -183,13 +179,42 @@ impl Commands {
     }
 }
 
+/// The draft with everything pinned that was found for it.
+pub(crate) fn run_spec(
+    owner_id: UserId,
+    draft: &BacktestDraft,
+    strategy: PinnedStrategy,
+    found: MarketRange,
+    initial_balance: Decimal,
+    parameters: Parameters,
+) -> RunSpec {
+    let MarketRange { market, start_time, end_time } = found;
+    // The lot is pinned too: a market may change its own between two attempts.
+    let lot = Some(draft.settings.lot.unwrap_or(market.lot));
+    RunSpec {
+        owner_id,
+        strategy_id: strategy.id,
+        strategy_version: strategy.version,
+        strategy_name: strategy.name,
+        definition: strategy.definition,
+        symbol: market.symbol,
+        asset_symbol: market.base,
+        timeframe: draft.timeframe,
+        start_time,
+        end_time,
+        initial_balance,
+        parameters,
+        settings: Settings { lot, ..draft.settings.clone() },
+    }
+}
+
 /// By id, or by any spelling of its name.
-fn builtin(text: &str) -> Option<Pinned> {
+fn builtin(text: &str) -> Option<PinnedStrategy> {
     let builtin = match text.parse() {
         Ok(id) => builtins::find_by_id(id)?,
         Err(_) => builtins::find(text)?,
     };
-    Some(Pinned {
+    Some(PinnedStrategy {
         id: builtin.id(),
         version: 1,
         name: builtin.title.to_owned(),

@@ -6,9 +6,10 @@ use domain::{
     fields::FieldError,
     ids::BacktestId,
     ledger::entries::{Ending, EntryError, LedgerWriter},
+    run_spec::RunSpec,
     simulation::{
         self, Candles, Input, Observer, Outcome, SimulationError, Step,
-        hash::{self, CanonicalError, Digest, Pinned, dataset_sha256, result_hash, with_fine},
+        hash::{self, CanonicalError, Digest, dataset_sha256, result_hash, with_fine},
         settings::Intrabar,
     },
 };
@@ -49,7 +50,7 @@ pub enum ExecutionError {
 /// # Errors
 /// See [`ExecutionError`].
 pub fn execute_backtest(
-    run: &Pinned<'_>,
+    run: &RunSpec,
     series: &Arc<Candles>,
     observer: &mut dyn Observer,
 ) -> Result<Execution, ExecutionError> {
@@ -61,17 +62,17 @@ pub fn execute_backtest(
 /// # Errors
 /// See [`ExecutionError`].
 pub fn execute_with_finer(
-    run: &Pinned<'_>,
+    run: &RunSpec,
     series: &Arc<Candles>,
     finer: Option<&Candles>,
     observer: &mut dyn Observer,
 ) -> Result<Execution, ExecutionError> {
-    let strategy = run.definition.bind(run.parameters).map_err(ExecutionError::Strategy)?;
-    let (first_defined, warmup) = (strategy.first_defined(), run.metadata.warmup);
+    let strategy = run.definition.bind(&run.parameters).map_err(ExecutionError::Strategy)?;
+    let (first_defined, warmup) = (strategy.first_defined(), run.settings.warmup);
     let selection = Selection::new(series, run.start_time, run.end_time, first_defined, warmup)
         .ok_or(SimulationError::NoCandles)?;
     let candles = selection.candles(series);
-    let asks_finer = run.metadata.intrabar == Intrabar::LowerTimeframe;
+    let asks_finer = run.settings.intrabar == Intrabar::LowerTimeframe;
     let fine = finer.filter(|_| asks_finer);
     let fine = fine.map(|fine| finer_within(fine, &candles, run.timeframe));
     let input = Input {
@@ -80,9 +81,9 @@ pub fn execute_with_finer(
         range_start: selection.warmup_rows,
         fine: fine.as_ref(),
         initial_balance: run.initial_balance,
-        lot: run.metadata.lot.filter(|lot| *lot > Decimal::ZERO).ok_or(ExecutionError::NoLot)?,
+        lot: run.settings.lot.filter(|lot| *lot > Decimal::ZERO).ok_or(ExecutionError::NoLot)?,
         timeframe: run.timeframe,
-        settings: run.metadata,
+        settings: &run.settings,
     };
     // Ids are no part of any hash.
     let id = BacktestId::default();

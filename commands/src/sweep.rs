@@ -1,13 +1,12 @@
 //! Use cases of sweeps.
 
-use chrono::{DateTime, Utc};
 use domain::{
     access::{self, Access, Actor, Ownership},
-    backtest::{Origin, Request, SweepRow},
+    backtest::{Origin, Request, SweepRow, check_balance},
     fields::FieldError,
     ids::{BacktestId, SweepId},
     job::Status,
-    market::Symbol,
+    run_spec::RunSpec,
     simulation::{
         Settings,
         settings::{Finalize, Intrabar},
@@ -17,13 +16,12 @@ use domain::{
     sweep::{LiveSweep, Sweep, SweepCommand, SweepRequest},
 };
 use infra::postgres::event_store::Loaded;
-use rust_decimal::Decimal;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Accepted, BacktestDraft, CommandContext, CommandError, Commands,
     backtest::{CANCELLATION_WAIT, backtest_id},
-    check::{Pinned, kept, kept_all, reversed_range},
+    check::{MarketRange, PinnedStrategy, kept, kept_all, reversed_range, run_spec},
     dataset::range,
     execute::{Executed, create, execute, replayed},
 };
@@ -87,48 +85,25 @@ impl Commands {
         let owner_id = actor.user_id().ok_or(CommandError::Forbidden)?;
         let run = &draft.run;
         let mut errors = Vec::new();
-        if run.initial_balance <= Decimal::ZERO {
-            let message = format!("must be above 0, not {}", run.initial_balance);
-            errors.push(FieldError::new("initial_balance", "out_of_range", message));
-        }
+        let balance = kept(&mut errors, check_balance(run.initial_balance));
         errors.extend(reversed_range(run));
         let strategy = kept(&mut errors, self.strategy_of(actor, owner_id, run).await?);
         let search = match &strategy {
             Some(strategy) => kept_all(&mut errors, search(strategy, draft).await?),
             None => None,
         };
-        let market = kept(&mut errors, self.market_of(run).await?);
-        let range = match &market {
-            Some(market) if reversed_range(run).is_none() => {
-                let needed = search.as_ref().map(|search| search.least_first_defined);
-                kept(&mut errors, self.range_of(market, run, needed).await?)
-            }
-            _ => None,
-        };
-        if let (Some(search), Some(market), Some(ends)) = (&search, &market, range) {
-            errors.extend(self.too_many_windows(search, &market.symbol, run, ends).await?);
+        let needed = search.as_ref().map(|search| search.least_first_defined);
+        let found = self.market_and_range(run, needed, &mut errors).await?;
+        if let (Some(search), Some(found)) = (&search, &found) {
+            errors.extend(self.too_many_windows(search, found, run).await?);
         }
-        let (Some(strategy), Some(search), Some(market), Some((start_time, end_time)), true) =
-            (strategy, search, market, range, errors.is_empty())
+        let (Some(balance), Some(strategy), Some(search), Some(found), true) =
+            (balance, strategy, search, found, errors.is_empty())
         else {
             return Err(CommandError::Invalid(errors));
         };
-        // The lot is pinned too: a market may change its own between two attempts.
-        let lot = Some(run.settings.lot.unwrap_or(market.lot));
         Ok(SweepRequest {
-            owner_id,
-            strategy_id: strategy.id,
-            strategy_version: strategy.version,
-            strategy_name: strategy.name,
-            definition: strategy.definition,
-            symbol: market.symbol,
-            asset_symbol: market.base,
-            timeframe: run.timeframe,
-            start_time,
-            end_time,
-            initial_balance: run.initial_balance.normalize(),
-            parameters: search.parameters,
-            metadata: domain::simulation::Settings { lot, ..run.settings.clone() },
+            run: run_spec(owner_id, run, strategy, found, balance, search.parameters),
             spec: search.spec,
             combinations_count: u32::try_from(search.combinations_count).unwrap_or(u32::MAX),
         })
@@ -138,14 +113,13 @@ impl Commands {
     async fn too_many_windows(
         &self,
         search: &Search,
-        symbol: &Symbol,
+        found: &MarketRange,
         run: &BacktestDraft,
-        (start, end): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Option<FieldError>, CommandError> {
         let Some(walk_forward) = search.spec.walk_forward else { return Ok(None) };
-        let series = self.candles.series(symbol, run.timeframe, None).await?;
+        let series = self.candles.series(&found.market.symbol, run.timeframe, None).await?;
         let Some(series) = series else { return Ok(None) };
-        let len = range(&series.candles, Some(start), Some(end)).len();
+        let len = range(&series.candles, Some(found.start_time), Some(found.end_time)).len();
         let error = walk_forward.windows(len).err();
         Ok(error.map(|error| {
             FieldError::new("walk_forward.windows", "too_many_windows", error.to_string())
@@ -233,7 +207,7 @@ impl Commands {
 
 /// Which combinations the draft has; every error at once.
 async fn search(
-    strategy: &Pinned,
+    strategy: &PinnedStrategy,
     draft: &SweepDraft,
 ) -> Result<Result<Search, Vec<FieldError>>, CommandError> {
     let Some(spec) = draft.spec.clone() else { return Ok(Err(Vec::new())) };
@@ -314,29 +288,14 @@ fn field_of(spec: &Spec) -> &'static str {
 /// The backtest of a row.
 fn promoted(sweep: SweepRequest, row: SweepRow) -> Result<Request, CommandError> {
     let wrong = |errors: Vec<FieldError>| CommandError::Internal(format!("{errors:?}"));
-    let family = Family::try_new(&sweep.definition, &sweep.parameters).map_err(wrong)?;
-    let all = combinations(&sweep.spec, &family, usize::MAX - 1).map_err(wrong)?;
+    let SweepRequest { run, spec, .. } = sweep;
+    let family = Family::try_new(&run.definition, &run.parameters).map_err(wrong)?;
+    let all = combinations(&spec, &family, usize::MAX - 1).map_err(wrong)?;
     let index = usize::try_from(row.number).ok().and_then(|number| number.checked_sub(1));
     let combination = index.and_then(|index| all.get(index));
     let combination = combination.ok_or(CommandError::NotFound("row"))?;
     let parameters = family.parameters(combination);
-    Ok(Request {
-        owner_id: sweep.owner_id,
-        strategy_id: sweep.strategy_id,
-        strategy_version: sweep.strategy_version,
-        strategy_name: sweep.strategy_name,
-        parameters,
-        definition: sweep.definition,
-        symbol: sweep.symbol,
-        asset_symbol: sweep.asset_symbol,
-        timeframe: sweep.timeframe,
-        start_time: sweep.start_time,
-        end_time: sweep.end_time,
-        initial_balance: sweep.initial_balance,
-        metadata: sweep.metadata,
-        origin: Origin::Sweep,
-        sweep_row: Some(row),
-    })
+    Ok(Request { run: RunSpec { parameters, ..run }, origin: Origin::Sweep, sweep_row: Some(row) })
 }
 
 /// The sweep, if it exists and the actor may do that to it.
@@ -347,7 +306,7 @@ fn owned<'a>(
 ) -> Result<&'a LiveSweep, CommandError> {
     let live = loaded.aggregate.live.as_ref().filter(|live| !live.is_deleted);
     let live = live.ok_or(CommandError::NotFound("sweep"))?;
-    let ownership = Ownership { owner_id: Some(live.request.owner_id), is_public: false };
+    let ownership = Ownership { owner_id: Some(live.request.run.owner_id), is_public: false };
     access::check(actor, access, ownership)?;
     Ok(live)
 }

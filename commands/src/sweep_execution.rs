@@ -88,11 +88,11 @@ impl SweepWork {
         series: &Arc<Candles>,
         revision: i64,
     ) -> Result<Self, SweepExecutionError> {
-        let family = Family::try_new(&request.definition, &request.parameters)?;
+        let family = Family::try_new(&request.run.definition, &request.run.parameters)?;
         let combinations = combinations(&request.spec, &family, usize::MAX - 1)?;
         let first_defined = Prepared::try_new(&family, &combinations, "grid")?.first_defined;
-        let (start, end) = (request.start_time, request.end_time);
-        let warmup = request.metadata.warmup;
+        let (start, end) = (request.run.start_time, request.run.end_time);
+        let warmup = request.run.settings.warmup;
         let selection = Selection::new(series, start, end, first_defined, warmup)
             .ok_or(SweepExecutionError::NoCandles)?;
         let candles = selection.candles(series);
@@ -132,16 +132,16 @@ impl SweepWork {
     ) -> Result<SweepOutcome, SweepExecutionError> {
         let request = &self.request;
         let objective = &request.spec.objective;
-        let family = Family::try_new(&request.definition, &request.parameters)?;
+        let family = Family::try_new(&request.run.definition, &request.run.parameters)?;
         let prepared = Prepared::try_new(&family, &self.combinations, "grid")?;
         let ground = Ground {
             candles: &self.candles,
             range_start: self.selection.warmup_rows,
-            initial_balance: request.initial_balance,
+            initial_balance: request.run.initial_balance,
             // Requests pin the market's where the settings name none.
-            lot: request.metadata.lot.unwrap_or(Decimal::new(1, 8)),
-            timeframe: request.timeframe,
-            settings: &request.metadata,
+            lot: request.run.settings.lot.unwrap_or(Decimal::new(1, 8)),
+            timeframe: request.run.timeframe,
+            settings: &request.run.settings,
             objective: &objective.metric,
         };
         let rows = prepared.run(&ground, threads, signals)?;

@@ -39,7 +39,7 @@ pub(super) async fn prepare(
     request: &Request,
     pinned: Option<&Dataset>,
 ) -> Result<Prepared, Interruption> {
-    let strategy = request.definition.bind(&request.parameters).map_err(|errors| {
+    let strategy = request.run.definition.bind(&request.run.parameters).map_err(|errors| {
         let messages: Vec<_> =
             errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
         failed("invalid_strategy", messages.join("; "))
@@ -48,15 +48,16 @@ pub(super) async fn prepare(
     // A row of a sweep is run on the sweep's own candles.
     let row = request.sweep_row;
     let revision = pinned.map(|dataset| dataset.revision).or(row.map(|row| row.revision));
-    let series = commands.candles.series(&request.symbol, request.timeframe, revision).await?;
+    let series =
+        commands.candles.series(&request.run.symbol, request.run.timeframe, revision).await?;
     let no_candles = || failed("no_candles", "there are no candles in the range".to_owned());
     let series = series.ok_or_else(no_candles)?;
     let selection = Selection::new(
         &series.candles,
-        request.start_time,
-        request.end_time,
+        request.run.start_time,
+        request.run.end_time,
         warmed_up_by(&strategy, request),
-        request.metadata.warmup,
+        request.run.settings.warmup,
     )
     .ok_or_else(no_candles)?;
     let digest = tokio::task::spawn_blocking(move || {
@@ -104,10 +105,10 @@ async fn fine(
     pinned: Option<&Dataset>,
     candles: &Arc<Candles>,
 ) -> Result<Option<(FineDataset, Candles, Digest)>, Interruption> {
-    if request.metadata.intrabar != Intrabar::LowerTimeframe {
+    if request.run.settings.intrabar != Intrabar::LowerTimeframe {
         return Ok(None);
     }
-    let (symbol, coarse) = (&request.symbol, request.timeframe);
+    let (symbol, coarse) = (&request.run.symbol, request.run.timeframe);
     let found = match pinned {
         Some(dataset) => dataset.fine.as_ref().map(|fine| (fine.timeframe, fine.revision)),
         None => commands.candles.finest(symbol, coarse).await?,
@@ -135,12 +136,12 @@ fn warmed_up_by(strategy: &BoundStrategy, request: &Request) -> usize {
 
 /// The run's own, else the market's.
 async fn lot(commands: &Commands, request: &Request) -> Result<Decimal, Interruption> {
-    if let Some(lot) = request.metadata.lot {
+    if let Some(lot) = request.run.settings.lot {
         return Ok(lot);
     }
-    let market = commands.markets.get(&request.symbol).await?;
+    let market = commands.markets.get(&request.run.symbol).await?;
     let market = market
-        .ok_or_else(|| failed("no_market", format!("there is no market {}", request.symbol)))?;
+        .ok_or_else(|| failed("no_market", format!("there is no market {}", request.run.symbol)))?;
     Ok(market.lot)
 }
 

@@ -13,9 +13,10 @@ use domain::{
         LedgerEvent,
         entries::{Ending, EntryError, LedgerWriter},
     },
+    run_spec::RunSpec,
     simulation::{
         self, Input, Observer, SimulationError, Step,
-        hash::{CanonicalError, Pinned, result_hash, with_fine},
+        hash::{CanonicalError, result_hash, with_fine},
     },
 };
 use tokio::sync::mpsc;
@@ -98,12 +99,12 @@ fn compute(
         candles: &prepared.candles,
         range_start: prepared.selection.warmup_rows,
         fine: prepared.fine.as_ref().map(|(candles, _)| candles),
-        initial_balance: request.initial_balance,
+        initial_balance: request.run.initial_balance,
         lot: prepared.lot,
-        timeframe: request.timeframe,
-        settings: &request.metadata,
+        timeframe: request.run.timeframe,
+        settings: &request.run.settings,
     };
-    let Request { symbol, timeframe, initial_balance, .. } = request;
+    let RunSpec { symbol, timeframe, initial_balance, .. } = &request.run;
     let (writer, opened) =
         LedgerWriter::open(*backtest_id, symbol.clone(), *timeframe, *initial_balance)?;
     let flushed = Instant::now();
@@ -117,12 +118,11 @@ fn compute(
     let outcome = outcome?;
     let open_time = &prepared.candles.open_time[prepared.selection.warmup_rows..];
     let Ending { events, points, ledger_hash } = writer.finish(open_time, &outcome)?;
-    let pinned = Pinned::from(request);
     let dataset = match &prepared.fine {
         Some((_, fine)) => with_fine(prepared.sha256, *fine),
         None => prepared.sha256,
     };
-    let result_hash = result_hash(dataset, &pinned, ledger_hash, &outcome.metrics, &points)?;
+    let result_hash = result_hash(dataset, &request.run, ledger_hash, &outcome.metrics, &points)?;
     let mut rest = buffer;
     rest.extend(events);
     while rest.len() > CHUNK_MAX {

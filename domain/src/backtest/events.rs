@@ -1,8 +1,5 @@
 //! What can happen to a backtest. Names and versions are permanent.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,34 +7,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     dataset::Dataset,
     event::event_versions,
-    ids::{StrategyId, SweepId, UserId},
-    market::{Symbol, Timeframe},
-    number::Number,
-    simulation::{Warning, metrics::Metrics, settings::Settings},
-    strategy::StrategyDefinition,
+    ids::SweepId,
+    run_spec::RunSpec,
+    simulation::{Warning, metrics::Metrics},
 };
 
 /// Everything that pins a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
-    pub owner_id: UserId,
-    pub strategy_id: StrategyId,
-    pub strategy_version: u32,
-    pub strategy_name: String,
-    pub definition: StrategyDefinition,
-    pub symbol: Symbol,
-    /// The market's base asset.
-    pub asset_symbol: String,
-    pub timeframe: Timeframe,
-    /// Inclusive on the candles' opening.
-    pub start_time: DateTime<Utc>,
-    /// Inclusive on the candles' opening.
-    pub end_time: DateTime<Utc>,
-    pub initial_balance: Decimal,
-    /// All of them, defaults filled in.
-    pub parameters: BTreeMap<String, Number>,
-    /// All of them, defaults filled in; holds the seed.
-    pub metadata: Settings,
+    #[serde(flatten)]
+    pub run: RunSpec,
     pub origin: Origin,
     /// The row that the run repeats, of a run that came from a sweep.
     #[serde(default, skip_serializing_if = "Option::is_none")]

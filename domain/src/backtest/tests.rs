@@ -9,10 +9,9 @@ use rust_decimal::Decimal;
 use super::{Backtest, BacktestCommand, BacktestEvent, Completion, Origin, Request};
 use crate::{
     dataset::Dataset,
-    ids::{StrategyId, UserId},
     job::{Claim, JobError, Status},
-    market::Timeframe,
-    simulation::{Settings, metrics::Metrics},
+    run_spec::RunSpec,
+    simulation::metrics::Metrics,
     strategy::{StrategyDefinition, builtins},
 };
 
@@ -138,19 +137,7 @@ fn command(name: &str) -> BacktestCommand {
 fn request(strategy_version: u32) -> Request {
     let definition = StrategyDefinition::of_builtin(builtins::find("golden_cross").unwrap());
     Request {
-        owner_id: UserId::default(),
-        strategy_id: StrategyId::default(),
-        strategy_version,
-        strategy_name: "Golden Cross".to_owned(),
-        parameters: definition.default_parameters.clone(),
-        definition,
-        symbol: "BTCUSDT".parse().unwrap(),
-        asset_symbol: "BTC".to_owned(),
-        timeframe: Timeframe::OneDay,
-        start_time: Utc.timestamp_millis_opt(1_502_928_000_000).unwrap(),
-        end_time: Utc.timestamp_millis_opt(1_764_460_800_000).unwrap(),
-        initial_balance: Decimal::from(10_000),
-        metadata: Settings::default(),
+        run: RunSpec { strategy_version, ..RunSpec::example(definition) },
         origin: Origin::User,
         sweep_row: None,
     }
@@ -266,7 +253,7 @@ fn the_states_follow_from_the_events() {
         let live = backtest.live.unwrap();
         assert_eq!(live.status, expected, "{state}");
         assert!(!live.is_deleted);
-        let parameters: BTreeMap<_, _> = live.request.parameters;
+        let parameters: BTreeMap<_, _> = live.request.run.parameters;
         assert_eq!(parameters.len(), 2);
     }
 }

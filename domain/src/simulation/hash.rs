@@ -1,6 +1,6 @@
 //! SHA-256 over what goes into a run and what comes out: the same inputs give the same bytes everywhere.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -9,10 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Candles, Settings, equity::EquityPoint, metrics::Metrics};
 use crate::{
-    backtest::Request,
     market::{Symbol, Timeframe},
-    number::Number,
-    strategy::StrategyDefinition,
+    run_spec::RunSpec,
+    strategy::{StrategyDefinition, parameters::Parameters},
 };
 
 /// A SHA-256, shown as 64 lower-case hexadecimal digits.
@@ -89,37 +88,7 @@ pub fn with_fine(dataset: Digest, fine: Digest) -> Digest {
     Digest(hasher.finalize().into())
 }
 
-/// Everything that a result follows from beside its dataset, under the names of `BacktestRequested`.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Pinned<'a> {
-    pub definition: &'a StrategyDefinition,
-    /// All of them, defaults filled in.
-    pub parameters: &'a BTreeMap<String, Number>,
-    pub symbol: &'a Symbol,
-    pub timeframe: Timeframe,
-    pub start_time: DateTime<Utc>,
-    pub end_time: DateTime<Utc>,
-    pub initial_balance: Decimal,
-    /// All of them, defaults filled in.
-    pub metadata: &'a Settings,
-}
-
-impl<'a> From<&'a Request> for Pinned<'a> {
-    fn from(request: &'a Request) -> Self {
-        Self {
-            definition: &request.definition,
-            parameters: &request.parameters,
-            symbol: &request.symbol,
-            timeframe: request.timeframe,
-            start_time: request.start_time,
-            end_time: request.end_time,
-            initial_balance: request.initial_balance,
-            metadata: &request.metadata,
-        }
-    }
-}
-
-/// The hash of a result: dataset hash (32 bytes) ‖ canonical JSON of [`Pinned`] ‖ ledger hash (32 bytes) ‖ the metrics
+/// The hash of a result: dataset hash (32 bytes) ‖ canonical JSON of [`HashedSpec`] ‖ ledger hash (32 bytes) ‖ the metrics
 /// of [`Metrics::hashed`], 00 for none, else 01 and the f64 ‖ the recorded equity points, time i64 and equity f64;
 /// numbers little endian.
 ///
@@ -127,15 +96,14 @@ impl<'a> From<&'a Request> for Pinned<'a> {
 /// Values that canonical JSON cannot hold.
 pub fn result_hash(
     dataset: Digest,
-    pinned: &Pinned<'_>,
+    run: &RunSpec,
     ledger: Digest,
     metrics: &Metrics,
     points: &[EquityPoint],
 ) -> Result<Digest, CanonicalError> {
-    let pinned = Pinned { initial_balance: pinned.initial_balance.normalize(), ..*pinned };
     let mut hasher = Sha256::new();
     hasher.update(dataset.0);
-    hasher.update(canonical(&pinned)?);
+    hasher.update(canonical(&HashedSpec::from(run))?);
     hasher.update(ledger.0);
     for metric in metrics.hashed() {
         match metric {
@@ -151,6 +119,34 @@ pub fn result_hash(
         hasher.update(point.equity.to_le_bytes());
     }
     Ok(Digest(hasher.finalize().into()))
+}
+
+/// The part of a [`RunSpec`] that a result follows from, under the names of `BacktestRequested`.
+#[derive(Serialize)]
+struct HashedSpec<'a> {
+    definition: &'a StrategyDefinition,
+    parameters: &'a Parameters,
+    symbol: &'a Symbol,
+    timeframe: Timeframe,
+    start_time: DateTime<Utc>,
+    end_time: DateTime<Utc>,
+    initial_balance: Decimal,
+    metadata: &'a Settings,
+}
+
+impl<'a> From<&'a RunSpec> for HashedSpec<'a> {
+    fn from(run: &'a RunSpec) -> Self {
+        Self {
+            definition: &run.definition,
+            parameters: &run.parameters,
+            symbol: &run.symbol,
+            timeframe: run.timeframe,
+            start_time: run.start_time,
+            end_time: run.end_time,
+            initial_balance: run.initial_balance.normalize(),
+            metadata: &run.settings,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -198,20 +194,18 @@ mod tests {
         let definition = serde_json::from_str(
             r#"{"code_ref": "golden_cross", "default_parameters": {"long_window": 200, "short_window": 50}}"#,
         );
-        let metadata = serde_json::from_str(
+        let settings = serde_json::from_str(
             r#"{"leverage": 1, "commission": 0.001, "commission_fixed": 0, "slippage_bps": 0, "spread_bps": 0,
                 "fill": "next_open", "intrabar": "stop_first", "finalize": "close", "warmup": "before_start", "seed": 0}"#,
         );
         let parameters = serde_json::from_str(r#"{"long_window": 200, "short_window": 50.5}"#);
-        let pinned = Pinned {
-            definition: &definition.unwrap(),
-            parameters: &parameters.unwrap(),
-            symbol: &"BTCUSDT".parse().unwrap(),
-            timeframe: Timeframe::OneDay,
+        let run = RunSpec {
             start_time: "2017-08-17T00:00:00Z".parse().unwrap(),
             end_time: "2017-08-18T00:00:00Z".parse().unwrap(),
             initial_balance: "10000.00".parse().unwrap(),
-            metadata: &metadata.unwrap(),
+            parameters: parameters.unwrap(),
+            settings: settings.unwrap(),
+            ..RunSpec::example(definition.unwrap())
         };
         let ledger = "249cc5f8694c832164186c0130e550a25d029c8514ae6aa78e57faccb4ec126b";
         let metrics = Metrics {
@@ -224,7 +218,7 @@ mod tests {
         let point = |time, equity| EquityPoint { time, equity };
         let points = [point(1_502_928_000_000, 10_000.0), point(1_503_014_400_000, 9573.0021)];
         let dataset = DATASET.parse().unwrap();
-        let hash = result_hash(dataset, &pinned, ledger.parse().unwrap(), &metrics, &points);
+        let hash = result_hash(dataset, &run, ledger.parse().unwrap(), &metrics, &points);
         let expected = "6c71b9cf1a9310ed68ee6410639ccd9ee31bc43cb6ae1c1cee2fd2926c097724";
         assert_eq!(hash.unwrap().to_string(), expected);
     }

@@ -1,43 +1,20 @@
 //! What can happen to a sweep. Names and versions are permanent.
 
-use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     dataset::Dataset,
     event::event_versions,
-    ids::{StrategyId, UserId},
-    market::{Symbol, Timeframe},
-    simulation::{
-        Settings,
-        sweep::{Row, Spec, WalkForwardResult},
-    },
-    strategy::{StrategyDefinition, parameters::Parameters},
+    run_spec::RunSpec,
+    simulation::sweep::{Row, Spec, WalkForwardResult},
 };
 
 /// Everything that pins a sweep; its rows follow from it and the dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SweepRequest {
-    pub owner_id: UserId,
-    pub strategy_id: StrategyId,
-    pub strategy_version: u32,
-    pub strategy_name: String,
-    pub definition: StrategyDefinition,
-    pub symbol: Symbol,
-    /// The market's base asset.
-    pub asset_symbol: String,
-    pub timeframe: Timeframe,
-    /// Inclusive on the candles' opening.
-    pub start_time: DateTime<Utc>,
-    /// Inclusive on the candles' opening.
-    pub end_time: DateTime<Utc>,
-    pub initial_balance: Decimal,
-    /// Those that do not vary, where they are not the defaults.
-    pub parameters: Parameters,
-    /// All of them, defaults filled in.
-    pub metadata: Settings,
+    #[serde(flatten)]
+    pub run: RunSpec,
     pub spec: Spec,
     pub combinations_count: u32,
 }

@@ -9,14 +9,10 @@ use rust_decimal::Decimal;
 use super::{Sweep, SweepCommand, SweepCompletion, SweepEvent, SweepRequest};
 use crate::{
     dataset::Dataset,
-    ids::{StrategyId, UserId},
     job::{Claim, JobError},
-    market::Timeframe,
     number::Number,
-    simulation::{
-        Settings,
-        sweep::{Axis, Goal, Objective, Search, Spec},
-    },
+    run_spec::RunSpec,
+    simulation::sweep::{Axis, Goal, Objective, Search, Spec},
     strategy::{StrategyDefinition, builtins},
 };
 
@@ -166,19 +162,11 @@ fn request(seed: u8) -> SweepRequest {
     let windows = [5.0, 10.0].map(|window| Number::try_new(window).unwrap());
     let axes = BTreeMap::from([("short_window".to_owned(), Axis::Values(windows.to_vec()))]);
     SweepRequest {
-        owner_id: UserId::default(),
-        strategy_id: StrategyId::default(),
-        strategy_version: 1,
-        strategy_name: "Golden cross".into(),
-        definition: StrategyDefinition::of_builtin(golden_cross),
-        symbol: "BTCUSDT".parse().unwrap(),
-        asset_symbol: "BTC".into(),
-        timeframe: Timeframe::OneDay,
-        start_time: dataset().first,
-        end_time: dataset().last,
-        initial_balance: Decimal::from(10_000 + u32::from(seed)),
-        parameters: BTreeMap::new(),
-        metadata: Settings::default(),
+        run: RunSpec {
+            initial_balance: Decimal::from(10_000 + u32::from(seed)),
+            parameters: BTreeMap::new(),
+            ..RunSpec::example(StrategyDefinition::of_builtin(golden_cross))
+        },
         spec: Spec {
             search: Search::Grid { axes },
             constraints: Vec::new(),

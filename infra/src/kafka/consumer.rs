@@ -256,7 +256,7 @@ fn meaning(message: &impl Message) -> Meaning {
     match event.decode() {
         Ok(BacktestEvent::BacktestRequested { request }) => Meaning::Requested(Requested {
             backtest_id,
-            owner_id: request.owner_id,
+            owner_id: request.run.owner_id,
             position: event.position,
         }),
         Ok(other) => Meaning::Poison(format!("the payload is of another event: {other:?}")),

@@ -51,11 +51,14 @@ async fn a_request_pins_strategy_market_range_parameters_and_lot() {
     for reference in [strategy.to_string(), "restless".to_owned()] {
         let by_asset = BacktestDraft { symbol: Some("btc".to_owned()), ..backtest(&reference) };
         let pinned = request(&desk, owner, &by_asset).await.unwrap();
-        assert_eq!((pinned.strategy_id, pinned.strategy_version), (strategy, 1));
-        assert_eq!(pinned.strategy_name, "Restless");
-        assert_eq!((pinned.symbol.as_str(), pinned.asset_symbol.as_str()), ("BTCUSDT", "BTC"));
-        assert_eq!((pinned.start_time, pinned.end_time), (opening(0), opening(99)));
-        assert_eq!(pinned.metadata.lot, Some(Decimal::new(1, 8)));
+        assert_eq!((pinned.run.strategy_id, pinned.run.strategy_version), (strategy, 1));
+        assert_eq!(pinned.run.strategy_name, "Restless");
+        assert_eq!(
+            (pinned.run.symbol.as_str(), pinned.run.asset_symbol.as_str()),
+            ("BTCUSDT", "BTC")
+        );
+        assert_eq!((pinned.run.start_time, pinned.run.end_time), (opening(0), opening(99)));
+        assert_eq!(pinned.run.settings.lot, Some(Decimal::new(1, 8)));
     }
 }
 
@@ -69,9 +72,9 @@ async fn built_ins_run_by_slug_and_by_id_with_their_defaults() {
         draft.parameters.insert("short".to_owned(), number(3.0));
         draft.parameters.insert("long".to_owned(), number(8.0));
         let pinned = request(&desk, user(), &draft).await.unwrap();
-        assert_eq!(pinned.strategy_id, cross.id());
-        assert_eq!(pinned.parameters.len(), cross.parameters.len());
-        assert!(pinned.parameters.values().any(|value| value.get() == 3.0));
+        assert_eq!(pinned.run.strategy_id, cross.id());
+        assert_eq!(pinned.run.parameters.len(), cross.parameters.len());
+        assert!(pinned.run.parameters.values().any(|value| value.get() == 3.0));
     }
 }
 
@@ -187,7 +190,7 @@ async fn anothers_private_strategy_is_forbidden_a_public_or_inactive_one_runs() 
     let refused = request(&desk, ben, &backtest(&private)).await.unwrap_err();
     assert!(matches!(refused, CommandError::Forbidden));
     let public = create(false, true).await;
-    assert_eq!(request(&desk, ben, &backtest(&public)).await.unwrap().owner_id, ben);
+    assert_eq!(request(&desk, ben, &backtest(&public)).await.unwrap().run.owner_id, ben);
     let by_slug = request(&desk, ben, &backtest("hers")).await.unwrap_err();
     assert!(matches!(by_slug, CommandError::Invalid(_)), "a slug is its owner's");
 }

@@ -9,7 +9,7 @@ use domain::{
     job::Status,
     ledger::{LedgerEvent, hash::LedgerHasher},
     market::Timeframe,
-    simulation::{Settings, Trade, hash::Pinned},
+    simulation::{Settings, Trade},
 };
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -22,7 +22,7 @@ use super::{
 /// What the engine itself makes of the same candles.
 fn executed(request: &Request, minutes_count: i64) -> Execution {
     let candles = Arc::new(minutes(minutes_count));
-    execute_backtest(&Pinned::from(request), &candles, &mut ()).unwrap()
+    execute_backtest(&request.run, &candles, &mut ()).unwrap()
 }
 
 fn closed_trades(entries: &[LedgerEvent]) -> Vec<(u32, Decimal)> {
@@ -215,11 +215,11 @@ async fn overlapping_trades_are_recorded_and_finer_candles_are_pinned() {
     assert_eq!(fine.timeframe, Timeframe::OneMinute);
     let quarters = desk.candles.series(&btcusdt(), Timeframe::FifteenMinutes, None).await.unwrap();
     let minutes = minutes(6_000);
-    let pinned = Pinned::from(&live.request);
+    let run = live.request.run;
     let series = quarters.unwrap().candles;
-    let execution = execute_with_finer(&pinned, &series, Some(&minutes), &mut ()).unwrap();
+    let execution = execute_with_finer(&run, &series, Some(&minutes), &mut ()).unwrap();
     assert_eq!(live.result_hash, Some(execution.result_hash.to_string()));
-    let without = execute_backtest(&pinned, &series, &mut ()).unwrap();
+    let without = execute_backtest(&run, &series, &mut ()).unwrap();
     assert_ne!(without.result_hash, execution.result_hash);
     assert!(without.outcome.ambiguous_trades_count > execution.outcome.ambiguous_trades_count);
     let trades = &execution.outcome.trades;

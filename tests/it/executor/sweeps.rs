@@ -121,16 +121,16 @@ async fn a_sweep_completes_and_its_rows_have_the_hash_that_its_event_names() {
     // One row against the engine itself.
     let candles = minutes(3_000);
     let parameters = &rows[17].parameters;
-    let strategy = request.definition.bind(parameters).unwrap();
+    let strategy = request.run.definition.bind(parameters).unwrap();
     let input = Input {
         strategy: &strategy,
         candles: &candles,
         range_start: 0,
         fine: None,
-        initial_balance: request.initial_balance,
-        lot: request.metadata.lot.unwrap(),
-        timeframe: request.timeframe,
-        settings: &request.metadata,
+        initial_balance: request.run.initial_balance,
+        lot: request.run.settings.lot.unwrap(),
+        timeframe: request.run.timeframe,
+        settings: &request.run.settings,
     };
     let full = simulation::run(&input, &mut ()).unwrap();
     let figures = rows[17].result.figures().unwrap();
@@ -179,7 +179,7 @@ async fn a_row_becomes_a_backtest_with_the_same_numbers_on_the_same_candles() {
     }
     let run = desk.backtest(promoted.value).await;
     assert_eq!(run.request.origin, domain::backtest::Origin::Sweep);
-    assert_eq!(run.request.parameters, row.parameters);
+    assert_eq!(run.request.run.parameters, row.parameters);
     let (dataset, of_sweep) = (run.dataset.unwrap(), sweep.dataset.unwrap());
     assert_eq!(dataset, of_sweep);
     assert_eq!(dataset.warmup_rows, 24, "of the longest window");

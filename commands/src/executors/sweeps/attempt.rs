@@ -153,7 +153,7 @@ impl<'a> Attempt<'a> {
         let (request, pinned) = (live.request.clone(), live.dataset.clone());
         let candles = &self.executor.commands.candles;
         let revision = pinned.as_ref().map(|dataset| dataset.revision);
-        let series = candles.series(&request.symbol, request.timeframe, revision).await?;
+        let series = candles.series(&request.run.symbol, request.run.timeframe, revision).await?;
         let series = series.ok_or_else(|| Halted::from(SweepExecutionError::NoCandles))?;
         let prepared = tokio::task::spawn_blocking(move || {
             SweepWork::prepare(request, &series.candles, series.revision)

@@ -7,7 +7,8 @@ use super::*;
 use crate::{
     ids::BacktestId,
     ledger::entries::LedgerWriter,
-    simulation::hash::{Pinned, dataset_sha256, result_hash},
+    run_spec::RunSpec,
+    simulation::hash::{dataset_sha256, result_hash},
     strategy::builtins,
 };
 
@@ -70,20 +71,18 @@ impl Golden {
         let time = |index: usize| {
             chrono::DateTime::from_timestamp_millis(candles.open_time[index]).unwrap()
         };
-        let pinned = Pinned {
-            definition: &definition,
-            parameters: &parameters,
-            symbol: &symbol,
+        let run = RunSpec {
+            symbol,
             timeframe,
             start_time: time(0),
             end_time: time(candles.len() - 1),
             initial_balance,
-            metadata: &metadata,
+            parameters,
+            settings: metadata.clone(),
+            ..RunSpec::example(definition.clone())
         };
         let (dataset, metrics) = (dataset_sha256(candles), &outcome.metrics);
-        result_hash(dataset, &pinned, ending.ledger_hash, metrics, &ending.points)
-            .unwrap()
-            .to_string()
+        result_hash(dataset, &run, ending.ledger_hash, metrics, &ending.points).unwrap().to_string()
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use rstest::rstest;
 
 use super::*;
-use crate::simulation::hash::{Pinned, dataset_sha256, result_hash};
+use crate::{
+    run_spec::RunSpec,
+    simulation::hash::{dataset_sha256, result_hash},
+};
 
 /// Ledger hash and result hash of a built-in with its defaults over all days.
 fn hashes(code_ref: &str) -> (String, String) {
@@ -27,21 +30,11 @@ fn hashes(code_ref: &str) -> (String, String) {
         timeframe,
         settings: &metadata,
     };
-    let symbol: crate::market::Symbol = "BTCUSDT".parse().unwrap();
     let (outcome, _, ending) = recorded::record(&input).unwrap();
-    let pinned = Pinned {
-        definition: &definition,
-        parameters: &parameters,
-        symbol: &symbol,
-        timeframe,
-        start_time: "2017-08-17T00:00:00Z".parse().unwrap(),
-        end_time: "2025-11-30T00:00:00Z".parse().unwrap(),
-        initial_balance,
-        metadata: &metadata,
-    };
+    let run = RunSpec { settings: metadata.clone(), ..RunSpec::example(definition.clone()) };
     let dataset = dataset_sha256(&candles);
     let (ledger, points) = (ending.ledger_hash, ending.points);
-    let result = result_hash(dataset, &pinned, ledger, &outcome.metrics, &points).unwrap();
+    let result = result_hash(dataset, &run, ledger, &outcome.metrics, &points).unwrap();
     (ledger.to_string(), result.to_string())
 }
 

@@ -15,8 +15,10 @@ use chrono::DateTime;
 use commands::{Execution, ExecutionError, execute_with_finer};
 use domain::{
     fields::FieldError,
+    ids::{StrategyId, UserId},
     market::{Symbol, Timeframe},
-    simulation::{Candles, Observer, Settings, Step, hash::Pinned},
+    run_spec::RunSpec,
+    simulation::{Candles, Observer, Settings, Step},
     strategy::StrategyDefinition,
 };
 use indicatif::ProgressBar;
@@ -77,37 +79,17 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn simulate(arguments: &Arguments) -> anyhow::Result<Execution> {
     let path = &arguments.strategy;
     let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
-    let settings = run_settings(arguments)?;
+    let mut settings = run_settings(arguments)?;
     let settings_path = arguments.settings.as_deref().unwrap_or(path);
-    let parameters =
+    settings.parameters =
         definition.merge_parameters(&settings.parameters).map_err(wrong(settings_path))?;
-
-    let (symbol, timeframe, series) = read_candles(&arguments.candles, &settings)?;
-    let time = |index: usize| series.open_time.get(index).copied();
-    let time = |index| time(index).and_then(DateTime::from_timestamp_millis);
-    let start = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
-    let last = || series.len().checked_sub(1).and_then(time);
-    let end = settings.end_time.or_else(last).context("there are no candles")?;
-    // The service pins the market's lot; a file has no market.
-    let lot = settings.metadata.lot.unwrap_or(Decimal::new(1, 8));
-    let metadata = Settings { lot: Some(lot), ..settings.metadata };
-    let pinned = Pinned {
-        definition: &definition,
-        parameters: &parameters,
-        symbol: &symbol,
-        timeframe,
-        start_time: start,
-        end_time: end,
-        initial_balance: settings.initial_balance,
-        metadata: &metadata,
-    };
+    let (run, series) = pinned(&arguments.candles, path, definition, settings)?;
     let fine = match &arguments.fine_candles {
-        Some(path) => Some(read_fine(path, &symbol, timeframe)?),
+        Some(path) => Some(read_fine(path, &run.symbol, run.timeframe)?),
         None => None,
     };
-    let bar = output::progress_bar(series.len() as u64, &format!("simulating {symbol}"));
-    let series = Arc::new(series);
-    let executed = execute_with_finer(&pinned, &series, fine.as_ref(), &mut Bar(&bar));
+    let bar = output::progress_bar(series.len() as u64, &format!("simulating {}", run.symbol));
+    let executed = execute_with_finer(&run, &series, fine.as_ref(), &mut Bar(&bar));
     bar.finish_and_clear();
     executed.map_err(|error| match error {
         ExecutionError::Strategy(errors) => wrong(settings_path)(errors),
@@ -116,6 +98,40 @@ fn simulate(arguments: &Arguments) -> anyhow::Result<Execution> {
         | ExecutionError::Entry(_)
         | ExecutionError::Canonical(_)) => error.into(),
     })
+}
+
+/// The run that files describe, pinned as the service would pin it, with the candles of its file. Owner and strategy
+/// have no ids here, and no hash needs them.
+pub(super) fn pinned(
+    candles: &Path,
+    strategy: &Path,
+    definition: StrategyDefinition,
+    settings: RunSettings,
+) -> anyhow::Result<(RunSpec, Arc<Candles>)> {
+    let (symbol, timeframe, series) = read_candles(candles, &settings)?;
+    let time = |index: usize| series.open_time.get(index).copied();
+    let time = |index| time(index).and_then(DateTime::from_timestamp_millis);
+    let start_time = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
+    let last = || series.len().checked_sub(1).and_then(time);
+    let end_time = settings.end_time.or_else(last).context("there are no candles")?;
+    // The service pins the market's lot; a file has no market.
+    let lot = settings.metadata.lot.unwrap_or(Decimal::new(1, 8));
+    let run = RunSpec {
+        owner_id: UserId::default(),
+        strategy_id: StrategyId::default(),
+        strategy_version: 1,
+        strategy_name: strategy.display().to_string(),
+        definition,
+        asset_symbol: symbol.as_str().to_owned(),
+        symbol,
+        timeframe,
+        start_time,
+        end_time,
+        initial_balance: settings.initial_balance,
+        parameters: settings.parameters,
+        settings: Settings { lot: Some(lot), ..settings.metadata },
+    };
+    Ok((run, Arc::new(series)))
 }
 
 /// Moves the progress bar.
@@ -161,7 +177,7 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
 }
 
 /// The candles of a file, with the market and the timeframe that it or the settings name.
-pub(super) fn read_candles(
+fn read_candles(
     path: &Path,
     settings: &RunSettings,
 ) -> anyhow::Result<(Symbol, Timeframe, Candles)> {

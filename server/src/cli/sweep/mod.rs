@@ -2,25 +2,20 @@
 
 mod show;
 
-use std::{path::PathBuf, sync::Arc, sync::atomic::Ordering, thread, time::Duration};
+use std::{path::PathBuf, sync::atomic::Ordering, thread, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
-use chrono::DateTime;
+use anyhow::{anyhow, bail};
 use commands::{SweepExecutionError, SweepOutcome, SweepWork};
 use domain::{
     fields::FieldError,
-    ids::{StrategyId, UserId},
-    simulation::{
-        Settings,
-        sweep::{Family, Signals, Spec, combinations},
-    },
+    run_spec::RunSpec,
+    simulation::sweep::{Family, Signals, Spec, combinations},
     strategy::StrategyDefinition,
     sweep::SweepRequest,
 };
-use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::simulate::{read_candles, read_list, read_object, settings_file::RunSettings, wrong};
+use super::simulate::{pinned, read_list, read_object, settings_file::RunSettings, wrong};
 use crate::output;
 
 /// How often the progress bar moves.
@@ -97,40 +92,20 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<SweepWork> {
         Some(path) => RunSettings::parse(&read_object(path)?).map_err(wrong(path))?,
         None => RunSettings::parse(&Map::new()).map_err(refused)?,
     };
-    let (symbol, timeframe, series) = read_candles(&arguments.candles, &settings)?;
-    let time = |index: usize| series.open_time.get(index).copied();
-    let time = |index| time(index).and_then(DateTime::from_timestamp_millis);
-    let start_time = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
-    let last = || series.len().checked_sub(1).and_then(time);
-    let end_time = settings.end_time.or_else(last).context("there are no candles")?;
+    let (run, series) = pinned(&arguments.candles, path, definition, settings)?;
     let mut errors = Vec::new();
     let spec = Spec::parse(&body(arguments)?, &mut errors);
     let spec = spec.filter(|_| errors.is_empty()).ok_or_else(|| refused(errors))?;
-    let family = Family::try_new(&definition, &settings.parameters).map_err(refused)?;
+    let family = Family::try_new(&run.definition, &run.parameters).map_err(refused)?;
     let spec = family.canonical_spec(spec).map_err(refused)?;
     let all = combinations(&spec, &family, arguments.combinations_max).map_err(refused)?;
+    let parameters = family.fixed().clone();
     let request = SweepRequest {
-        owner_id: UserId::default(),
-        strategy_id: StrategyId::default(),
-        strategy_version: 1,
-        strategy_name: path.display().to_string(),
-        asset_symbol: symbol.as_str().to_owned(),
-        symbol,
-        timeframe,
-        start_time,
-        end_time,
-        initial_balance: settings.initial_balance,
-        parameters: family.fixed().clone(),
-        // The service pins the market's lot; a file has no market.
-        metadata: Settings {
-            lot: Some(settings.metadata.lot.unwrap_or(Decimal::new(1, 8))),
-            ..settings.metadata
-        },
+        run: RunSpec { parameters, ..run },
         spec,
         combinations_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
-        definition: definition.clone(),
     };
-    Ok(SweepWork::prepare(request, &Arc::new(series), 0)?)
+    Ok(SweepWork::prepare(request, &series, 0)?)
 }
 
 /// Computes beside a progress bar.
@@ -139,7 +114,7 @@ fn compute(work: &SweepWork, threads: Option<usize>) -> Result<SweepOutcome, Swe
     let threads = threads.unwrap_or_else(cores).max(1);
     let signals = Signals::default();
     let runs = work.runs_count();
-    let bar = output::progress_bar(runs as u64, &format!("sweeping {}", work.request.symbol));
+    let bar = output::progress_bar(runs as u64, &format!("sweeping {}", work.request.run.symbol));
     let outcome = thread::scope(|scope| {
         let computing = scope.spawn(|| work.compute(threads, &signals));
         while !computing.is_finished() {
