@@ -4,8 +4,13 @@ use std::{ops::Range, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use domain::{
+    dataset::Dataset,
     market::Timeframe,
-    simulation::{Candles, settings::Warmup},
+    simulation::{
+        Candles,
+        hash::{Digest, dataset_sha256},
+        settings::Warmup,
+    },
 };
 
 /// Rows of a series.
@@ -44,6 +49,42 @@ impl Selection {
             return Arc::clone(series);
         }
         Arc::new(slice(series, self.rows.clone()))
+    }
+
+    /// The selected candles with their hash.
+    #[must_use]
+    pub fn take(&self, series: &Arc<Candles>) -> SelectedCandles {
+        let candles = self.candles(series);
+        let sha256 = dataset_sha256(&candles);
+        SelectedCandles { candles, warmup_rows: self.warmup_rows, sha256 }
+    }
+}
+
+/// Candles that a job is pinned to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SelectedCandles {
+    /// Warm-up and range.
+    pub candles: Arc<Candles>,
+    /// How many of them come before the range.
+    pub warmup_rows: usize,
+    pub sha256: Digest,
+}
+
+impl SelectedCandles {
+    /// What events say of them; `None` if they are none, or if one of the ends opens at no time.
+    #[must_use]
+    pub fn dataset(&self, revision: i64) -> Option<Dataset> {
+        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+        let time = |ms: &i64| DateTime::from_timestamp_millis(*ms);
+        Some(Dataset {
+            revision,
+            rows: count(self.candles.len()),
+            first: self.candles.open_time.first().and_then(time)?,
+            last: self.candles.open_time.last().and_then(time)?,
+            warmup_rows: count(self.warmup_rows),
+            sha256: self.sha256.to_string(),
+            fine: None,
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use domain::{
     simulation::{
         Settings,
         settings::{Finalize, Intrabar},
-        sweep::{Family, Prepared, Spec, combinations},
+        sweep::{ParametricStrategy, PreparedSweep, Spec, combinations},
     },
     strategy::{StrategyDefinition, parameters::Parameters},
     sweep::{LiveSweep, Sweep, SweepCommand, SweepRequest},
@@ -247,31 +247,31 @@ fn find(
     draft: &SweepDraft,
     spec: Spec,
 ) -> Result<Search, Vec<FieldError>> {
-    let family = Family::try_new(definition, &draft.run.parameters)?;
-    let spec = family.canonical_spec(spec)?;
+    let strategy = ParametricStrategy::try_new(definition, &draft.run.parameters)?;
+    let spec = strategy.canonical_spec(spec)?;
     let combinations_max = draft.combinations_max;
-    let all = combinations(&spec, &family, combinations_max)?;
+    let all = combinations(&spec, &strategy, combinations_max)?;
+    let combinations_count = all.len();
     if let Some(walk_forward) = &spec.walk_forward {
         let windows = usize::try_from(walk_forward.windows).unwrap_or(usize::MAX);
-        if all.len().saturating_mul(windows.saturating_add(1)) > combinations_max {
+        if combinations_count.saturating_mul(windows.saturating_add(1)) > combinations_max {
             let message = format!(
-                "{} combinations in the range and in {windows} windows are more than {combinations_max} runs",
-                all.len()
+                "{combinations_count} combinations in the range and in {windows} windows are more than {combinations_max} runs",
             );
             let field = "walk_forward.windows";
             return Err(vec![FieldError::new(field, "too_many_combinations", message)]);
         }
     }
-    let prepared = Prepared::try_new(&family, &all, field_of(&spec))?;
-    let first = all.first().map(|first| family.bind(field_of(&spec), first)).transpose()?;
+    let prepared = PreparedSweep::try_new(&strategy, all, field_of(&spec))?;
+    let first = prepared.strategy(1);
     let conflicts = first.map(|first| draft.run.settings.conflicts(&first.config));
     if let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) {
         return Err(conflicts);
     }
     Ok(Search {
         least_first_defined: prepared.least_first_defined,
-        parameters: family.fixed().clone(),
-        combinations_count: all.len(),
+        parameters: strategy.fixed().clone(),
+        combinations_count,
         spec,
     })
 }
@@ -289,12 +289,12 @@ fn field_of(spec: &Spec) -> &'static str {
 fn promoted(sweep: SweepRequest, row: SweepRow) -> Result<Request, CommandError> {
     let wrong = |errors: Vec<FieldError>| CommandError::Internal(format!("{errors:?}"));
     let SweepRequest { run, spec, .. } = sweep;
-    let family = Family::try_new(&run.definition, &run.parameters).map_err(wrong)?;
-    let all = combinations(&spec, &family, usize::MAX - 1).map_err(wrong)?;
+    let strategy = ParametricStrategy::try_new(&run.definition, &run.parameters).map_err(wrong)?;
+    let all = combinations(&spec, &strategy, usize::MAX - 1).map_err(wrong)?;
     let index = usize::try_from(row.number).ok().and_then(|number| number.checked_sub(1));
     let combination = index.and_then(|index| all.get(index));
     let combination = combination.ok_or(CommandError::NotFound("row"))?;
-    let parameters = family.parameters(combination);
+    let parameters = strategy.parameters(combination);
     Ok(Request { run: RunSpec { parameters, ..run }, origin: Origin::Sweep, sweep_row: Some(row) })
 }
 

@@ -2,35 +2,34 @@
 
 use std::sync::Arc;
 
-use chrono::DateTime;
 use domain::{
     dataset::Dataset,
     fields::FieldError,
     simulation::{
         Candles,
-        hash::dataset_sha256,
         sweep::{
-            Cancelled, Family, Ground, Prepared, Row, Signals, TooFewCandles, combinations,
-            ranking, rows_hash,
+            CancelToken, Cancelled, ParametricStrategy, PreparedSweep, Row, RowInput,
+            TooFewCandles, combinations, ranking, rows_hash,
         },
     },
-    strategy::parameters::Parameters,
     sweep::{SweepCompletion, SweepRequest},
 };
 use rust_decimal::Decimal;
 
-use crate::dataset::Selection;
+use crate::{
+    dataset::{SelectedCandles, Selection},
+    prepared_run::messages,
+};
 
 /// Rows that the completion event names.
 const WINNERS_MAX: usize = 10;
 
-/// A sweep with its candles.
+/// A sweep with its candles and its combinations.
 pub struct SweepWork {
     pub request: SweepRequest,
     /// Those of the range, and before it those that warm every row up.
-    candles: Arc<Candles>,
-    selection: Selection,
-    combinations: Vec<Parameters>,
+    selected: SelectedCandles,
+    prepared: PreparedSweep,
     /// What the rows are pinned to.
     pub dataset: Dataset,
 }
@@ -72,9 +71,7 @@ impl SweepExecutionError {
 
 impl From<Vec<FieldError>> for SweepExecutionError {
     fn from(errors: Vec<FieldError>) -> Self {
-        let messages: Vec<_> =
-            errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
-        Self::Strategy(messages.join("; "))
+        Self::Strategy(messages(&errors))
     }
 }
 
@@ -88,67 +85,52 @@ impl SweepWork {
         series: &Arc<Candles>,
         revision: i64,
     ) -> Result<Self, SweepExecutionError> {
-        let family = Family::try_new(&request.run.definition, &request.run.parameters)?;
-        let combinations = combinations(&request.spec, &family, usize::MAX - 1)?;
-        let first_defined = Prepared::try_new(&family, &combinations, "grid")?.first_defined;
-        let (start, end) = (request.run.start_time, request.run.end_time);
-        let warmup = request.run.settings.warmup;
-        let selection = Selection::new(series, start, end, first_defined, warmup)
+        let run = &request.run;
+        let strategy = ParametricStrategy::try_new(&run.definition, &run.parameters)?;
+        let combinations = combinations(&request.spec, &strategy, usize::MAX - 1)?;
+        let prepared = PreparedSweep::try_new(&strategy, combinations, "grid")?;
+        let (start, end, warmup) = (run.start_time, run.end_time, run.settings.warmup);
+        let selection = Selection::new(series, start, end, prepared.first_defined, warmup)
             .ok_or(SweepExecutionError::NoCandles)?;
-        let candles = selection.candles(series);
-        let time = |index: Option<&i64>| {
-            index
-                .and_then(|ms| DateTime::from_timestamp_millis(*ms))
-                .ok_or(SweepExecutionError::NoCandles)
-        };
-        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
-        let dataset = Dataset {
-            revision,
-            rows: count(candles.len()),
-            first: time(candles.open_time.first())?,
-            last: time(candles.open_time.last())?,
-            warmup_rows: count(selection.warmup_rows),
-            sha256: dataset_sha256(&candles).to_string(),
-            fine: None,
-        };
-        Ok(Self { request, candles, selection, combinations, dataset })
+        let selected = selection.take(series);
+        let dataset = selected.dataset(revision).ok_or(SweepExecutionError::NoCandles)?;
+        Ok(Self { request, selected, prepared, dataset })
     }
 
     /// Runs in all, those of a walk-forward's windows included.
     #[must_use]
     pub fn runs_count(&self) -> usize {
         let windows = self.request.spec.walk_forward.map_or(0, |walk| walk.windows);
-        self.combinations.len() * (1 + usize::try_from(windows).unwrap_or_default())
+        self.prepared.rows_count() * (1 + usize::try_from(windows).unwrap_or_default())
     }
 
-    /// Runs every combination, then the walk-forward; the same with one thread as with many.
+    /// Runs the walk-forward and every combination; the same with one thread as with many.
     ///
     /// # Errors
     /// See [`SweepExecutionError`].
     pub fn compute(
-        &self,
+        self,
         threads: usize,
-        signals: &Signals,
+        cancel: &CancelToken,
     ) -> Result<SweepOutcome, SweepExecutionError> {
-        let request = &self.request;
-        let objective = &request.spec.objective;
-        let family = Family::try_new(&request.run.definition, &request.run.parameters)?;
-        let prepared = Prepared::try_new(&family, &self.combinations, "grid")?;
-        let ground = Ground {
-            candles: &self.candles,
-            range_start: self.selection.warmup_rows,
-            initial_balance: request.run.initial_balance,
+        let Self { request: SweepRequest { run, spec, .. }, selected, prepared, .. } = self;
+        let objective = &spec.objective;
+        let input = RowInput {
+            candles: &selected.candles,
+            range_start: selected.warmup_rows,
+            initial_balance: run.initial_balance,
             // Requests pin the market's where the settings name none.
-            lot: request.run.settings.lot.unwrap_or(Decimal::new(1, 8)),
-            timeframe: request.run.timeframe,
-            settings: &request.run.settings,
+            lot: run.settings.lot.unwrap_or(Decimal::new(1, 8)),
+            timeframe: run.timeframe,
+            settings: &run.settings,
             objective: &objective.metric,
         };
-        let rows = prepared.run(&ground, threads, signals)?;
-        let walk_forward = match &request.spec.walk_forward {
-            Some(walk) => Some(walk.run(&prepared, &ground, objective, threads, signals)??),
+        // The windows come first: the rows of the whole range use the combinations up.
+        let walk_forward = match &spec.walk_forward {
+            Some(walk) => Some(walk.run(&prepared, &input, objective, threads, cancel)??),
             None => None,
         };
+        let rows = prepared.into_rows(&input, threads, cancel)?;
         let best = ranking(&rows, objective).into_iter().map(|index| rows[index].clone());
         let winners = best.filter(|row| row.objective(objective).is_some()).take(WINNERS_MAX);
         let failed = rows.iter().filter(|row| row.result.figures().is_none()).count();

@@ -7,7 +7,7 @@ use domain::{
     number::Number,
     simulation::{
         Candles, Settings,
-        sweep::{Family, Ground, Prepared, Row, Signals},
+        sweep::{CancelToken, ParametricStrategy, PreparedSweep, Row, RowInput},
     },
     strategy::{StrategyDefinition, parameters::Parameters},
 };
@@ -62,7 +62,7 @@ pub(crate) fn sweep(
     threads: usize,
 ) -> Result<Vec<Row>, Box<dyn Error>> {
     let settings = Settings::default();
-    let ground = Ground {
+    let input = RowInput {
         candles,
         range_start: 0,
         initial_balance: Decimal::from(10_000),
@@ -72,7 +72,8 @@ pub(crate) fn sweep(
         objective: "sharpe_ratio",
     };
     let wrong = |errors| format!("{errors:?}");
-    let family = Family::try_new(definition, &BTreeMap::new()).map_err(wrong)?;
-    let prepared = Prepared::try_new(&family, combinations, "grid").map_err(wrong)?;
-    Ok(prepared.run(&ground, threads, &Signals::default())?)
+    let strategy = ParametricStrategy::try_new(definition, &BTreeMap::new()).map_err(wrong)?;
+    let combinations = combinations.to_vec();
+    let prepared = PreparedSweep::try_new(&strategy, combinations, "grid").map_err(wrong)?;
+    Ok(prepared.into_rows(&input, threads, &CancelToken::default())?)
 }

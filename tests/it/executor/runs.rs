@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use commands::{BacktestDraft, Execution, execute_backtest, execute_with_finer};
+use commands::{BacktestDraft, Execution, PreparedRun};
 use domain::{
     backtest::{BacktestEvent, Request},
     event::Metadata,
     job::Status,
     ledger::{LedgerEvent, hash::LedgerHasher},
     market::Timeframe,
-    simulation::{Settings, Trade},
+    run_spec::RunSpec,
+    simulation::{Candles, Settings, Trade},
 };
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -19,10 +20,14 @@ use super::{
     desk::{backtest, btcusdt, context, draft, minutes, user},
 };
 
+fn prepared(run: &RunSpec, series: &Arc<Candles>) -> PreparedRun {
+    PreparedRun::try_new(run.clone(), run.settings.lot.unwrap(), series, 0).unwrap()
+}
+
 /// What the engine itself makes of the same candles.
 fn executed(request: &Request, minutes_count: i64) -> Execution {
     let candles = Arc::new(minutes(minutes_count));
-    execute_backtest(&request.run, &candles, &mut ()).unwrap()
+    prepared(&request.run, &candles).execute_unrecorded(&mut ()).unwrap()
 }
 
 fn closed_trades(entries: &[LedgerEvent]) -> Vec<(u32, Decimal)> {
@@ -217,9 +222,10 @@ async fn overlapping_trades_are_recorded_and_finer_candles_are_pinned() {
     let minutes = minutes(6_000);
     let run = live.request.run;
     let series = quarters.unwrap().candles;
-    let execution = execute_with_finer(&run, &series, Some(&minutes), &mut ()).unwrap();
+    let execution = prepared(&run, &series).with_finer(&minutes);
+    let execution = execution.execute_unrecorded(&mut ()).unwrap();
     assert_eq!(live.result_hash, Some(execution.result_hash.to_string()));
-    let without = execute_backtest(&run, &series, &mut ()).unwrap();
+    let without = prepared(&run, &series).execute_unrecorded(&mut ()).unwrap();
     assert_ne!(without.result_hash, execution.result_hash);
     assert!(without.outcome.ambiguous_trades_count > execution.outcome.ambiguous_trades_count);
     let trades = &execution.outcome.trades;

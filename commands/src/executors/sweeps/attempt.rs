@@ -9,7 +9,7 @@ use cqrs_es::Aggregate;
 use domain::{
     event::Metadata,
     job::{Claim, JobAggregate},
-    simulation::{ENGINE_VERSION, sweep::Signals},
+    simulation::{ENGINE_VERSION, sweep::CancelToken},
     sweep::{LiveSweep, Sweep, SweepCommand, SweepCompletion},
 };
 use infra::postgres::{
@@ -110,7 +110,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn work(mut self, stop: watch::Receiver<bool>) -> Result<Ended, CommandError> {
-        let signals = Arc::new(Signals::default());
+        let signals = Arc::new(CancelToken::default());
         let work = match self.under_lease(&signals, 0, &stop, self.prepare()).await {
             Ok(work) => work,
             Err(halted) => return self.leave(None, halted).await,
@@ -175,7 +175,7 @@ impl<'a> Attempt<'a> {
     async fn compute(
         &self,
         work: SweepWork,
-        signals: &Arc<Signals>,
+        signals: &Arc<CancelToken>,
         stop: &watch::Receiver<bool>,
     ) -> Result<Box<SweepCompletion>, Halted> {
         // Also when this future is dropped: the threads must not outlive the attempt by long.
@@ -202,7 +202,7 @@ impl<'a> Attempt<'a> {
     /// Does `work` while the lease is kept; what has to stop is dropped.
     async fn under_lease<T>(
         &self,
-        signals: &Signals,
+        signals: &CancelToken,
         total: usize,
         stop: &watch::Receiver<bool>,
         work: impl Future<Output = Result<T, Halted>>,
@@ -214,7 +214,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// Keeps the lease, reports progress and watches the sweep's stream, until a reason to stop.
-    async fn keep(&self, signals: &Signals, total: usize, mut stop: watch::Receiver<bool>) -> Halt {
+    async fn keep(
+        &self,
+        signals: &CancelToken,
+        total: usize,
+        mut stop: watch::Receiver<bool>,
+    ) -> Halt {
         let store = &self.executor.commands.store;
         let lease_for = self.executor.options.lease;
         let mut wakeups = store.wakeups();
@@ -370,7 +375,7 @@ fn internal(error: tokio::task::JoinError) -> CommandError {
 }
 
 /// Cancels the computation when it goes out of scope.
-struct Cancelling(Arc<Signals>);
+struct Cancelling(Arc<CancelToken>);
 
 impl Drop for Cancelling {
     fn drop(&mut self) {

@@ -111,9 +111,9 @@ impl<'a> SharedColumns<'a> {
         Self { candles, uses, held_max, order, places, held: Mutex::new(BTreeMap::new()) }
     }
 
-    /// The row to be run at that place; none after the last.
-    pub(super) fn row_at(&self, place: usize) -> Option<usize> {
-        self.order.get(place).copied()
+    /// The rows in the order in which they are best run.
+    pub(super) fn order(&self) -> &[usize] {
+        &self.order
     }
 
     /// The columns of a call that the row at `place` reads; whoever asks first computes them, the others wait.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::{
-    Family,
+    ParametricStrategy,
     spec::{Axis, Search, Spec},
 };
 use crate::{
@@ -27,11 +27,11 @@ pub const AXES_MAX: usize = 10;
 /// Axes without values, constraints that cannot be read, too many combinations or none: all at once.
 pub fn combinations(
     spec: &Spec,
-    family: &Family<'_>,
+    strategy: &ParametricStrategy,
     combinations_max: usize,
 ) -> Result<Vec<Parameters>, Vec<FieldError>> {
     let mut errors = Vec::new();
-    let constraints = constraints(spec, &family.names(), &mut errors);
+    let constraints = constraints(spec, &strategy.names(), &mut errors);
     let grid = match &spec.search {
         Search::List { .. } => None,
         Search::Grid { axes } | Search::Random { axes, .. } => Some(Grid::read(axes, &mut errors)),
@@ -43,8 +43,8 @@ pub fn combinations(
         if constraints.is_empty() {
             return true;
         }
-        let mut all = family.parameters(combination);
-        for (alias, name) in family.aliases() {
+        let mut all = strategy.parameters(combination);
+        for (alias, name) in strategy.aliases() {
             if let Some(value) = all.get(name).copied() {
                 all.insert(alias.to_owned(), value);
             }

@@ -8,13 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cancelled, Figures, Prepared, Signals,
+    CancelToken, Cancelled, Figures, PreparedSweep, RowInput,
     row::ranking,
-    run::Ground,
     spec::{Mode, Objective, WalkForward},
 };
 use crate::{
-    simulation::{Candles, Input, Outcome, SimulationError, Trade, metrics, run},
+    simulation::{Candles, Outcome, Trade, metrics, rules::BoundStrategy, run},
     strategy::parameters::Parameters,
 };
 
@@ -95,36 +94,35 @@ impl WalkForward {
     /// [`Cancelled`]; [`TooFewCandles`] inside.
     pub fn run(
         &self,
-        prepared: &Prepared<'_>,
-        ground: &Ground<'_>,
+        prepared: &PreparedSweep,
+        input: &RowInput<'_>,
         objective: &Objective,
         threads: usize,
-        signals: &Signals,
+        cancel: &CancelToken,
     ) -> Result<Result<WalkForwardResult, TooFewCandles>, Cancelled> {
-        let warmup = ground.range_start;
-        let splits = match self.windows(ground.candles.len() - warmup) {
+        let warmup = input.range_start;
+        let splits = match self.windows(input.candles.len() - warmup) {
             Ok(splits) => splits,
             Err(error) => return Ok(Err(error)),
         };
         let mut windows = Vec::with_capacity(splits.len());
-        let mut stitching = Stitching::new(ground);
+        let mut stitching = Stitching::new(input);
         for (inside, outside) in splits {
             let of_range = |window: &Range<usize>| window.start + warmup..window.end + warmup;
             let (inside, outside) = (of_range(&inside), of_range(&outside));
-            let sample = Cut::new(ground, inside.clone(), prepared.warmup(ground));
-            let rows = prepared.run(&sample.ground(ground), threads, signals)?;
+            let sample = Cut::new(input, inside.clone(), prepared.warmup(input));
+            let rows = prepared.run(&sample.input(input), threads, cancel)?;
             let best = ranking(&rows, objective)
                 .first()
                 .map(|index| &rows[*index])
                 .filter(|row| row.objective(objective).is_some());
-            let behind = Cut::new(ground, outside.clone(), prepared.warmup(ground));
-            let outcome = best.map(|row| {
-                behind.outcome(prepared, &row.parameters, ground, ground.initial_balance)
-            });
-            stitching.add(prepared, best.map(|row| &row.parameters), &behind);
+            let behind = Cut::new(input, outside.clone(), prepared.warmup(input));
+            let strategy = best.and_then(|row| prepared.strategy(row.number));
+            let outcome = strategy.map(|strategy| run(&behind.input(input).of(strategy), &mut ()));
+            stitching.add(strategy, &behind);
             windows.push(Window {
-                in_sample: span(ground.candles, &inside),
-                out_of_sample: span(ground.candles, &outside),
+                in_sample: span(input.candles, &inside),
+                out_of_sample: span(input.candles, &outside),
                 best: best.map(|row| row.number),
                 parameters: best.map(|row| row.parameters.clone()),
                 in_sample_figures: best.and_then(|row| row.result.figures().cloned()),
@@ -142,41 +140,20 @@ struct Cut {
 }
 
 impl Cut {
-    fn new(ground: &Ground<'_>, window: Range<usize>, warmup: usize) -> Self {
+    fn new(input: &RowInput<'_>, window: Range<usize>, warmup: usize) -> Self {
         let range_start = warmup.min(window.start);
-        let candles = ground.candles.rows(window.start - range_start..window.end);
+        let candles = input.candles.rows(window.start - range_start..window.end);
         Self { candles, range_start }
     }
 
-    fn ground<'a>(&'a self, ground: &Ground<'a>) -> Ground<'a> {
-        Ground { candles: &self.candles, range_start: self.range_start, ..*ground }
-    }
-
-    fn outcome(
-        &self,
-        prepared: &Prepared<'_>,
-        combination: &Parameters,
-        ground: &Ground<'_>,
-        initial_balance: Decimal,
-    ) -> Result<Outcome, SimulationError> {
-        let strategy = prepared.bind(combination)?;
-        let input = Input {
-            strategy: &strategy,
-            candles: &self.candles,
-            range_start: self.range_start,
-            fine: None,
-            initial_balance,
-            lot: ground.lot,
-            timeframe: ground.timeframe,
-            settings: ground.settings,
-        };
-        run(&input, &mut ())
+    fn input<'a>(&'a self, input: &RowInput<'a>) -> RowInput<'a> {
+        RowInput { candles: &self.candles, range_start: self.range_start, ..*input }
     }
 }
 
 /// Out-of-sample runs, one behind the other.
 struct Stitching<'a> {
-    ground: &'a Ground<'a>,
+    input: &'a RowInput<'a>,
     equity: Vec<f64>,
     trades: Vec<Trade>,
     balance: Decimal,
@@ -185,25 +162,26 @@ struct Stitching<'a> {
 }
 
 impl<'a> Stitching<'a> {
-    fn new(ground: &'a Ground<'a>) -> Self {
+    fn new(input: &'a RowInput<'a>) -> Self {
         Self {
-            ground,
+            input,
             equity: Vec::new(),
             trades: Vec::new(),
-            balance: ground.initial_balance,
+            balance: input.initial_balance,
             funding: Decimal::ZERO,
             is_broken: false,
         }
     }
 
-    fn add(&mut self, prepared: &Prepared<'_>, combination: Option<&Parameters>, cut: &Cut) {
+    fn add(&mut self, strategy: Option<&BoundStrategy>, cut: &Cut) {
         let len = cut.candles.len() - cut.range_start;
-        let Some(combination) = combination else { return self.is_broken = true };
+        let Some(strategy) = strategy else { return self.is_broken = true };
         if self.balance <= Decimal::ZERO {
             // Nothing is left to trade with.
             return self.equity.extend(std::iter::repeat_n(0.0, len));
         }
-        match cut.outcome(prepared, combination, self.ground, self.balance) {
+        let input = RowInput { initial_balance: self.balance, ..cut.input(self.input) };
+        match run(&input.of(strategy), &mut ()) {
             Ok(outcome) => {
                 self.balance = outcome.final_balance;
                 self.funding = self.funding.saturating_add(outcome.funding);
@@ -225,19 +203,19 @@ impl<'a> Stitching<'a> {
         if self.is_broken {
             return None;
         }
-        let candles = self.ground.candles;
+        let candles = self.input.candles;
         let start = candles.len().checked_sub(self.equity.len())?;
         let run = metrics::Run {
             open_time: &candles.open_time[start..],
             close: &candles.close[start..],
             equity: &self.equity,
             trades: &self.trades,
-            initial_balance: self.ground.initial_balance,
+            initial_balance: self.input.initial_balance,
             final_balance: self.balance,
             funding: self.funding,
-            timeframe: self.ground.timeframe,
+            timeframe: self.input.timeframe,
             hold_from: 0,
-            preset: self.ground.settings.preset,
+            preset: self.input.settings.preset,
         };
         let metrics = metrics::calculate(&run);
         let ambiguous = self.trades.iter().filter(|trade| trade.is_ambiguous).count();

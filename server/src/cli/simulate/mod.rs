@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use chrono::DateTime;
-use commands::{Execution, ExecutionError, execute_with_finer};
+use commands::{Execution, PreparedRun, RunError};
 use domain::{
     fields::FieldError,
     ids::{StrategyId, UserId},
@@ -28,6 +28,9 @@ use serde_json::{Map, Value};
 
 use self::settings_file::RunSettings;
 use crate::output;
+
+/// The lot of runs from files: the service pins the market's, and a file has no market.
+const LOT: Decimal = Decimal::from_parts(1, 0, 0, false, 8);
 
 /// Backtest a strategy on candles from a file, without a database.
 #[derive(Debug, clap::Args)]
@@ -89,14 +92,27 @@ fn simulate(arguments: &Arguments) -> anyhow::Result<Execution> {
         None => None,
     };
     let bar = output::progress_bar(series.len() as u64, &format!("simulating {}", run.symbol));
-    let executed = execute_with_finer(&run, &series, fine.as_ref(), &mut Bar(&bar));
+    let executed = prepare(run, &series, fine.as_ref())
+        .and_then(|prepared| prepared.execute_unrecorded(&mut Bar(&bar)));
     bar.finish_and_clear();
     executed.map_err(|error| match error {
-        ExecutionError::Strategy(errors) => wrong(settings_path)(errors),
-        error @ (ExecutionError::NoLot
-        | ExecutionError::Simulation(_)
-        | ExecutionError::Entry(_)
-        | ExecutionError::Canonical(_)) => error.into(),
+        RunError::Strategy(errors) => wrong(settings_path)(errors),
+        error @ (RunError::Simulation(_) | RunError::Entry(_) | RunError::Canonical(_)) => {
+            error.into()
+        }
+    })
+}
+
+fn prepare(
+    run: RunSpec,
+    series: &Arc<Candles>,
+    finer: Option<&Candles>,
+) -> Result<PreparedRun, RunError> {
+    let lot = run.settings.lot.unwrap_or(LOT);
+    let prepared = PreparedRun::try_new(run, lot, series, 0)?;
+    Ok(match finer {
+        Some(finer) => prepared.with_finer(finer),
+        None => prepared,
     })
 }
 
@@ -114,8 +130,7 @@ pub(super) fn pinned(
     let start_time = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
     let last = || series.len().checked_sub(1).and_then(time);
     let end_time = settings.end_time.or_else(last).context("there are no candles")?;
-    // The service pins the market's lot; a file has no market.
-    let lot = settings.metadata.lot.unwrap_or(Decimal::new(1, 8));
+    let lot = settings.metadata.lot.unwrap_or(LOT);
     let run = RunSpec {
         owner_id: UserId::default(),
         strategy_id: StrategyId::default(),

@@ -9,7 +9,7 @@ use commands::{SweepExecutionError, SweepOutcome, SweepWork};
 use domain::{
     fields::FieldError,
     run_spec::RunSpec,
-    simulation::sweep::{Family, Signals, Spec, combinations},
+    simulation::sweep::{CancelToken, ParametricStrategy, Spec, combinations},
     strategy::StrategyDefinition,
     sweep::SweepRequest,
 };
@@ -77,10 +77,11 @@ enum Format {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let work = prepare(arguments)?;
-    let outcome = compute(&work, arguments.threads)?;
+    let (request, dataset) = (work.request.clone(), work.dataset.clone());
+    let outcome = compute(work, arguments.threads)?;
     let text = match arguments.format {
-        Format::Table => show::table(&work.request, &outcome, arguments.top),
-        Format::Json => serde_json::to_string_pretty(&show::json(&work, &outcome))?,
+        Format::Table => show::table(&request, &outcome, arguments.top),
+        Format::Json => serde_json::to_string_pretty(&show::json(&request, &dataset, &outcome))?,
     };
     Ok(output::line(&text)?)
 }
@@ -96,10 +97,11 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<SweepWork> {
     let mut errors = Vec::new();
     let spec = Spec::parse(&body(arguments)?, &mut errors);
     let spec = spec.filter(|_| errors.is_empty()).ok_or_else(|| refused(errors))?;
-    let family = Family::try_new(&run.definition, &run.parameters).map_err(refused)?;
-    let spec = family.canonical_spec(spec).map_err(refused)?;
-    let all = combinations(&spec, &family, arguments.combinations_max).map_err(refused)?;
-    let parameters = family.fixed().clone();
+    let strategy =
+        ParametricStrategy::try_new(&run.definition, &run.parameters).map_err(refused)?;
+    let spec = strategy.canonical_spec(spec).map_err(refused)?;
+    let all = combinations(&spec, &strategy, arguments.combinations_max).map_err(refused)?;
+    let parameters = strategy.fixed().clone();
     let request = SweepRequest {
         run: RunSpec { parameters, ..run },
         spec,
@@ -109,16 +111,16 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<SweepWork> {
 }
 
 /// Computes beside a progress bar.
-fn compute(work: &SweepWork, threads: Option<usize>) -> Result<SweepOutcome, SweepExecutionError> {
+fn compute(work: SweepWork, threads: Option<usize>) -> Result<SweepOutcome, SweepExecutionError> {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.unwrap_or_else(cores).max(1);
-    let signals = Signals::default();
+    let cancel = CancelToken::default();
     let runs = work.runs_count();
     let bar = output::progress_bar(runs as u64, &format!("sweeping {}", work.request.run.symbol));
     let outcome = thread::scope(|scope| {
-        let computing = scope.spawn(|| work.compute(threads, &signals));
+        let computing = scope.spawn(|| work.compute(threads, &cancel));
         while !computing.is_finished() {
-            bar.set_position(signals.done.load(Ordering::Relaxed) as u64);
+            bar.set_position(cancel.done.load(Ordering::Relaxed) as u64);
             thread::sleep(MOVE_EVERY);
         }
         computing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -1,8 +1,9 @@
 //! The result of a sweep: as JSON in the words of the API, or as tables.
 
 use comfy_table::{CellAlignment, Table, presets};
-use commands::{SweepOutcome, SweepWork};
+use commands::SweepOutcome;
 use domain::{
+    dataset::Dataset,
     simulation::{
         metrics::Metrics,
         sweep::{Figures, Row, RowResult, Window, ranking},
@@ -18,8 +19,8 @@ const SHOWN: [&str; 4] = ["total_return", "sharpe_ratio", "max_drawdown_percenta
 const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
 /// The rows, best first, and what the service's completion event would say.
-pub(super) fn json(work: &SweepWork, outcome: &SweepOutcome) -> Value {
-    let objective = &work.request.spec.objective;
+pub(super) fn json(request: &SweepRequest, dataset: &Dataset, outcome: &SweepOutcome) -> Value {
+    let objective = &request.spec.objective;
     let rows = ranking(&outcome.rows, objective).into_iter().zip(1..);
     let rows = rows.map(|(index, rank)| row(&outcome.rows[index], rank)).collect::<Vec<_>>();
     let walk_forward = outcome.completion.walk_forward.as_ref().map(|walk| {
@@ -30,9 +31,9 @@ pub(super) fn json(work: &SweepWork, outcome: &SweepOutcome) -> Value {
     });
     json!({
         "objective": objective,
-        "combinations_count": work.request.combinations_count,
+        "combinations_count": request.combinations_count,
         "failed_rows_count": outcome.completion.failed_rows_count,
-        "dataset": work.dataset,
+        "dataset": dataset,
         "rows": rows,
         "walk_forward_result": walk_forward,
         "result_hash": outcome.completion.result_hash,

@@ -67,13 +67,13 @@ fn objective(metric: &str) -> Objective {
     Objective { metric: metric.to_owned(), direction: Objective::direction_of(metric) }
 }
 
-fn ground<'a>(
+fn input<'a>(
     candles: &'a Candles,
     range_start: usize,
     settings: &'a Settings,
     objective: &'a str,
-) -> Ground<'a> {
-    Ground {
+) -> RowInput<'a> {
+    RowInput {
         candles,
         range_start,
         initial_balance: Decimal::from(10_000),

@@ -29,8 +29,8 @@ fn pairs() -> Vec<Parameters> {
         &["short < long"],
     );
     let definition = definition(&cross(&json!({})));
-    let family = Family::try_new(&definition, &Parameters::new()).unwrap();
-    combinations(&spec, &family, 100).unwrap()
+    let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
+    combinations(&spec, &strategy, 100).unwrap()
 }
 
 #[rstest]
@@ -48,11 +48,10 @@ fn a_row_has_the_numbers_of_a_full_backtest(
 ) {
     let (definition, candles) = (definition(&cross(&config)), days());
     let settings = settings(&metadata);
-    let family = Family::try_new(&definition, &Parameters::new()).unwrap();
-    let pairs = pairs();
-    let prepared = Prepared::try_new(&family, &pairs, "grid").unwrap();
-    let ground = ground(&candles, 91, &settings, objective);
-    let rows = prepared.run(&ground, 3, &Signals::default()).unwrap();
+    let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
+    let prepared = PreparedSweep::try_new(&strategy, pairs(), "grid").unwrap();
+    let input = input(&candles, 91, &settings, objective);
+    let rows = prepared.run(&input, 3, &CancelToken::default()).unwrap();
     assert_eq!(rows.len(), 9);
     for row in &rows {
         let strategy = definition.bind(&row.parameters).unwrap();
@@ -61,9 +60,9 @@ fn a_row_has_the_numbers_of_a_full_backtest(
             candles: &candles,
             range_start: 91,
             fine: None,
-            initial_balance: ground.initial_balance,
-            lot: ground.lot,
-            timeframe: ground.timeframe,
+            initial_balance: input.initial_balance,
+            lot: input.lot,
+            timeframe: input.timeframe,
             settings: &settings,
         };
         let full = simulation::run(&input, &mut ()).unwrap();
@@ -80,6 +79,7 @@ fn a_row_has_the_numbers_of_a_full_backtest(
         }
         assert!(row.objective(&super::objective(objective)).is_some());
     }
+    assert_eq!(prepared.into_rows(&input, 2, &CancelToken::default()).unwrap(), rows);
 }
 
 fn golden_crosses(threads: usize) -> Vec<Row> {
@@ -91,12 +91,12 @@ fn golden_crosses(threads: usize) -> Vec<Row> {
         ]),
         &["short_window < long_window"],
     );
-    let family = Family::try_new(&definition, &Parameters::new()).unwrap();
-    let combinations = combinations(&spec, &family, 100).unwrap();
-    let prepared = Prepared::try_new(&family, &combinations, "grid").unwrap();
+    let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
+    let combinations = combinations(&spec, &strategy, 100).unwrap();
+    let prepared = PreparedSweep::try_new(&strategy, combinations, "grid").unwrap();
     let settings = Settings::default();
-    let ground = ground(&candles, 0, &settings, "sharpe_ratio");
-    prepared.run(&ground, threads, &Signals::default()).unwrap()
+    let input = input(&candles, 0, &settings, "sharpe_ratio");
+    prepared.run(&input, threads, &CancelToken::default()).unwrap()
 }
 
 #[test]
@@ -133,26 +133,25 @@ fn a_row_that_cannot_be_evaluated_says_why_and_is_ranked_last() {
 #[test]
 fn a_cancelled_sweep_has_no_rows() {
     let (definition, candles) = (definition(&cross(&json!({}))), days());
-    let family = Family::try_new(&definition, &Parameters::new()).unwrap();
-    let pairs = pairs();
-    let prepared = Prepared::try_new(&family, &pairs, "grid").unwrap();
-    let (settings, signals) = (Settings::default(), Signals::default());
-    signals.is_cancelled.store(true, Ordering::Relaxed);
-    let cancelled = prepared.run(&ground(&candles, 0, &settings, "sqn"), 2, &signals);
+    let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
+    let prepared = PreparedSweep::try_new(&strategy, pairs(), "grid").unwrap();
+    let (settings, cancel) = (Settings::default(), CancelToken::default());
+    cancel.is_cancelled.store(true, Ordering::Relaxed);
+    let cancelled = prepared.run(&input(&candles, 0, &settings, "sqn"), 2, &cancel);
     assert_eq!(cancelled, Err(Cancelled));
-    assert_eq!(signals.done.load(Ordering::Relaxed), 0);
+    assert_eq!(cancel.done.load(Ordering::Relaxed), 0);
 }
 
 #[test]
 fn combinations_that_the_strategy_does_not_take_are_named() {
     let definition = definition(&json!({"code_ref": "golden_cross"}));
-    let family = Family::try_new(&definition, &Parameters::new()).unwrap();
-    let wrong = [
+    let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
+    let wrong = vec![
         parameters(&[("short_window", 10.0)]),
         parameters(&[("short_window", 300.0)]),
         parameters(&[("short_window", 0.5)]),
     ];
-    let errors = Prepared::try_new(&family, &wrong, "grid").unwrap_err();
+    let errors = PreparedSweep::try_new(&strategy, wrong, "grid").unwrap_err();
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].message.contains("short_window = 300"), "{errors:?}");
     assert_eq!(errors[1].field, "grid.short_window");

@@ -11,8 +11,8 @@ fn all(spec: &Spec) -> Result<Vec<Parameters>, Vec<FieldError>> {
         {"indicator": "close", "comparator": ">", "value": "$a + $b + $c"}]});
     let body = json!({"entry_rules": rule, "default_parameters": {"a": 1, "b": 1, "c": 3}});
     let definition = definition(&body);
-    let family = Family::try_new(&definition, &Parameters::new()).unwrap();
-    combinations(&family.canonical_spec(spec.clone())?, &family, 100)
+    let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
+    combinations(&strategy.canonical_spec(spec.clone())?, &strategy, 100)
 }
 
 fn shown(combinations: &[Parameters]) -> Vec<Vec<f64>> {
@@ -112,14 +112,15 @@ fn too_many_combinations_and_none_are_refused() {
 #[test]
 fn other_names_of_a_parameter_are_understood_and_unknown_ones_are_not() {
     let definition = definition(&json!({"code_ref": "golden_cross"}));
-    let family = Family::try_new(&definition, &parameters(&[("long", 60.0)])).unwrap();
-    assert_eq!(family.fixed(), &parameters(&[("long_window", 60.0)]));
+    let strategy =
+        ParametricStrategy::try_new(&definition, &parameters(&[("long", 60.0)])).unwrap();
+    assert_eq!(strategy.fixed(), &parameters(&[("long_window", 60.0)]));
     let spec = grid(axes(&[("short", &[5.0, 50.0, 70.0])]), &["short < long_window"]);
-    let spec = family.canonical_spec(spec).unwrap();
+    let spec = strategy.canonical_spec(spec).unwrap();
     assert_eq!(spec.search.names(), ["short_window"]);
-    assert_eq!(shown(&combinations(&spec, &family, 100).unwrap()), [[5.0], [50.0]]);
+    assert_eq!(shown(&combinations(&spec, &strategy, 100).unwrap()), [[5.0], [50.0]]);
     let twice = grid(axes(&[("short", &[5.0]), ("short_window", &[6.0]), ("shirt", &[7.0])]), &[]);
-    let errors = family.canonical_spec(twice).unwrap_err();
+    let errors = strategy.canonical_spec(twice).unwrap_err();
     let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
     assert_eq!(fields, ["grid.shirt", "grid.short_window"]);
 }

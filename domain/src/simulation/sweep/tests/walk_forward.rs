@@ -46,14 +46,14 @@ fn the_best_in_sample_is_run_out_of_sample_and_the_runs_are_stitched(#[case] mod
         .iter()
         .map(|(short, long)| parameters(&[("short_window", *short), ("long_window", *long)]))
         .collect();
-    let family = Family::try_new(&definition, &Parameters::new()).unwrap();
-    let prepared = Prepared::try_new(&family, &combinations, "grid").unwrap();
+    let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
+    let prepared = PreparedSweep::try_new(&strategy, combinations.clone(), "grid").unwrap();
     let objective = objective("sharpe_ratio");
-    let ground = ground(&candles, 100, &settings, &objective.metric);
+    let input = input(&candles, 100, &settings, &objective.metric);
     let walk = WalkForward { mode, windows: 4, in_sample_percentage: 60 };
-    let signals = Signals::default();
-    let one = walk.run(&prepared, &ground, &objective, 1, &signals).unwrap().unwrap();
-    let many = walk.run(&prepared, &ground, &objective, 3, &signals).unwrap().unwrap();
+    let cancel = CancelToken::default();
+    let one = walk.run(&prepared, &input, &objective, 1, &cancel).unwrap().unwrap();
+    let many = walk.run(&prepared, &input, &objective, 3, &cancel).unwrap().unwrap();
     assert_eq!(one, many);
 
     let run = |from: usize, to: usize, pair: &Parameters, balance: Decimal| {
@@ -66,20 +66,20 @@ fn the_best_in_sample_is_run_out_of_sample_and_the_runs_are_stitched(#[case] mod
             range_start: 60,
             fine: None,
             initial_balance: balance,
-            lot: ground.lot,
-            timeframe: ground.timeframe,
+            lot: input.lot,
+            timeframe: input.timeframe,
             settings: &settings,
         };
         simulation::run(&input, &mut ()).unwrap()
     };
     let splits = walk.windows(candles.len() - 100).unwrap();
-    let (mut balance, mut trades) = (ground.initial_balance, 0);
+    let (mut balance, mut trades) = (input.initial_balance, 0);
     for ((inside, outside), window) in splits.iter().zip(&one.windows) {
         let (from, middle, to) = (inside.start + 100, inside.end + 100, outside.end + 100);
         let sharpes: Vec<f64> = combinations
             .iter()
             .map(|pair| {
-                run(from, middle, pair, ground.initial_balance).metrics.sharpe_ratio.unwrap()
+                run(from, middle, pair, input.initial_balance).metrics.sharpe_ratio.unwrap()
             })
             .collect();
         let best = sharpes.iter().copied().fold(f64::MIN, f64::max);
@@ -88,7 +88,7 @@ fn the_best_in_sample_is_run_out_of_sample_and_the_runs_are_stitched(#[case] mod
         assert_eq!(window.parameters.as_ref(), Some(&combinations[index]));
         let figures = window.in_sample_figures.as_ref().unwrap();
         assert_eq!(figures.metrics.sharpe_ratio, Some(best));
-        let alone = run(middle, to, &combinations[index], ground.initial_balance);
+        let alone = run(middle, to, &combinations[index], input.initial_balance);
         let figures = window.out_of_sample_figures.as_ref().unwrap();
         assert_eq!(figures.final_balance, alone.final_balance);
         assert_eq!(figures.metrics.sharpe_ratio, alone.metrics.sharpe_ratio);
@@ -101,7 +101,7 @@ fn the_best_in_sample_is_run_out_of_sample_and_the_runs_are_stitched(#[case] mod
     let stitched = one.stitched.unwrap();
     assert_eq!(stitched.final_balance, balance);
     assert_eq!(usize::try_from(stitched.trades_count).unwrap(), trades);
-    let gained = balance - ground.initial_balance;
+    let gained = balance - input.initial_balance;
     assert_eq!(stitched.metrics.total_pnl, gained.normalize());
     assert!(stitched.metrics.max_drawdown_percentage.unwrap() > 0.0);
 }

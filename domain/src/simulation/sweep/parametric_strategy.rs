@@ -16,31 +16,32 @@ use crate::{
 
 /// A strategy whose parameters vary.
 #[derive(Debug)]
-pub struct Family<'a> {
-    definition: &'a StrategyDefinition,
+pub struct ParametricStrategy {
     builtin: Option<&'static Builtin>,
     rules: StrategyRules,
+    defaults: Parameters,
     /// What does not vary, in canonical names.
     fixed: Parameters,
 }
 
-impl<'a> Family<'a> {
-    /// The strategy with `given` over its defaults, wherever a combination says nothing else.
+impl ParametricStrategy {
+    /// The strategy with `given` over its defaults, for every parameter that a combination leaves out.
     ///
     /// # Errors
     /// What is wrong with the rules or the parameters.
     pub fn try_new(
-        definition: &'a StrategyDefinition,
+        definition: &StrategyDefinition,
         given: &Parameters,
     ) -> Result<Self, Vec<FieldError>> {
         let builtin = definition.code_ref.as_deref().and_then(builtins::find);
         let mut errors = Vec::new();
         let rules = StrategyRules::read(definition, &mut errors, &mut Vec::new());
-        let family = |rules| Self { definition, builtin, rules, fixed: Parameters::new() };
-        match rules.map(family) {
-            Some(family) if errors.is_empty() => {
-                let fixed = family.rename("parameters", given.clone(), &mut errors);
-                if errors.is_empty() { Ok(Self { fixed, ..family }) } else { Err(errors) }
+        let defaults = definition.default_parameters.clone();
+        let strategy = |rules| Self { builtin, rules, defaults, fixed: Parameters::new() };
+        match rules.map(strategy) {
+            Some(strategy) if errors.is_empty() => {
+                let fixed = strategy.rename("parameters", given.clone(), &mut errors);
+                if errors.is_empty() { Ok(Self { fixed, ..strategy }) } else { Err(errors) }
             }
             Some(_) | None => Err(errors),
         }
@@ -70,7 +71,7 @@ impl<'a> Family<'a> {
     /// The names that constraints may use: all parameters, with their other names.
     #[must_use]
     pub fn names(&self) -> BTreeSet<&str> {
-        let own = self.definition.default_parameters.keys().map(String::as_str);
+        let own = self.defaults.keys().map(String::as_str);
         own.chain(self.aliases().map(|(alias, _)| alias)).collect()
     }
 
@@ -83,7 +84,7 @@ impl<'a> Family<'a> {
     /// The parameters of a combination over those that do not vary and the defaults.
     #[must_use]
     pub fn parameters(&self, combination: &Parameters) -> Parameters {
-        let mut all = self.definition.default_parameters.clone();
+        let mut all = self.defaults.clone();
         for given in [&self.fixed, combination] {
             all.extend(given.iter().map(|(name, value)| (name.clone(), *value)));
         }
@@ -101,13 +102,13 @@ impl<'a> Family<'a> {
         let known = match self.builtin {
             Some(builtin) => builtin.parameter(name).map(|parameter| parameter.name),
             None => {
-                let known = self.definition.default_parameters.get_key_value(name);
+                let known = self.defaults.get_key_value(name);
                 known.map(|(name, _)| name.as_str())
             }
         };
-        known.map(str::to_owned).ok_or_else(|| {
-            parameters::unknown(field.to_owned(), name, &self.definition.default_parameters)
-        })
+        known
+            .map(str::to_owned)
+            .ok_or_else(|| parameters::unknown(field.to_owned(), name, &self.defaults))
     }
 
     /// The rules with a combination's parameters in place.
@@ -120,9 +121,8 @@ impl<'a> Family<'a> {
         combination: &Parameters,
     ) -> Result<BoundStrategy, Vec<FieldError>> {
         let given = self.parameters(combination);
-        let defaults = &self.definition.default_parameters;
         let mut errors = Vec::new();
-        let merged = parameters::merge(self.builtin, defaults, &given, field, &mut errors);
+        let merged = parameters::merge(self.builtin, &self.defaults, &given, field, &mut errors);
         if !errors.is_empty() {
             return Err(errors);
         }
