@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use commands::Accepted;
-use domain::job::JobAggregate;
+use domain::{event::RecordedEvent, job::JobAggregate};
 use poem::http::HeaderName;
+use projections::{Poison, QueryError};
 use tokio::time::{Instant, timeout_at};
 
-use crate::{answer::WithHeaders, error::ApiError, request::Caller};
+use crate::{Context, answer::WithHeaders, error::ApiError, request::Caller};
 
 /// How long a wait for the end of a job goes without a look: wake-ups are hints.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -65,6 +66,23 @@ impl Caller {
             let _ = timeout_at(deadline.min(now + LOOK_INTERVAL), wakeups.changed()).await;
         }
     }
+}
+
+/// The row as a command left it: from the read model or, if that may be behind, from the aggregate's own events.
+pub(crate) async fn row_after_command<R>(
+    api: &Context,
+    aggregate_type: &str,
+    id: &str,
+    is_behind: bool,
+    stored: impl Future<Output = Result<Option<R>, QueryError>>,
+    fold: impl Fn(&[RecordedEvent]) -> Result<Option<R>, Poison>,
+) -> Result<R, ApiError> {
+    if !is_behind && let Some(row) = stored.await? {
+        return Ok(row);
+    }
+    let events = api.store.read_stream(aggregate_type, id, 0, i64::MAX).await?;
+    let row = fold(&events).map_err(ApiError::internal)?;
+    row.ok_or_else(|| ApiError::not_found(aggregate_type))
 }
 
 impl Settled {

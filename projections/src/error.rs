@@ -37,7 +37,7 @@ pub struct UnknownReadModel(pub String);
 
 /// An event cannot be folded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Poison {
+pub enum Poison {
     #[error("the payload is not an event of its type: {0}")]
     Undecodable(#[from] DecodeError),
     #[error("{0}")]

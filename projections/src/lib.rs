@@ -8,7 +8,7 @@ mod registry;
 pub mod runner;
 mod sql;
 
-pub use error::{Behind, QueryError, UnknownReadModel};
+pub use error::{Behind, Poison, QueryError, UnknownReadModel};
 pub use handle::{OnPoison, ReadModels};
 pub use models::{
     backtests::{self, metric},

@@ -28,7 +28,7 @@ use crate::{
     json::ValidJson,
     query::Query,
     request::Caller,
-    settle::Settled,
+    settle::{Settled, row_after_command},
 };
 
 pub(crate) const TOUCHED: [&str; 2] = [backtests::NAME, projections::streams::NAME];
@@ -115,69 +115,14 @@ pub(crate) async fn etag(api: &Context, row: &BacktestRow) -> Result<String, Api
     })
 }
 
-/// The backtest as a command left it: from the read model or, where that is behind, from its events.
-pub(crate) async fn after_command(
+/// The backtest as a command left it.
+async fn after_command(
     api: &Context,
     id: BacktestId,
-    settled: Settled,
+    is_behind: bool,
 ) -> Result<BacktestRow, ApiError> {
-    if !settled.is_pending
-        && let Some(row) = api.reads.backtest(id).await?
-    {
-        return Ok(row);
-    }
-    let missing = || ApiError::not_found("backtest");
-    let id_text = id.to_string();
-    let loaded = api.store.load::<Backtest>(&id_text).await?;
-    let live = loaded.aggregate.live.filter(|live| !live.is_deleted).ok_or_else(missing)?;
-    let events = api.store.read_stream("backtest", &id_text, 0, i64::MAX).await?;
-    let (first, last) = events.first().zip(events.last()).ok_or_else(missing)?;
-    let time_of = |name: &str| {
-        let found = events.iter().find(|event| event.event_type == name);
-        found.map(|event| event.recorded_at)
-    };
-    let attempt = live.attempt();
-    let domain::backtest::Request { run, origin, .. } = live.request;
-    Ok(BacktestRow {
-        id,
-        owner_id: run.owner_id,
-        strategy_id: run.strategy_id,
-        strategy_version: run.strategy_version,
-        strategy_name: run.strategy_name,
-        symbol: run.symbol,
-        asset_symbol: run.asset_symbol,
-        timeframe: run.timeframe,
-        start_time: run.start_time,
-        end_time: run.end_time,
-        initial_balance: run.initial_balance,
-        final_balance: None,
-        status: live.status,
-        cancellation_requested_at: time_of("BacktestCancellationRequested"),
-        parameters: run.parameters,
-        metadata: run.settings,
-        origin,
-        error_code: None,
-        error_message: None,
-        warnings: Vec::new(),
-        dataset: live.dataset,
-        engine_version: live.engine_version,
-        ledger_hash: None,
-        result_hash: live.result_hash,
-        executor: None,
-        attempt,
-        metrics: None,
-        ambiguous_trades_count: 0,
-        final_balance_stop_first: None,
-        final_balance_target_first: None,
-        trades_count: 0,
-        ledger_entries_count: 0,
-        created_at: first.recorded_at,
-        started_at: time_of("BacktestStarted"),
-        completed_at: live.status.is_final().then_some(last.recorded_at),
-        updated_at: last.recorded_at,
-        sequence: last.sequence,
-        position: last.position,
-    })
+    let (id, stored) = (id.to_string(), api.reads.backtest(id));
+    row_after_command(api, "backtest", &id, is_behind, stored, BacktestRow::of_events).await
 }
 
 /// The answer to a request of a run: 202; 201 if it ended while the caller wanted to wait.
@@ -187,7 +132,7 @@ pub(crate) async fn requested(
     settled: Settled,
 ) -> Result<Item<BacktestResource, 202>, ApiError> {
     let has_ended = caller.sees_end_of::<Backtest>(&id.to_string(), &TOUCHED).await?;
-    let row = after_command(&caller.api, id, settled).await?;
+    let row = after_command(&caller.api, id, settled.is_pending && !has_ended).await?;
     let etag = etag(&caller.api, &row).await?;
     let location = format!("{}/backtests/{id}", caller.headers.prefix());
     let shown = show_one(caller, row, Include::default()).await?;
@@ -305,7 +250,7 @@ impl Backtests {
         let id = parse_id(&id.0)?;
         let accepted = caller.api.commands.cancel_backtest(&caller.command(), id).await?;
         let settled = caller.settle(&accepted, &TOUCHED).await;
-        let row = after_command(&caller.api, id, settled).await?;
+        let row = after_command(&caller.api, id, settled.is_pending).await?;
         let etag = etag(&caller.api, &row).await?;
         let shown = show_one(&caller, row, Include::default()).await?;
         Ok(settled.mark(Item::new(shown).with_etag(&etag)))

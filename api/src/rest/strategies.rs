@@ -26,7 +26,7 @@ use crate::{
     json::ValidJson,
     query::{self, Paging, Query},
     request::Caller,
-    settle::Settled,
+    settle::{Settled, row_after_command},
 };
 
 /// How often a merge patch is tried while others change the strategy.
@@ -200,39 +200,14 @@ async fn list(
     Ok(List::new(&query.paging, rows, Some(total), next))
 }
 
-/// The strategy as a command left it: from the read model or, where that is behind, from its events.
+/// The strategy as a command left it.
 async fn after_command(
     api: &Context,
     id: StrategyId,
-    settled: Settled,
+    is_behind: bool,
 ) -> Result<StrategyRow, ApiError> {
-    if !settled.is_pending
-        && let Some(row) = api.reads.strategy(id).await?
-    {
-        return Ok(row);
-    }
-    let missing = || ApiError::not_found("strategy");
-    let id_text = id.to_string();
-    let loaded = api.store.load::<Strategy>(&id_text).await?;
-    let live = loaded.aggregate.live.ok_or_else(missing)?;
-    let events = api.store.read_stream("strategy", &id_text, 0, i64::MAX).await?;
-    let (first, last) = events.first().zip(events.last()).ok_or_else(missing)?;
-    Ok(StrategyRow {
-        id,
-        owner_id: live.owner_id,
-        slug: live.slug,
-        name: live.content.name,
-        description: live.content.description,
-        definition: live.content.definition,
-        default_symbol: live.content.default_symbol,
-        is_active: live.is_active,
-        is_public: live.is_public,
-        version: live.version,
-        sequence: last.sequence,
-        position: last.position,
-        created_at: first.recorded_at,
-        updated_at: last.recorded_at,
-    })
+    let (id, stored) = (id.to_string(), api.reads.strategy(id));
+    row_after_command(api, "strategy", &id, is_behind, stored, StrategyRow::of_events).await
 }
 
 #[OpenApi(tag = "Chapter::Strategies")]
@@ -267,7 +242,7 @@ impl Strategies {
         let context = caller.creation("POST /strategies", &body);
         let accepted = caller.api.commands.create_strategy(&context, body.value.0).await?;
         let settled = caller.settle(&accepted, &TOUCHED).await;
-        let row = after_command(&caller.api, accepted.value, settled).await?;
+        let row = after_command(&caller.api, accepted.value, settled.is_pending).await?;
         let location = format!("{}/strategies/{}", caller.headers.prefix(), row.id);
         let etag = row.sequence.to_string();
         let item = Item::new(row.into()).with_etag(&etag);
@@ -381,7 +356,7 @@ async fn revised(
     id: StrategyId,
     settled: Settled,
 ) -> Result<Item<StrategyResource>, ApiError> {
-    let row = after_command(&caller.api, id, settled).await?;
+    let row = after_command(&caller.api, id, settled.is_pending).await?;
     let etag = row.sequence.to_string();
     Ok(settled.mark(Item::new(row.into()).with_etag(&etag)))
 }

@@ -25,7 +25,7 @@ use crate::{
     json::ValidJson,
     query::{self, Paging, Query},
     request::Caller,
-    settle::Settled,
+    settle::row_after_command,
 };
 
 const TOUCHED: [&str; 2] = [sweeps::NAME, projections::streams::NAME];
@@ -107,16 +107,10 @@ async fn show<const STATUS: u16>(
     Ok(Item::new(SweepResource::new(row, percent)).with_etag(&etag))
 }
 
-/// The sweep as a command left it: from the read model or, where that is behind, from its events.
-async fn after_command(api: &Context, id: SweepId, settled: Settled) -> Result<SweepRow, ApiError> {
-    if !settled.is_pending
-        && let Some(row) = api.reads.sweep(id).await?
-    {
-        return Ok(row);
-    }
-    let events = api.store.read_stream("sweep", &id.to_string(), 0, i64::MAX).await?;
-    let row = SweepRow::of_events(&events).map_err(ApiError::internal)?;
-    row.ok_or_else(|| ApiError::not_found("sweep"))
+/// The sweep as a command left it.
+async fn after_command(api: &Context, id: SweepId, is_behind: bool) -> Result<SweepRow, ApiError> {
+    let (id, stored) = (id.to_string(), api.reads.sweep(id));
+    row_after_command(api, "sweep", &id, is_behind, stored, SweepRow::of_events).await
 }
 
 #[OpenApi(tag = "Chapter::Sweeps")]
@@ -170,7 +164,7 @@ impl Sweeps {
         let settled = caller.settle(&accepted, &TOUCHED).await;
         let id = accepted.value;
         let has_ended = caller.sees_end_of::<Sweep>(&id.to_string(), &TOUCHED).await?;
-        let row = after_command(&caller.api, id, settled).await?;
+        let row = after_command(&caller.api, id, settled.is_pending && !has_ended).await?;
         let location = format!("{}/sweeps/{id}", caller.headers.prefix());
         let item = show(&caller.api, row).await?.with_header(header::LOCATION, &location);
         let item = if has_ended { item.with_status(StatusCode::CREATED) } else { item };
@@ -203,7 +197,7 @@ impl Sweeps {
         let id = parse_id(&id.0)?;
         let accepted = caller.api.commands.cancel_sweep(&caller.command(), id).await?;
         let settled = caller.settle(&accepted, &TOUCHED).await;
-        let row = after_command(&caller.api, id, settled).await?;
+        let row = after_command(&caller.api, id, settled.is_pending).await?;
         Ok(settled.mark(show(&caller.api, row).await?))
     }
 }

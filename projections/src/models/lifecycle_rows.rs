@@ -33,6 +33,19 @@ impl<E> Located<E> {
     }
 }
 
+/// Folds the events of one aggregate into its row: `None` before the first event and after a deletion.
+pub(crate) fn fold_one<E, T>(
+    events: &[RecordedEvent],
+    read: impl Fn(&RecordedEvent) -> Result<E, Poison>,
+    apply: impl Fn(&mut Option<T>, Located<E>),
+) -> Result<Option<T>, Poison> {
+    let mut row = None;
+    for recorded in events {
+        apply(&mut row, Located::new(recorded, read(recorded)?)?);
+    }
+    Ok(row)
+}
+
 /// Applies events to the rows of their aggregates: none before the first event and after a deletion.
 pub(crate) async fn update<E, T: Serialize + Debug + Sync>(
     transaction: &Transaction<'_>,

@@ -71,6 +71,19 @@ async fn whoever_does_not_want_to_wait_gets_the_same_answer_marked_as_pending() 
 }
 
 #[tokio::test]
+async fn a_run_that_ended_within_the_wait_is_whole_without_waiting_for_the_read_models() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let headers = [("prefer", "respond-async, wait=30")];
+    let reply = app.send(&user, Method::POST, PATH, Some(golden_cross()), &headers).await;
+    let made = reply.expect(StatusCode::CREATED)["data"].clone();
+    assert_eq!(made["status"], "completed");
+    assert!(made["final_balance"].is_string(), "{made}");
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    assert_eq!(made, app.get(&user, &path).await.expect(StatusCode::OK)["data"]);
+}
+
+#[tokio::test]
 async fn the_bare_alias_answers_in_the_other_design_s_shape() {
     let app = TestApp::with_candles().await;
     let user = app.user().await;

@@ -212,6 +212,10 @@ async fn everything_that_is_wrong_with_a_sweep_is_said_at_once() {
     body["grid"] = json!({"short_window": {"from": 5, "to": 1}, "wide": [1]});
     let reply = app.post(&user, PATH, body).await;
     assert_eq!(reply.field_errors()[0].0, "grid.wide");
+    let mut fine = golden_crosses();
+    fine["initial_balance"] = json!("10000.000000001");
+    let errors = app.post(&user, PATH, fine).await.field_errors();
+    assert_eq!(errors[0].0, "initial_balance", "as of backtests: {errors:?}");
     let mut many = golden_crosses();
     many["grid"]["short_window"] = json!({"from": 2, "to": 2.9, "step": 0.000_01});
     let reply = app.post(&user, PATH, many).await;

@@ -213,6 +213,15 @@ fn change(
 }
 
 impl BacktestRow {
+    /// Returns the row that a backtest's own events make, without the read model; `None` after its deletion. What the
+    /// ledger's events count is zero unless they are among `events`.
+    ///
+    /// # Errors
+    /// An event that cannot be folded.
+    pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, Poison> {
+        lifecycle_rows::fold_one(events, step, apply)
+    }
+
     fn live(&mut self, event: BacktestEvent, now: DateTime<Utc>) {
         match event {
             BacktestEvent::BacktestRequested { .. } | BacktestEvent::BacktestDeleted {} => {}

@@ -15,6 +15,7 @@ use super::{
     row::{StrategyRow, read},
 };
 use crate::{
+    error::Poison,
     models::lifecycle_rows::{self, Located},
     read_model::{Changes, Folded, ReadModel},
     sql::bulk::{Columns, definitions},
@@ -125,5 +126,15 @@ fn apply(row: &mut Option<StrategyRow>, located: Located<StrategyEvent>) {
         StrategyEvent::StrategyPublished {} => strategy.is_public = true,
         StrategyEvent::StrategyUnpublished {} => strategy.is_public = false,
         StrategyEvent::StrategyDeleted {} => *row = None,
+    }
+}
+
+impl StrategyRow {
+    /// Returns the row that a strategy's own events make, without the read model; `None` after its deletion.
+    ///
+    /// # Errors
+    /// An event that cannot be folded.
+    pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, Poison> {
+        lifecycle_rows::fold_one(events, |recorded| Ok(recorded.decode()?), apply)
     }
 }

@@ -19,6 +19,7 @@ use super::{
     row::{SweepRow, read},
 };
 use crate::{
+    error::Poison,
     models::lifecycle_rows::{self, Located},
     read_model::{Changes, Folded, ReadModel},
     sql::bulk::{self, Columns, definitions},
@@ -138,19 +139,12 @@ fn apply(row: &mut Option<SweepRow>, located: Located<SweepEvent>) {
 }
 
 impl SweepRow {
-    /// The row that a sweep's own events make, for whoever cannot wait for the read model; none after its deletion.
+    /// Returns the row that a sweep's own events make, without the read model; `None` after its deletion.
     ///
     /// # Errors
-    /// An event that cannot be read.
-    pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, DecodeError> {
-        let mut row = None;
-        for recorded in events {
-            let event = recorded.decode()?;
-            // The id of a stream of ours is a UUID.
-            let Ok(located) = Located::new(recorded, event) else { continue };
-            apply(&mut row, located);
-        }
-        Ok(row)
+    /// An event that cannot be folded.
+    pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, Poison> {
+        lifecycle_rows::fold_one(events, |recorded| Ok(recorded.decode()?), apply)
     }
 
     fn live(&mut self, event: SweepEvent, now: DateTime<Utc>) {
