@@ -12,7 +12,7 @@ pub use error::{Behind, Poison, QueryError, UnknownReadModel};
 pub use handle::{OnPoison, ReadModels};
 pub use models::{
     backtests::{self, metric},
-    equity_curves, ledger, strategies, strategy_versions, streams,
+    equity_curves, ledger, run_columns, strategies, strategy_versions, streams,
     sweeps::{self, results as sweep_results},
     trades,
 };

@@ -144,45 +144,45 @@ impl Backtest {
     }
 
     async fn strategy_id(&self) -> ID {
-        self.0.strategy_id.to_string().into()
+        self.0.run.strategy_id.to_string().into()
     }
 
     async fn strategy_version(&self) -> u32 {
-        self.0.strategy_version
+        self.0.run.strategy_version
     }
 
     async fn strategy_name(&self) -> &str {
-        &self.0.strategy_name
+        &self.0.run.strategy_name
     }
 
     /// Null when it was deleted, or may not be read any more.
     async fn strategy(&self, context: &Context<'_>) -> Result<Option<Strategy>> {
         let loader = context.data::<DataLoader<StrategyLoader>>()?;
-        loader.load_one(self.0.strategy_id).await
+        loader.load_one(self.0.run.strategy_id).await
     }
 
     async fn symbol(&self) -> &str {
-        self.0.symbol.as_str()
+        self.0.run.symbol.as_str()
     }
 
     async fn asset_symbol(&self) -> &str {
-        &self.0.asset_symbol
+        &self.0.run.asset_symbol
     }
 
     async fn timeframe(&self) -> &'static str {
-        self.0.timeframe.as_str()
+        self.0.run.timeframe.as_str()
     }
 
     async fn start_time(&self) -> Time {
-        Time(self.0.start_time)
+        Time(self.0.run.start_time)
     }
 
     async fn end_time(&self) -> Time {
-        Time(self.0.end_time)
+        Time(self.0.run.end_time)
     }
 
     async fn initial_balance(&self) -> Decimal {
-        Decimal(self.0.initial_balance)
+        Decimal(self.0.run.initial_balance)
     }
 
     /// Null until it has completed.
@@ -211,11 +211,11 @@ impl Backtest {
     }
 
     async fn parameters(&self) -> Json<Value> {
-        Json(json!(self.0.parameters))
+        Json(json!(self.0.run.parameters))
     }
 
     async fn metadata(&self) -> Json<Value> {
-        Json(json!(self.0.metadata))
+        Json(json!(self.0.run.settings))
     }
 
     async fn error(&self) -> Option<Notice> {

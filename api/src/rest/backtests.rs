@@ -43,7 +43,7 @@ pub(crate) struct Backtests;
 pub(crate) async fn find(caller: &Caller, text: &str) -> Result<BacktestRow, ApiError> {
     let row = caller.api.reads.backtest(parse_id(text)?).await?;
     let row = row.ok_or_else(|| ApiError::not_found("backtest"))?;
-    let ownership = Ownership { owner_id: Some(row.owner_id), is_public: false };
+    let ownership = Ownership { owner_id: Some(row.run.owner_id), is_public: false };
     access::check(&caller.actor(), Access::Read, ownership)?;
     Ok(row)
 }
@@ -67,7 +67,7 @@ async fn show(
 ) -> Result<Vec<BacktestResource>, ApiError> {
     let api = &caller.api;
     let progress = progress(api, &rows).await?;
-    let ids: Vec<StrategyId> = rows.iter().map(|row| row.strategy_id).collect();
+    let ids: Vec<StrategyId> = rows.iter().map(|row| row.run.strategy_id).collect();
     let strategies = match include.strategy {
         true => api.reads.strategies_by_ids(&ids).await?,
         false => Vec::new(),
@@ -76,14 +76,14 @@ async fn show(
         let percent = progress.get(&row.id).copied().unwrap_or(0);
         let metrics = if include.metrics { MetricsResource::of(&row) } else { None };
         let strategy = if include.strategy {
-            let stored = strategies.iter().find(|strategy| strategy.id == row.strategy_id);
+            let stored = strategies.iter().find(|strategy| strategy.id == row.run.strategy_id);
             // A public strategy may have become private since.
             let readable = stored.filter(|strategy| {
                 let (owner_id, is_public) = (Some(strategy.owner_id), strategy.is_public);
                 let ownership = Ownership { owner_id, is_public };
                 access::check(&caller.actor(), Access::Read, ownership).is_ok()
             });
-            let builtin = builtins::find_by_id(row.strategy_id).map(StrategyResource::from);
+            let builtin = builtins::find_by_id(row.run.strategy_id).map(StrategyResource::from);
             readable.map(|strategy| strategy.clone().into()).or(builtin)
         } else {
             None

@@ -82,7 +82,7 @@ impl Input for SweepQuery {
 pub(crate) async fn find(caller: &Caller, text: &str) -> Result<SweepRow, ApiError> {
     let row = caller.api.reads.sweep(parse_id(text)?).await?;
     let row = row.ok_or_else(|| ApiError::not_found("sweep"))?;
-    let ownership = Ownership { owner_id: Some(row.owner_id), is_public: false };
+    let ownership = Ownership { owner_id: Some(row.run.owner_id), is_public: false };
     access::check(&caller.actor(), Access::Read, ownership)?;
     Ok(row)
 }

@@ -5,6 +5,7 @@ pub mod equity_curves;
 pub mod ledger;
 mod ledger_rows;
 mod lifecycle_rows;
+pub mod run_columns;
 pub mod strategies;
 pub mod strategy_versions;
 pub mod streams;

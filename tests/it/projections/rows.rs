@@ -86,7 +86,7 @@ async fn a_completed_run_shows_metrics_ledger_trades_and_equity() {
     assert_eq!((row.status, row.attempt, row.sequence), (Status::Completed, 1, 4));
     assert_eq!((row.final_balance, &row.warnings), (Some(final_balance), &warnings));
     assert_eq!((row.trades_count, row.ledger_entries_count, row.position), (7, 14, position));
-    assert_eq!((row.asset_symbol.as_str(), row.owner_id), ("BTC", user(7)));
+    assert_eq!((row.run.asset_symbol.as_str(), row.run.owner_id), ("BTC", user(7)));
     assert!(row.dataset.is_some() && row.started_at.is_some() && row.completed_at.is_some());
 
     let ledger = bench.reads.ledger(&row, &ALL).await.unwrap();

@@ -23,6 +23,7 @@ use crate::{
     models::{
         backtests::metric::{self, Metric},
         lifecycle_rows::{self, Located},
+        run_columns,
     },
     read_model::{Changes, Folded, ReadModel, unexpected},
     sql::bulk::{Columns, definitions},
@@ -37,24 +38,12 @@ pub(crate) const READ_MODEL: ReadModel = ReadModel {
     fold,
 };
 
-/// Every column but those of the metrics.
+/// Every column but those of what pins the run and of the metrics.
 const COLUMNS: &Columns = &[
     ("id", "uuid PRIMARY KEY"),
-    ("owner_id", "uuid NOT NULL"),
-    ("strategy_id", "uuid NOT NULL"),
-    ("strategy_version", "integer NOT NULL"),
-    ("strategy_name", "text NOT NULL"),
-    ("symbol", "text NOT NULL"),
-    ("asset_symbol", "text NOT NULL"),
-    ("timeframe", "text NOT NULL"),
-    ("start_time", "timestamptz NOT NULL"),
-    ("end_time", "timestamptz NOT NULL"),
-    ("initial_balance", "numeric NOT NULL"),
     ("final_balance", "numeric"),
     ("status", "text NOT NULL"),
     ("cancellation_requested_at", "timestamptz"),
-    ("parameters", "json NOT NULL"),
-    ("metadata", "json NOT NULL"),
     ("origin", "text NOT NULL"),
     ("error_code", "text"),
     ("error_message", "text"),
@@ -121,7 +110,7 @@ impl Changes for BacktestChanges {
         table: &'a str,
     ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         async move {
-            let own = COLUMNS.iter().map(|(name, _)| *name);
+            let own = COLUMNS.iter().chain(run_columns::COLUMNS).map(|(name, _)| *name);
             let columns: Vec<&str> = own.chain(Metric::names()).collect();
             let read = |row: &Row| read(row).map(|backtest| (backtest.id.uuid(), backtest));
             lifecycle_rows::update(transaction, table, &columns, self.0, read, apply).await
@@ -135,7 +124,7 @@ fn create(table: &str) -> String {
         "CREATE TABLE read_models.{table} ({}, {}); \
          CREATE INDEX {table}_owner ON read_models.{table} (owner_id, created_at, id); \
          CREATE INDEX {table}_strategy ON read_models.{table} (strategy_id, created_at, id);",
-        definitions(COLUMNS),
+        definitions(&[COLUMNS, run_columns::COLUMNS].concat()),
         metric::column_definitions(),
     );
     for metric in INDEXED_METRICS.into_iter().filter_map(Metric::parse) {
@@ -283,21 +272,10 @@ fn requested(
 ) -> BacktestRow {
     BacktestRow {
         id: BacktestId::new(id),
-        owner_id: run.owner_id,
-        strategy_id: run.strategy_id,
-        strategy_version: run.strategy_version,
-        strategy_name: run.strategy_name,
-        symbol: run.symbol,
-        asset_symbol: run.asset_symbol,
-        timeframe: run.timeframe,
-        start_time: run.start_time,
-        end_time: run.end_time,
-        initial_balance: run.initial_balance,
+        run: run.into(),
         final_balance: None,
         status: Status::Pending,
         cancellation_requested_at: None,
-        parameters: run.parameters,
-        metadata: run.settings,
         origin,
         error_code: None,
         error_message: None,

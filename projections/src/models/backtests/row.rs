@@ -1,43 +1,29 @@
 //! A row of `backtests`.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use domain::{
     backtest::Origin,
     dataset::Dataset,
-    ids::{BacktestId, StrategyId, UserId},
+    ids::BacktestId,
     job::Status,
-    market::{Symbol, Timeframe},
-    number::Number,
-    simulation::{Settings, Warning, metrics::Metrics},
+    simulation::{Warning, metrics::Metrics},
 };
 use infra::postgres::DatabaseError;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio_postgres::{Row, types::Json};
 
-use crate::sql::row;
+use crate::{models::run_columns::RunColumns, sql::row};
 
 /// A backtest as it is now. Deleted ones have no row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BacktestRow {
     pub id: BacktestId,
-    pub owner_id: UserId,
-    pub strategy_id: StrategyId,
-    pub strategy_version: u32,
-    pub strategy_name: String,
-    pub symbol: Symbol,
-    pub asset_symbol: String,
-    pub timeframe: Timeframe,
-    pub start_time: DateTime<Utc>,
-    pub end_time: DateTime<Utc>,
-    pub initial_balance: Decimal,
+    #[serde(flatten)]
+    pub run: RunColumns,
     pub final_balance: Option<Decimal>,
     pub status: Status,
     pub cancellation_requested_at: Option<DateTime<Utc>>,
-    pub parameters: BTreeMap<String, Number>,
-    pub metadata: Settings,
     pub origin: Origin,
     /// Both none unless it failed.
     pub error_code: Option<String>,
@@ -74,27 +60,14 @@ pub struct BacktestRow {
 }
 
 pub(super) fn read(row: &Row) -> Result<BacktestRow, DatabaseError> {
-    let Json(parameters) = row.try_get("parameters")?;
-    let Json(metadata) = row.try_get("metadata")?;
     let Json(warnings) = row.try_get("warnings")?;
     let dataset: Option<Json<Dataset>> = row.try_get("dataset")?;
     Ok(BacktestRow {
         id: BacktestId::new(row.try_get("id")?),
-        owner_id: UserId::new(row.try_get("owner_id")?),
-        strategy_id: StrategyId::new(row.try_get("strategy_id")?),
-        strategy_version: row::count(row, "strategy_version")?,
-        strategy_name: row.try_get("strategy_name")?,
-        symbol: row::word(row, "symbol")?,
-        asset_symbol: row.try_get("asset_symbol")?,
-        timeframe: row::word(row, "timeframe")?,
-        start_time: row.try_get("start_time")?,
-        end_time: row.try_get("end_time")?,
-        initial_balance: row.try_get("initial_balance")?,
+        run: RunColumns::read(row)?,
         final_balance: row.try_get("final_balance")?,
         status: row::word(row, "status")?,
         cancellation_requested_at: row.try_get("cancellation_requested_at")?,
-        parameters,
-        metadata,
         origin: row::word(row, "origin")?,
         error_code: row.try_get("error_code")?,
         error_message: row.try_get("error_message")?,

@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
-    aggregates::DecodeError,
     event::RecordedEvent,
     ids::SweepId,
     job::Status,
@@ -20,7 +19,10 @@ use super::{
 };
 use crate::{
     error::Poison,
-    models::lifecycle_rows::{self, Located},
+    models::{
+        lifecycle_rows::{self, Located},
+        run_columns,
+    },
     read_model::{Changes, Folded, ReadModel},
     sql::bulk::{self, Columns, definitions},
 };
@@ -34,20 +36,9 @@ pub(crate) const READ_MODEL: ReadModel = ReadModel {
     fold,
 };
 
+/// Every column but those of what pins the runs.
 const COLUMNS: &Columns = &[
     ("id", "uuid PRIMARY KEY"),
-    ("owner_id", "uuid NOT NULL"),
-    ("strategy_id", "uuid NOT NULL"),
-    ("strategy_version", "integer NOT NULL"),
-    ("strategy_name", "text NOT NULL"),
-    ("symbol", "text NOT NULL"),
-    ("asset_symbol", "text NOT NULL"),
-    ("timeframe", "text NOT NULL"),
-    ("start_time", "timestamptz NOT NULL"),
-    ("end_time", "timestamptz NOT NULL"),
-    ("initial_balance", "numeric NOT NULL"),
-    ("parameters", "json NOT NULL"),
-    ("metadata", "json NOT NULL"),
     ("spec", "json NOT NULL"),
     ("combinations_count", "integer NOT NULL"),
     ("status", "text NOT NULL"),
@@ -88,7 +79,8 @@ impl Changes for SweepChanges {
         table: &'a str,
     ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         async move {
-            let columns: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+            let columns: Vec<&str> =
+                COLUMNS.iter().chain(run_columns::COLUMNS).map(|(name, _)| *name).collect();
             let read = |row: &Row| read(row).map(|sweep| (sweep.id.uuid(), sweep));
             lifecycle_rows::update(transaction, table, &columns, self.events, read, apply).await?;
             bulk::delete(transaction, results::TABLE, "sweep_id", &self.deleted).await
@@ -101,7 +93,7 @@ fn create(table: &str) -> String {
     format!(
         "CREATE TABLE read_models.{table} ({}); \
          CREATE INDEX {table}_owner ON read_models.{table} (owner_id, created_at, id);",
-        definitions(COLUMNS),
+        definitions(&[COLUMNS, run_columns::COLUMNS].concat()),
     )
 }
 
@@ -192,18 +184,7 @@ fn requested(
 ) -> SweepRow {
     SweepRow {
         id: SweepId::new(id),
-        owner_id: run.owner_id,
-        strategy_id: run.strategy_id,
-        strategy_version: run.strategy_version,
-        strategy_name: run.strategy_name,
-        symbol: run.symbol,
-        asset_symbol: run.asset_symbol,
-        timeframe: run.timeframe,
-        start_time: run.start_time,
-        end_time: run.end_time,
-        initial_balance: run.initial_balance,
-        parameters: run.parameters,
-        metadata: run.settings,
+        run: run.into(),
         spec,
         combinations_count,
         status: Status::Pending,

@@ -3,38 +3,22 @@
 use chrono::{DateTime, Utc};
 use domain::{
     dataset::Dataset,
-    ids::{StrategyId, SweepId, UserId},
+    ids::SweepId,
     job::Status,
-    market::{Symbol, Timeframe},
-    simulation::{
-        Settings,
-        sweep::{Row as Winner, Spec, WalkForwardResult},
-    },
-    strategy::parameters::Parameters,
+    simulation::sweep::{Row as Winner, Spec, WalkForwardResult},
 };
 use infra::postgres::DatabaseError;
-use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio_postgres::{Row, types::Json};
 
-use crate::sql::row;
+use crate::{models::run_columns::RunColumns, sql::row};
 
 /// A sweep as it is now. Deleted ones have no row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepRow {
     pub id: SweepId,
-    pub owner_id: UserId,
-    pub strategy_id: StrategyId,
-    pub strategy_version: u32,
-    pub strategy_name: String,
-    pub symbol: Symbol,
-    pub asset_symbol: String,
-    pub timeframe: Timeframe,
-    pub start_time: DateTime<Utc>,
-    pub end_time: DateTime<Utc>,
-    pub initial_balance: Decimal,
-    pub parameters: Parameters,
-    pub metadata: Settings,
+    #[serde(flatten)]
+    pub run: RunColumns,
     pub spec: Spec,
     pub combinations_count: u32,
     pub status: Status,
@@ -66,26 +50,13 @@ pub struct SweepRow {
 }
 
 pub(super) fn read(row: &Row) -> Result<SweepRow, DatabaseError> {
-    let Json(parameters) = row.try_get("parameters")?;
-    let Json(metadata) = row.try_get("metadata")?;
     let Json(spec) = row.try_get("spec")?;
     let Json(winners) = row.try_get("winners")?;
     let dataset: Option<Json<Dataset>> = row.try_get("dataset")?;
     let walk_forward: Option<Json<WalkForwardResult>> = row.try_get("walk_forward")?;
     Ok(SweepRow {
         id: SweepId::new(row.try_get("id")?),
-        owner_id: UserId::new(row.try_get("owner_id")?),
-        strategy_id: StrategyId::new(row.try_get("strategy_id")?),
-        strategy_version: row::count(row, "strategy_version")?,
-        strategy_name: row.try_get("strategy_name")?,
-        symbol: row::word(row, "symbol")?,
-        asset_symbol: row.try_get("asset_symbol")?,
-        timeframe: row::word(row, "timeframe")?,
-        start_time: row.try_get("start_time")?,
-        end_time: row.try_get("end_time")?,
-        initial_balance: row.try_get("initial_balance")?,
-        parameters,
-        metadata,
+        run: RunColumns::read(row)?,
         spec,
         combinations_count: row::count(row, "combinations_count")?,
         status: row::word(row, "status")?,
