@@ -7,7 +7,11 @@ use std::{
 
 use domain::simulation::ENGINE_VERSION;
 use infra::{
-    postgres::{DatabaseError, leaders::Standing, run_queue::RunQueue},
+    postgres::{
+        DatabaseError,
+        jobs::{JobQueue, KINDS},
+        leaders::LeaderState,
+    },
     telemetry::{self, *},
 };
 use metrics::{counter, gauge, histogram};
@@ -115,16 +119,17 @@ fn look_at_process(health: &Health) {
     }
     for probe in &health.probes {
         if let Some(candidate) = probe.candidate() {
-            let leads = matches!(candidate.standing(), Standing::Leading { .. });
+            let leads = matches!(candidate.state(), LeaderState::Leading { .. });
             gauge!(LEADER, "role" => probe.role()).set(f64::from(leads));
         }
     }
 }
 
 async fn look_at_database(health: &Health) -> Result<(), DatabaseError> {
-    let depth = RunQueue::new(health.database.clone()).depth().await?;
-    gauge!(RUNS_WAITING).set(depth.waiting as f64);
-    gauge!(RUNS_RUNNING).set(depth.running as f64);
+    for depth in JobQueue::new(health.database.clone(), &KINDS).depth().await? {
+        gauge!(RUNS_WAITING, "kind" => depth.kind).set(depth.waiting as f64);
+        gauge!(RUNS_RUNNING, "kind" => depth.kind).set(depth.running as f64);
+    }
     let mut head = 0;
     for model in health.reads.status().await? {
         head = head.max(model.position + model.lag);

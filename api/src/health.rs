@@ -6,7 +6,7 @@ use infra::{
     kafka::{Relay, relay::RelayState},
     postgres::{
         Database, DatabaseError, EventStore,
-        leaders::{Candidate, Standing},
+        leaders::{Candidate, LeaderState},
     },
     process::Pulse,
 };
@@ -40,8 +40,8 @@ pub enum Probe {
     Api,
     /// Well when every read model follows the log.
     Projector,
-    /// Well when it looked at the queue a moment ago.
-    Executor(Pulse),
+    /// Well when each of its loops, by name, looked at the queue a moment ago.
+    Executor(Vec<(&'static str, Pulse)>),
     /// Well when it leads and follows the log, or knows who leads.
     Relay(Box<(Candidate, Relay)>),
     /// Well when it leads or knows who does.
@@ -85,8 +85,11 @@ impl Probe {
                 None => Ok("follows the log".to_owned()),
                 Some(trouble) => Err(trouble),
             },
-            Self::Executor(pulse) => {
-                pulse.check(SILENCE_MAX).map(|()| "looks at the queue".to_owned())
+            Self::Executor(pulses) => {
+                for (name, pulse) in pulses {
+                    pulse.check(SILENCE_MAX).map_err(|trouble| format!("{name}: {trouble}"))?;
+                }
+                Ok("looks at the queue".to_owned())
             }
             Self::Relay(relay) => {
                 let standing = standing(&relay.0)?;
@@ -114,11 +117,11 @@ async fn answer<T>(asked: impl Future<Output = Result<T, DatabaseError>>) -> Res
 }
 
 fn standing(candidate: &Candidate) -> Told {
-    match candidate.standing() {
-        Standing::Leading { term } => Ok(format!("leads, term {term}")),
-        Standing::Standby { holder } => Ok(format!("stands by for {holder}")),
-        Standing::Absent => Err("has not asked yet who leads".to_owned()),
-        Standing::Unknown { .. } => Err("does not know who leads: the database".to_owned()),
+    match candidate.state() {
+        LeaderState::Leading { term } => Ok(format!("leads, term {term}")),
+        LeaderState::Standby { holder } => Ok(format!("stands by for {holder}")),
+        LeaderState::Absent => Err("has not asked yet who leads".to_owned()),
+        LeaderState::Unknown { .. } => Err("does not know who leads: the database".to_owned()),
     }
 }
 

@@ -29,9 +29,8 @@ use infra::{
     postgres::{
         EventStore,
         accounts::Accounts,
+        jobs::JobQueue,
         market_data::{CandleStore, Markets},
-        run_queue::RunQueue,
-        sweep_queue::SweepQueue,
     },
 };
 use poem::{Endpoint, EndpointExt, Response, Route};
@@ -46,8 +45,7 @@ pub struct Context {
     pub accounts: Accounts,
     pub candles: CandleStore,
     pub markets: Markets,
-    pub run_queue: RunQueue,
-    pub sweep_queue: SweepQueue,
+    pub jobs: JobQueue,
     pub clock: Clock,
     pub options: Options,
 }

@@ -70,11 +70,32 @@ pub struct Job<R> {
 }
 
 /// An aggregate whose state is a job.
-pub trait JobAggregate: Aggregate {
+pub trait JobAggregate:
+    Aggregate<Services = (), Error = JobError, Command: From<JobCommand>> + Clone
+{
     type Request: JobRequest;
+    const EVENTS: &'static JobEvents;
 
-    /// None before the request.
+    /// `None` before the request.
     fn job(&self) -> Option<&Job<Self::Request>>;
+}
+
+/// The types of the events that every kind of job has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobEvents {
+    pub requested: &'static str,
+    pub cancellation_requested: &'static str,
+    /// Nothing is left to do after one of these: completed, failed, cancelled, deleted.
+    pub endings: [&'static str; 4],
+}
+
+/// How an executor ends a job that has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobCommand {
+    /// Ends the job; as cancelled, if that was asked for. No claim: by the holder of the job's lease.
+    Fail { claim: Option<Claim>, code: String, message: String },
+    /// The executor stopped a job whose cancellation was asked for. No claim: as with `Fail`.
+    ConfirmCancellation { claim: Option<Claim> },
 }
 
 /// Why a job refuses a command; with what it is called.
@@ -253,6 +274,33 @@ impl<R: JobRequest> Job<R> {
         match self.attempt() {
             0 => Self::not_runnable("no executor has taken it"),
             attempt => Self::not_runnable(format!("attempt {attempt} of another executor has it")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cqrs_es::DomainEvent;
+
+    use super::*;
+    use crate::{backtest::Backtest, sweep::Sweep};
+
+    #[test]
+    fn every_kind_of_job_names_its_events_as_they_are_recorded() {
+        named::<Backtest>();
+        named::<Sweep>();
+    }
+
+    fn named<A: JobAggregate<Event: From<JobChange>>>() {
+        let name = |change: JobChange| A::Event::from(change).event_type();
+        let (code, message) = (String::new(), String::new());
+        let [completed, failed, cancelled, deleted] = A::EVENTS.endings;
+        assert_eq!(name(JobChange::Failed { code, message }), failed);
+        assert_eq!(name(JobChange::CancellationRequested), A::EVENTS.cancellation_requested);
+        assert_eq!(name(JobChange::Cancelled), cancelled);
+        assert_eq!(name(JobChange::Deleted), deleted);
+        for (event, of) in [(completed, "Completed"), (A::EVENTS.requested, "Requested")] {
+            assert_eq!(event, failed.replace("Failed", of));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
+use crate::postgres::jobs::KINDS;
+
 pub const APPEND_SECONDS: &str = "backtrail_append_seconds";
 pub const APPEND_LOCK_WAIT_SECONDS: &str = "backtrail_append_lock_wait_seconds";
 pub const APPEND_GROUP_EVENTS: &str = "backtrail_append_group_events";
@@ -38,15 +40,15 @@ pub const HISTOGRAMS: &[(&str, Unit, &str)] = &[
         "Time that such a call waited for the lock of the log",
     ),
     (APPEND_GROUP_EVENTS, Unit::Count, "Events in one call of append_events"),
-    (RUN_SECONDS, Unit::Seconds, "Attempts at runs, by how they ended"),
+    (RUN_SECONDS, Unit::Seconds, "Attempts at jobs, by kind and how they ended"),
     (HTTP_REQUEST_SECONDS, Unit::Seconds, "Time until the response begins, by method and route"),
 ];
 
 /// Values that only grow from the start of the process.
 pub const COUNTERS: &[(&str, &str)] = &[
-    (LEASE_EXPIRIES, "Leases that expired, each counted by the process that found it"),
-    (CLAIM_CONFLICTS, "Runs lost between lease and claim to another executor or to their own end"),
-    (DUPLICATES_DROPPED, "Requests for runs from Kafka that were already queued or finished"),
+    (LEASE_EXPIRIES, "Leases that expired, by kind, each counted by the process that found it"),
+    (CLAIM_CONFLICTS, "Jobs lost between lease and claim to another executor or to their own end, by kind"),
+    (DUPLICATES_DROPPED, "Requests for jobs from Kafka that were already queued or finished, by kind"),
     (HTTP_REQUESTS, "Requests, by method, route and status"),
 ];
 
@@ -62,8 +64,8 @@ pub const GAUGES: &[(&str, &str)] = &[
     (READ_MODEL_LAG_EVENTS, "Events of the log that a read model has not processed yet"),
     (READ_MODEL_STOPPED, "1 if a read model has stopped before a dead letter, else 0"),
     (DEAD_LETTERS_OPEN, "Events that a read model could not process"),
-    (RUNS_WAITING, "Runs in the queue without a lease"),
-    (RUNS_RUNNING, "Runs in the queue under a lease"),
+    (RUNS_WAITING, "Jobs in the queue without a lease, by kind"),
+    (RUNS_RUNNING, "Jobs in the queue under a lease, by kind"),
     (LEADER, "1 if this process leads the role, else 0"),
     (RELAY_LAG_EVENTS, "Events of the log that the relay has not published yet"),
     (POOL_CONNECTIONS_MAX, "The most connections that a pool of this process may open"),
@@ -83,9 +85,11 @@ pub fn describe(version: &'static str, engine_version: &'static str) {
     for (name, text) in GAUGES {
         describe_gauge!(*name, *text);
     }
-    counter!(LEASE_EXPIRIES).increment(0);
-    counter!(CLAIM_CONFLICTS).increment(0);
-    counter!(DUPLICATES_DROPPED).increment(0);
+    for name in [LEASE_EXPIRIES, CLAIM_CONFLICTS, DUPLICATES_DROPPED] {
+        for kind in KINDS {
+            counter!(name, "kind" => kind.name).increment(0);
+        }
+    }
     gauge!(BUILD_INFO, "version" => version, "engine_version" => engine_version).set(1.0);
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 use api::health::{Health, Probe};
 use commands::{
     Commands,
-    executors::{self, ExecutorOptions, SweepOptions, WorkSource},
+    executors::{self, ExecutorOptions, JobSource, SweepOptions},
 };
 use infra::{
     clock::Clock,
@@ -14,14 +14,13 @@ use infra::{
     postgres::{
         Database, EventStore,
         accounts::Accounts,
+        jobs::{JobQueue, KINDS},
         leaders::Candidate,
         market_data::{CandleStore, Markets},
         reaper,
         relays::Relays,
-        run_queue::RunQueue,
-        sweep_queue::SweepQueue,
     },
-    process::{self, Pulse},
+    process,
 };
 use poem::{
     EndpointExt,
@@ -86,8 +85,7 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
         accounts: Accounts::new(database.clone(), clock.clone()),
         candles,
         markets,
-        run_queue: RunQueue::new(database.clone()),
-        sweep_queue: SweepQueue::new(database.clone()),
+        jobs: JobQueue::new(database.clone(), &KINDS),
         clock: clock.clone(),
         options: api_options(config),
     };
@@ -108,10 +106,9 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
         probes.push(start_relay(relay, database, stopped.clone(), &mut tasks));
     }
     if roles.has(Role::Executor) {
-        let options = executor_options(config, &clock);
-        probes.push(Probe::Executor(options.pulse.clone()));
-        let executor = executors::start(commands, options, stopped.clone());
-        tasks.spawn(async move { ("executor", executor.await.map_err(Into::into)) });
+        let executor = executors::start(commands, executor_options(config, &clock), stopped.clone());
+        probes.push(Probe::Executor(executor.pulses));
+        tasks.spawn(async move { ("executor", executor.task.await.map_err(Into::into)) });
     }
     if roles.has(Role::Reaper) {
         let candidate = Candidate::new(database, reaper::ROLE, process::name().to_owned());
@@ -240,8 +237,7 @@ fn executor_options(config: &Config, clock: &Clock) -> ExecutorOptions {
                 threads => threads,
             },
         },
-        pulse: Pulse::default(),
-        source: config.kafka.options().map_or(WorkSource::Log, |options| WorkSource::Kafka {
+        source: config.kafka.options().map_or(JobSource::Log, |options| JobSource::Kafka {
             options,
             creates_topics: config.database.migrate_at_start,
         }),

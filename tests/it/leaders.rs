@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infra::postgres::leaders::{Candidate, IS_HELD, Leadership, Standing};
+use infra::postgres::leaders::{Candidate, IS_HELD, LeaderState, Leadership};
 use tests::TestDatabase;
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -96,8 +96,8 @@ async fn one_leads_until_it_dies_and_then_another_does() {
     let one = Running::start(&test, "one");
     one.writes(&test).await;
     let other = Running::start(&test, "other");
-    let standby = Standing::Standby { holder: "one".to_owned() };
-    until(async || other.candidate.standing() == standby).await;
+    let standby = LeaderState::Standby { holder: "one".to_owned() };
+    until(async || other.candidate.state() == standby).await;
     let first = one.writes(&test).await;
     one.kill().await;
     let second = other.writes(&test).await;
@@ -165,9 +165,9 @@ async fn of_many_who_ask_at_once_one_leads() {
     let names = ["a", "b", "c", "d", "e"];
     let running: Vec<Running> = names.iter().map(|name| Running::start(&test, name)).collect();
     let is_settled = async || {
-        let standings = || running.iter().map(|one| one.candidate.standing());
-        let leaders = standings().filter(|it| matches!(it, Standing::Leading { .. })).count();
-        let others = standings().filter(|it| matches!(it, Standing::Standby { .. })).count();
+        let states = || running.iter().map(|one| one.candidate.state());
+        let leaders = states().filter(|it| matches!(it, LeaderState::Leading { .. })).count();
+        let others = states().filter(|it| matches!(it, LeaderState::Standby { .. })).count();
         (leaders, others) == (1, names.len() - 1)
     };
     until(is_settled).await;

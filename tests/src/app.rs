@@ -109,14 +109,14 @@ impl Drop for TestApp {
     }
 }
 
-/// Runs that are not over, and events that no read model could take. (The row of a run goes a moment after its last event.)
+/// Jobs that are not over, and events that no read model could take. (The row of a job goes a moment after its last event.)
 async fn undone(url: &str) -> Vec<String> {
     let (client, connection) =
         tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("a connection");
     tokio::spawn(connection);
-    let sql = "SELECT 'run ' || backtest_id FROM run_queue WHERE NOT EXISTS ( \
-                   SELECT FROM events WHERE aggregate_type = 'backtest' AND aggregate_id = backtest_id::text \
-                   AND event_type IN ('BacktestCompleted', 'BacktestFailed', 'BacktestCancelled', 'BacktestDeleted')) \
+    let sql = "SELECT kind || ' ' || id FROM jobs WHERE NOT EXISTS ( \
+                   SELECT FROM events WHERE aggregate_type = kind AND aggregate_id = id::text \
+                   AND event_type ~ '(Completed|Failed|Cancelled|Deleted)$') \
                UNION ALL \
                SELECT 'dead letter ' || id FROM read_models.dead_letters WHERE state = 'open'";
     let rows = client.query(sql, &[]).await.expect("what is left");

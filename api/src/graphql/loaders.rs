@@ -11,6 +11,7 @@ use domain::{
     ids::{BacktestId, StrategyId},
     strategy::builtins,
 };
+use infra::postgres::jobs::BACKTEST;
 use projections::trades::TradeRow;
 
 use super::{refusal, strategy::Strategy};
@@ -94,7 +95,8 @@ impl Loader<BacktestId> for ProgressLoader {
         &self,
         ids: &[BacktestId],
     ) -> Result<HashMap<BacktestId, u8>, async_graphql::Error> {
-        let progress = self.0.api.run_queue.progress(ids).await.map_err(refusal)?;
-        Ok(progress.into_iter().collect())
+        let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+        let progress = self.0.api.jobs.progress(&BACKTEST, &ids).await.map_err(refusal)?;
+        Ok(progress.into_iter().map(|(id, percent)| (BacktestId::new(id), percent)).collect())
     }
 }

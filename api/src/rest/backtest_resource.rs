@@ -8,6 +8,7 @@ use domain::{
     job::Status,
     simulation::metrics::{Metrics, generate_performance_summary},
 };
+use infra::postgres::jobs::BACKTEST;
 use poem_openapi::Object;
 use projections::backtests::BacktestRow;
 use serde::Serialize;
@@ -228,12 +229,14 @@ pub(crate) async fn progress(
     api: &Context,
     rows: &[BacktestRow],
 ) -> Result<BTreeMap<BacktestId, u8>, ApiError> {
-    let running: Vec<BacktestId> =
-        rows.iter().filter(|row| row.status == Status::Running).map(|row| row.id).collect();
-    let mut progress = match running.as_slice() {
+    let running = rows.iter().filter(|row| row.status == Status::Running);
+    let running: Vec<_> = running.map(|row| row.id.uuid()).collect();
+    let known = match running.as_slice() {
         [] => BTreeMap::new(),
-        running => api.run_queue.progress(running).await?,
+        running => api.jobs.progress(&BACKTEST, running).await?,
     };
+    let mut progress: BTreeMap<_, _> =
+        known.into_iter().map(|(id, percent)| (BacktestId::new(id), percent)).collect();
     for row in rows {
         match row.status {
             Status::Completed => {

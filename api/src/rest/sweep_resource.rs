@@ -9,6 +9,7 @@ use domain::{
         sweep::{Figures, Row, RowResult, WalkForwardResult, Window, walk_forward::Span},
     },
 };
+use infra::postgres::jobs::SWEEP;
 use poem_openapi::Object;
 use projections::{sweep_results::RankedRow, sweeps::SweepRow};
 use serde::Serialize;
@@ -293,15 +294,15 @@ pub(crate) fn word(value: &impl Serialize) -> String {
 /// # Errors
 /// The database.
 pub(crate) async fn progress(api: &Context, rows: &[SweepRow]) -> Result<Vec<u8>, ApiError> {
-    let running: Vec<_> =
-        rows.iter().filter(|row| row.status == Status::Running).map(|row| row.id).collect();
+    let running = rows.iter().filter(|row| row.status == Status::Running);
+    let running: Vec<_> = running.map(|row| row.id.uuid()).collect();
     let known = match running.as_slice() {
         [] => BTreeMap::new(),
-        running => api.sweep_queue.progress(running).await?,
+        running => api.jobs.progress(&SWEEP, running).await?,
     };
     let percent = |row: &SweepRow| match row.status {
         Status::Completed => 100,
-        Status::Running => known.get(&row.id).copied().unwrap_or(0).min(99),
+        Status::Running => known.get(&row.id.uuid()).copied().unwrap_or(0).min(99),
         Status::Pending | Status::Failed | Status::Cancelled => 0,
     };
     Ok(rows.iter().map(percent).collect())

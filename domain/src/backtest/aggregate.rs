@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     dataset::Dataset,
-    job::{Claim, Job, JobAggregate, JobChange, JobError, JobRequest, Status},
+    job::{
+        Claim, Job, JobAggregate, JobChange, JobCommand, JobError, JobEvents, JobRequest, Status,
+    },
 };
 
 /// A backtest as its events left it; `live` is none before the request.
@@ -130,8 +132,22 @@ impl From<JobChange> for BacktestEvent {
     }
 }
 
+impl From<JobCommand> for BacktestCommand {
+    fn from(command: JobCommand) -> Self {
+        match command {
+            JobCommand::Fail { claim, code, message } => Self::Fail { claim, code, message },
+            JobCommand::ConfirmCancellation { claim } => Self::ConfirmCancellation { claim },
+        }
+    }
+}
+
 impl JobAggregate for Backtest {
     type Request = Request;
+    const EVENTS: &'static JobEvents = &JobEvents {
+        requested: "BacktestRequested",
+        cancellation_requested: "BacktestCancellationRequested",
+        endings: ["BacktestCompleted", "BacktestFailed", "BacktestCancelled", "BacktestDeleted"],
+    };
 
     fn job(&self) -> Option<&Job<Request>> {
         self.live.as_ref()

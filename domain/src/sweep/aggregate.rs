@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     dataset::Dataset,
-    job::{Claim, Job, JobAggregate, JobChange, JobError, JobRequest, Status},
+    job::{
+        Claim, Job, JobAggregate, JobChange, JobCommand, JobError, JobEvents, JobRequest, Status,
+    },
 };
 
 /// A sweep as its events left it; `live` is none before the request.
@@ -94,8 +96,22 @@ impl From<JobChange> for SweepEvent {
     }
 }
 
+impl From<JobCommand> for SweepCommand {
+    fn from(command: JobCommand) -> Self {
+        match command {
+            JobCommand::Fail { claim, code, message } => Self::Fail { claim, code, message },
+            JobCommand::ConfirmCancellation { claim } => Self::ConfirmCancellation { claim },
+        }
+    }
+}
+
 impl JobAggregate for Sweep {
     type Request = SweepRequest;
+    const EVENTS: &'static JobEvents = &JobEvents {
+        requested: "SweepRequested",
+        cancellation_requested: "SweepCancellationRequested",
+        endings: ["SweepCompleted", "SweepFailed", "SweepCancelled", "SweepDeleted"],
+    };
 
     fn job(&self) -> Option<&Job<SweepRequest>> {
         self.live.as_ref()

@@ -8,9 +8,9 @@ use rdkafka::{
 };
 
 /// The context of clients that have nothing else to hear.
-pub(super) struct Quiet;
+pub(super) struct LogContext;
 
-impl ClientContext for Quiet {
+impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
     }
@@ -20,7 +20,7 @@ impl ClientContext for Quiet {
     }
 }
 
-impl ConsumerContext for Quiet {
+impl ConsumerContext for LogContext {
     fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         tracing::info!(?rebalance, "the consumer group was rebalanced");
     }

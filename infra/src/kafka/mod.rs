@@ -1,4 +1,4 @@
-//! Kafka: topics, the relay from the log to them, and the consumer that feeds the run queue; nothing else knows rdkafka.
+//! Kafka: topics, the relay from the log to them, and the consumer that feeds the queue of jobs; nothing else knows rdkafka.
 
 mod cloud_event;
 pub mod consumer;

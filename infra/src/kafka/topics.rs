@@ -9,7 +9,7 @@ use rdkafka::{
     error::RDKafkaErrorCode,
 };
 
-use super::{KafkaError, KafkaOptions, context::Quiet};
+use super::{KafkaError, KafkaOptions, context::LogContext};
 
 const ANSWER_BOUND: Duration = Duration::from_secs(10);
 /// What a broker counts besides the message, in its own limit: the header of the batch.
@@ -63,8 +63,8 @@ pub async fn missing_topics(options: &KafkaOptions) -> Result<Vec<String>, Kafka
     Ok(names(options).into_iter().filter(|name| !known.contains_key(name)).collect())
 }
 
-fn admin(options: &KafkaOptions) -> Result<Arc<AdminClient<Quiet>>, KafkaError> {
-    let client = AdminClient::from_config_and_context(&options.client(), Quiet);
+fn admin(options: &KafkaOptions) -> Result<Arc<AdminClient<LogContext>>, KafkaError> {
+    let client = AdminClient::from_config_and_context(&options.client(), LogContext);
     client.map(Arc::new).map_err(|error| KafkaError::Settings(error.to_string()))
 }
 
@@ -75,7 +75,7 @@ fn names(options: &KafkaOptions) -> Vec<String> {
 }
 
 async fn create(
-    admin: &AdminClient<Quiet>,
+    admin: &AdminClient<LogContext>,
     options: &KafkaOptions,
     names: &[&String],
 ) -> Result<(), KafkaError> {
@@ -112,7 +112,7 @@ async fn create(
 
 /// How many partitions each topic has that the brokers know.
 async fn partitions(
-    admin: &Arc<AdminClient<Quiet>>,
+    admin: &Arc<AdminClient<LogContext>>,
 ) -> Result<BTreeMap<String, usize>, KafkaError> {
     let unavailable = |reason: String| KafkaError::Unavailable(reason);
     let admin = Arc::clone(admin);

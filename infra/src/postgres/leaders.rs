@@ -39,12 +39,12 @@ pub struct Candidate {
     database: Database,
     role: &'static str,
     holder: String,
-    standing: watch::Sender<Standing>,
+    state: watch::Sender<LeaderState>,
 }
 
 /// Who leads, as a candidate last heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum LeaderState {
     /// It has not asked yet, or has stopped.
     Absent,
     /// It leads.
@@ -89,14 +89,14 @@ impl Candidate {
     /// For `role`, under a name that no other process has.
     #[must_use]
     pub fn new(database: &Database, role: &'static str, holder: String) -> Self {
-        let standing = watch::Sender::new(Standing::Absent);
-        Self { database: database.for_leaders(), role, holder, standing }
+        let state = watch::Sender::new(LeaderState::Absent);
+        Self { database: database.for_leaders(), role, holder, state }
     }
 
     /// Who leads, as it last heard.
     #[must_use]
-    pub fn standing(&self) -> Standing {
-        self.standing.borrow().clone()
+    pub fn state(&self) -> LeaderState {
+        self.state.borrow().clone()
     }
 
     /// Leads whenever nobody else does, until `stop` is true; meanwhile `work` runs. It should end soon after `stop`, which
@@ -118,7 +118,7 @@ impl Candidate {
             // A pause that runs out is the next look.
             let _ = time::timeout(LOOK_EVERY, process::stopped(&mut stop)).await;
         }
-        self.standing.send_replace(Standing::Absent);
+        self.state.send_replace(LeaderState::Absent);
     }
 
     /// Works until the work ends or the role is lost.
@@ -127,7 +127,7 @@ impl Candidate {
         F: Future<Output = ()> + Send,
     {
         tracing::info!(role = self.role, term, "leading");
-        self.standing.send_replace(Standing::Leading { term });
+        self.state.send_replace(LeaderState::Leading { term });
         let (until, known) = watch::channel(asked + TTL - MARGIN);
         let (role, holder) = (self.role, self.holder.clone());
         let leadership = Leadership { role, holder, term, until: known };
@@ -185,7 +185,7 @@ impl Candidate {
         let row = self.ask(ACQUIRE, &[&self.role, &self.holder, &millis(TTL)]).await?;
         let Some(row) = row else { return Ok(None) };
         if let Some(holder) = row.try_get("holder")? {
-            self.standing.send_replace(Standing::Standby { holder });
+            self.state.send_replace(LeaderState::Standby { holder });
         }
         Ok(row.try_get("term")?)
     }
@@ -199,9 +199,9 @@ impl Candidate {
             WHERE role = $1 AND holder = $2 AND term = $3 RETURNING term";
         let row = self.ask(RENEW, &[&self.role, &self.holder, &term, &millis(TTL)]).await?;
         if row.is_some() {
-            self.standing.send_if_modified(|standing| {
-                let is_new = *standing != Standing::Leading { term };
-                *standing = Standing::Leading { term };
+            self.state.send_if_modified(|state| {
+                let is_new = *state != LeaderState::Leading { term };
+                *state = LeaderState::Leading { term };
                 is_new
             });
         }
@@ -238,8 +238,8 @@ impl Candidate {
     }
 
     fn unknown(&self, error: &DatabaseError) {
-        let unknown = Standing::Unknown { error: error.to_string() };
-        if self.standing.send_replace(unknown.clone()) != unknown {
+        let unknown = LeaderState::Unknown { error: error.to_string() };
+        if self.state.send_replace(unknown.clone()) != unknown {
             tracing::warn!(role = self.role, %error, "it is not known who leads");
         }
     }

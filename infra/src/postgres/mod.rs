@@ -1,4 +1,4 @@
-//! PostgreSQL: the event store, queues, market data, accounts; all SQL except that of the read models.
+//! PostgreSQL: the event store, the queue of jobs, market data, accounts; all SQL except that of the read models.
 
 pub mod accounts;
 pub mod database;
@@ -6,13 +6,12 @@ pub mod dead_letters;
 pub mod embedded;
 pub mod event_store;
 mod inspect;
+pub mod jobs;
 pub mod leaders;
 pub mod market_data;
 mod migrations;
 pub mod reaper;
 pub mod relays;
-pub mod run_queue;
-pub mod sweep_queue;
 pub mod sweep_results;
 
 pub use database::{Database, DatabaseError};

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use domain::ids::BacktestId;
 use tokio::{
     sync::watch,
     time::{self, MissedTickBehavior},
@@ -12,9 +11,9 @@ use tokio_postgres::types::ToSql;
 
 use super::{
     database::{Database, DatabaseError},
-    event_store::RUNS_CHANNEL,
+    event_store::JOBS_CHANNEL,
+    jobs::note_expired,
     leaders::{Candidate, IS_HELD, Leadership},
-    run_queue::note_expired,
 };
 use crate::process;
 
@@ -60,19 +59,19 @@ impl Reaper {
         }
     }
 
-    /// Frees the runs whose lease ran out, and wakes executors.
+    /// Frees the jobs whose lease ran out, and wakes executors.
     async fn free_leases(&self) -> Result<(), DatabaseError> {
         let free = format!(
             "WITH expired AS MATERIALIZED (
-                SELECT backtest_id, lease_owner, attempt FROM run_queue
-                WHERE lease_until <= clock_timestamp() AND {IS_HELD}
-                LIMIT $4 FOR UPDATE OF run_queue SKIP LOCKED
+                SELECT kind, id, lease_owner, attempt FROM jobs
+                WHERE lease_owner IS NOT NULL AND lease_until <= clock_timestamp() AND {IS_HELD}
+                LIMIT $4 FOR UPDATE OF jobs SKIP LOCKED
             ), freed AS MATERIALIZED (
-                UPDATE run_queue AS own SET lease_owner = NULL, lease_until = NULL
-                FROM expired WHERE own.backtest_id = expired.backtest_id
-                RETURNING expired.backtest_id, expired.lease_owner, expired.attempt
+                UPDATE jobs AS own SET lease_owner = NULL, lease_until = NULL
+                FROM expired WHERE own.kind = expired.kind AND own.id = expired.id
+                RETURNING expired.*
             ), told AS MATERIALIZED (
-                SELECT pg_notify('{RUNS_CHANNEL}', '') FROM freed LIMIT 1
+                SELECT pg_notify('{JOBS_CHANNEL}', '') FROM freed LIMIT 1
             )
             SELECT freed.* FROM freed, (SELECT count(*) FROM told) AS told"
         );
@@ -80,11 +79,8 @@ impl Reaper {
         let statement = client.prepare_cached(&free).await?;
         for row in client.query(&statement, &self.with(&ROWS_MAX)).await? {
             let attempt: i32 = row.try_get("attempt")?;
-            note_expired(
-                BacktestId::new(row.try_get("backtest_id")?),
-                row.try_get("lease_owner")?,
-                attempt.unsigned_abs(),
-            );
+            let (kind, lease_owner) = (row.try_get("kind")?, row.try_get("lease_owner")?);
+            note_expired(kind, row.try_get("id")?, lease_owner, attempt.unsigned_abs());
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 mod command_latency;
+mod job_queue;
 mod ledger_append;
 mod load;
 mod post_to_completed;
@@ -78,6 +79,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         &ledger_append::NAMES[..],
         &single_commands::NAMES,
         &command_latency::NAMES,
+        &job_queue::NAMES,
         &projection::NAMES,
         &relay::NAMES,
         &post_to_completed::NAMES,
@@ -96,6 +98,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&command_latency::NAMES) {
         print(&command_latency::measure(&cluster).await, is_json)?;
+    }
+    if is_wanted(&job_queue::NAMES) {
+        print(&job_queue::measure(&cluster).await, is_json)?;
     }
     if is_wanted(&projection::NAMES) {
         print(&projection::measure(&cluster).await, is_json)?;

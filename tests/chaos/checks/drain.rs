@@ -1,12 +1,11 @@
-//! Everything comes to rest: runs end, projections, relay and consumer group reach the end of the log.
+//! Everything comes to rest: jobs end, projections, relay and consumer group reach the end of the log.
 
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
-use cqrs_es::Aggregate;
-use domain::backtest::Backtest;
+use infra::postgres::jobs::KINDS;
 use tests::kafka::wait_until_consumed;
 
 use crate::world::World;
@@ -34,8 +33,10 @@ pub(crate) async fn drain(world: &World) {
         tokio::time::sleep(LOOK_EVERY).await;
     }
     if let Some(kafka) = &world.kafka {
-        let topic = kafka.options.topic(Backtest::TYPE);
-        tokio::task::block_in_place(|| wait_until_consumed(&kafka.options, &topic));
+        for kind in KINDS {
+            let topic = kafka.options.topic(kind.name);
+            tokio::task::block_in_place(|| wait_until_consumed(&kafka.options, &topic));
+        }
     }
 }
 
@@ -52,7 +53,7 @@ struct Rest {
 
 impl Rest {
     async fn look(world: &World) -> Self {
-        const QUEUED: &str = "SELECT count(*) FROM run_queue";
+        const QUEUED: &str = "SELECT count(*) FROM jobs";
         const BEHIND: &str = "SELECT count(*) FROM read_models.checkpoints \
                               WHERE position < (SELECT coalesce(max(position), 0) FROM events)";
         world.look_at_runs().await;

@@ -23,10 +23,9 @@ use infra::{
     postgres::{
         Database, EventStore,
         event_store::{Append, Outcome, Priority, StreamAppend, new_event},
+        jobs::{BACKTEST, JobQueue, KINDS},
         market_data::{CandleStore, Markets},
-        run_queue::RunQueue,
     },
-    process::Pulse,
 };
 use serde_json::{Value, json};
 use tests::TestDatabase;
@@ -41,7 +40,7 @@ pub(crate) struct Desk {
     database: TestDatabase,
     pub(crate) store: EventStore,
     pub(crate) candles: CandleStore,
-    pub(crate) queue: RunQueue,
+    pub(crate) queue: JobQueue,
     pub(crate) commands: Commands,
 }
 
@@ -91,11 +90,12 @@ impl Desk {
         &self.database.database
     }
 
-    fn over(database: TestDatabase) -> Self {
+    /// Over a database of the test's own.
+    pub(crate) fn over(database: TestDatabase) -> Self {
         let store = database.store();
         let candles = CandleStore::new(database.database.clone());
         let markets = Markets::new(database.database.clone());
-        let queue = RunQueue::new(database.database.clone());
+        let queue = JobQueue::new(database.database.clone(), &KINDS);
         let commands = Commands::new(store.clone(), candles.clone(), markets, Clock::system());
         Self { database, store, candles, queue, commands }
     }
@@ -126,11 +126,10 @@ impl Desk {
             lease,
             running_per_user_max: 4,
             sweeps: SweepOptions { concurrency: 1, threads: 2 },
-            pulse: Pulse::default(),
-            source: executors::WorkSource::Log,
+            source: executors::JobSource::Log,
         };
         let (stop, stopped) = watch::channel(false);
-        let task = executors::start(self.commands.clone(), options, stopped);
+        let task = executors::start(self.commands.clone(), options, stopped).task;
         Running { stop, task }
     }
 
@@ -179,7 +178,8 @@ impl Desk {
 
     /// Until the run has left the queue.
     pub(crate) async fn until_dequeued(&self, id: BacktestId) {
-        self.until(async || self.queue.progress(&[id]).await.unwrap().is_empty()).await;
+        self.until(async || self.queue.progress(&BACKTEST, &[id.uuid()]).await.unwrap().is_empty())
+            .await;
     }
 
     /// Looks again whenever the log goes on, and now and then for what is not in the log.

@@ -2,6 +2,7 @@
 
 mod crash;
 pub(crate) mod desk;
+mod outage;
 mod queue;
 mod resume;
 mod runs;

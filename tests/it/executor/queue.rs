@@ -1,29 +1,30 @@
-//! The run queue: who is next, who holds a lease, and what the log adds.
+//! The queue of jobs: which is next, who holds a lease, and what the log adds.
 
 use std::time::Duration;
 
-use domain::ids::{BacktestId, UserId};
-use infra::postgres::run_queue::{Lease, RunQueue};
+use domain::ids::UserId;
+use infra::postgres::jobs::{BACKTEST, JobKind, JobLease, JobQueue, NewJob, RUNS, SWEEPS};
+use uuid::Uuid;
 
 use super::{Desk, desk::user};
 
 const LONG: Duration = Duration::from_secs(60);
 const LIMIT: i64 = 2;
 
-async fn requested(desk: &Desk, users: &[UserId]) -> Vec<BacktestId> {
+async fn requested(desk: &Desk, users: &[UserId]) -> Vec<Uuid> {
     let mut runs = Vec::new();
     for user in users {
         let strategy = desk.strategy(*user).await;
-        runs.push(desk.request(*user, strategy).await);
+        runs.push(desk.request(*user, strategy).await.uuid());
     }
-    let followed = desk.queue.follow("log").await.unwrap();
-    assert!(followed.has_waiting && !followed.is_behind);
+    let followed = desk.queue.follow().await.unwrap();
+    assert!(followed.waiting == [RUNS] && !followed.is_behind);
     assert_eq!(followed.position, desk.store.head().await.unwrap());
     runs
 }
 
-async fn pick(queue: &RunQueue) -> Option<Lease> {
-    queue.pick("one", LONG, LIMIT).await.unwrap()
+async fn pick(queue: &JobQueue) -> Option<JobLease> {
+    queue.pick(RUNS, "one", LONG, LIMIT).await.unwrap()
 }
 
 #[tokio::test]
@@ -33,7 +34,7 @@ async fn who_has_fewest_running_is_served_first_then_who_came_first() {
     let runs = requested(&desk, &[anna, anna, anna, ben, ben]).await;
     let mut picked = Vec::new();
     while let Some(lease) = pick(&desk.queue).await {
-        picked.push(lease.backtest_id);
+        picked.push(lease.id);
     }
     assert_eq!(picked, [runs[0], runs[3], runs[1], runs[4]], "and two each at most");
 }
@@ -46,15 +47,15 @@ async fn a_full_user_gets_the_next_place_when_one_of_theirs_is_over() {
     let first = pick(&desk.queue).await.unwrap();
     assert!(pick(&desk.queue).await.is_some());
     assert_eq!(pick(&desk.queue).await, None);
-    assert!(desk.queue.remove(&first).await.unwrap());
-    assert_eq!(pick(&desk.queue).await.unwrap().backtest_id, runs[2]);
+    assert!(desk.queue.finish(&first).await.unwrap());
+    assert_eq!(pick(&desk.queue).await.unwrap().id, runs[2]);
 }
 
 /// Pages that the server has looked at for statements on the queue's checkpoints.
 async fn pages(desk: &Desk) -> i64 {
     let sql = "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint FROM pg_stat_statements \
                WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-               AND query LIKE '%FROM run_queue_followers%' AND query NOT LIKE '%pg_stat_statements%'";
+               AND query LIKE '%FROM job_checkpoints%' AND query NOT LIKE '%pg_stat_statements%'";
     let superuser = desk.superuser().await;
     superuser.query_one(sql, &[]).await.unwrap().get(0)
 }
@@ -70,11 +71,11 @@ async fn following_looks_at_what_is_new_however_long_the_log_is() {
             json_build_object('owner_id', gen_random_uuid()), 'filling', repeat(md5(n::text), 30)), '{}'
         FROM generate_series(1, 3000) AS n";
     superuser.batch_execute(history).await.unwrap();
-    desk.queue.follow("log").await.unwrap();
-    superuser.batch_execute("TRUNCATE run_queue").await.unwrap();
+    desk.queue.follow().await.unwrap();
+    superuser.batch_execute("TRUNCATE jobs").await.unwrap();
     let before = pages(&desk).await;
     let runs = requested(&desk, &[user()]).await;
-    assert_eq!(pick(&desk.queue).await.unwrap().backtest_id, runs[0]);
+    assert_eq!(pick(&desk.queue).await.unwrap().id, runs[0]);
     let looked = pages(&desk).await - before;
     assert!((1..300).contains(&looked), "{looked} pages, of some 500 in the log");
 }
@@ -83,12 +84,13 @@ async fn following_looks_at_what_is_new_however_long_the_log_is() {
 async fn the_log_is_queued_once_however_often_it_is_followed() {
     let desk = Desk::with_minutes(10).await;
     let runs = requested(&desk, &[user()]).await;
-    let again = desk.queue.follow("log").await.unwrap();
-    assert!(again.has_waiting);
+    let again = desk.queue.follow().await.unwrap();
+    assert_eq!(again.waiting, [RUNS]);
     let lease = pick(&desk.queue).await.unwrap();
-    assert_eq!(lease.backtest_id, runs[0]);
-    assert!(desk.queue.remove(&lease).await.unwrap());
-    assert!(!desk.queue.follow("log").await.unwrap().has_waiting, "the past is not queued again");
+    assert_eq!(lease.id, runs[0]);
+    assert!(desk.queue.finish(&lease).await.unwrap());
+    let waiting = desk.queue.follow().await.unwrap().waiting;
+    assert!(waiting.is_empty(), "the past is not queued again");
 }
 
 #[tokio::test]
@@ -96,15 +98,15 @@ async fn a_lease_that_ran_out_can_be_taken_and_its_holder_learns_that_it_is_lost
     let desk = Desk::with_minutes(10).await;
     requested(&desk, &[user()]).await;
     let short = Duration::from_millis(1);
-    let lost = desk.queue.pick("one", short, LIMIT).await.unwrap().unwrap();
-    desk.until(async || desk.queue.follow("log").await.unwrap().has_waiting).await;
-    let taken = desk.queue.pick("two", LONG, LIMIT).await.unwrap().unwrap();
+    let lost = desk.queue.pick(RUNS, "one", short, LIMIT).await.unwrap().unwrap();
+    desk.until(async || desk.queue.waiting().await.unwrap() == [RUNS]).await;
+    let taken = desk.queue.pick(RUNS, "two", LONG, LIMIT).await.unwrap().unwrap();
     assert_eq!((taken.term, taken.attempt), (lost.term + 1, 2));
-    assert!(!desk.queue.heartbeat(&lost, LONG).await.unwrap());
-    assert!(!desk.queue.record_progress(&lost, 50).await.unwrap());
+    assert!(!desk.queue.heartbeat(&lost, LONG, 50).await.unwrap());
     assert!(!desk.queue.release(&lost).await.unwrap());
-    assert!(!desk.queue.remove(&lost).await.unwrap());
-    assert!(desk.queue.heartbeat(&taken, LONG).await.unwrap());
+    assert!(!desk.queue.retry_at(&lost, LONG).await.unwrap());
+    assert!(!desk.queue.finish(&lost).await.unwrap());
+    assert!(desk.queue.heartbeat(&taken, LONG, 0).await.unwrap());
 }
 
 #[tokio::test]
@@ -119,15 +121,15 @@ async fn a_lease_that_is_given_back_does_not_count_as_an_attempt() {
 }
 
 #[tokio::test]
-async fn progress_is_known_of_queued_runs_alone() {
+async fn progress_is_known_of_queued_jobs_alone() {
     let desk = Desk::with_minutes(10).await;
     let runs = requested(&desk, &[user(), user()]).await;
     let lease = pick(&desk.queue).await.unwrap();
-    assert!(desk.queue.record_progress(&lease, 42).await.unwrap());
-    let progress = desk.queue.progress(&runs).await.unwrap();
+    assert!(desk.queue.heartbeat(&lease, LONG, 42).await.unwrap());
+    let progress = desk.queue.progress(&BACKTEST, &runs).await.unwrap();
     assert_eq!(progress.into_iter().collect::<Vec<_>>(), [(runs[0], 42), (runs[1], 0)]);
-    assert!(desk.queue.remove(&lease).await.unwrap());
-    assert!(!desk.queue.progress(&runs).await.unwrap().contains_key(&runs[0]));
+    assert!(desk.queue.finish(&lease).await.unwrap());
+    assert!(!desk.queue.progress(&BACKTEST, &runs).await.unwrap().contains_key(&runs[0]));
 }
 
 #[tokio::test]
@@ -138,4 +140,77 @@ async fn many_executors_never_take_more_than_a_users_share() {
     let picks = (0..8).map(|_| async { pick(&desk.queue).await });
     let picked = futures_util::future::join_all(picks).await;
     assert_eq!(picked.into_iter().flatten().count(), 2);
+}
+
+#[tokio::test]
+async fn a_job_that_is_retried_counts_its_attempt_and_waits_until_it_is_ready() {
+    let desk = Desk::with_minutes(10).await;
+    let runs = requested(&desk, &[user(), user()]).await;
+    let first = pick(&desk.queue).await.unwrap();
+    assert!(desk.queue.retry_at(&first, LONG).await.unwrap());
+    assert_eq!(pick(&desk.queue).await.unwrap().id, runs[1]);
+    assert_eq!(pick(&desk.queue).await, None, "it backs off");
+    assert!(desk.queue.waiting().await.unwrap().is_empty());
+    let now = "UPDATE jobs SET ready_at = now() WHERE lease_owner IS NULL";
+    desk.superuser().await.batch_execute(now).await.unwrap();
+    let again = pick(&desk.queue).await.unwrap();
+    assert_eq!((again.id, again.attempt), (runs[0], 2));
+}
+
+#[tokio::test]
+async fn a_binary_does_not_move_past_a_kind_that_it_does_not_know() {
+    const OLDER: &[JobKind] = &[BACKTEST];
+    let desk = Desk::with_minutes(10).await;
+    let sweep = "INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+        VALUES ('sweep', gen_random_uuid(), 1, 'SweepRequested', '1.0',
+            json_build_object('request', json_build_object('owner_id', gen_random_uuid())), '{}')";
+    desk.superuser().await.batch_execute(sweep).await.unwrap();
+    let strategy = desk.strategy(user()).await;
+    let run = desk.request(user(), strategy).await.uuid();
+    let older = JobQueue::new(desk.database().clone(), OLDER);
+    assert_eq!(older.follow().await.unwrap().waiting, [RUNS]);
+    let lease = pick(&older).await.unwrap();
+    assert!(lease.id == run && older.finish(&lease).await.unwrap());
+    let followed = desk.queue.follow().await.unwrap();
+    assert_eq!(followed.waiting, [SWEEPS], "the sweep is found, and the run is not found again");
+    assert_eq!(older.pick(SWEEPS, "one", LONG, LIMIT).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_job_that_no_event_asked_for_is_added_once_picked_and_finished() {
+    const FETCH: JobKind =
+        JobKind { name: "candle_fetch", pool: "io", requested: None, endings: &[] };
+    let desk = Desk::with_minutes(10).await;
+    let queue = JobQueue::new(desk.database().clone(), &[FETCH]);
+    let (owner_id, ready_at) = (user(), infra::clock::now());
+    let job = NewJob { id: infra::clock::new_uuid(), owner_id, position: None, ready_at };
+    assert_eq!(queue.add(&FETCH, &[job]).await.unwrap(), 1);
+    assert_eq!(queue.add(&FETCH, &[job]).await.unwrap(), 0);
+    assert_eq!(queue.follow().await.unwrap().waiting, ["io"]);
+    assert_eq!(queue.depth().await.unwrap()[0].waiting, 1);
+    let lease = queue.pick("io", "one", LONG, LIMIT).await.unwrap().unwrap();
+    assert_eq!((lease.kind.as_str(), lease.id), ("candle_fetch", job.id));
+    assert!(queue.finish(&lease).await.unwrap());
+    assert!(queue.waiting().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_older_binary_and_this_one_share_the_work() {
+    let desk = Desk::with_minutes(10).await;
+    let superuser = desk.superuser().await;
+    // It has followed the log, or read a message that this binary will not see.
+    let (one, other) = (infra::clock::new_uuid(), infra::clock::new_uuid());
+    let add = "INSERT INTO run_queue (backtest_id, owner_id, position) VALUES ($1, gen_random_uuid(), 1), ($2, gen_random_uuid(), 2)";
+    superuser.execute(add, &[&one, &other]).await.unwrap();
+    let pick_older = "SELECT backtest_id FROM pick_run('older', 60000, 4)";
+    let picked: Uuid = superuser.query_one(pick_older, &[]).await.unwrap().get(0);
+    assert_eq!(picked, one);
+    let lease = pick(&desk.queue).await.unwrap();
+    assert_eq!(lease.id, other, "what the older one works on is left to it");
+    assert_eq!(pick(&desk.queue).await, None);
+    assert!(superuser.query_opt(pick_older, &[]).await.unwrap().is_none(), "and the reverse");
+    // It was killed.
+    let expire = "UPDATE run_queue SET lease_until = now() WHERE lease_owner IS NOT NULL";
+    superuser.batch_execute(expire).await.unwrap();
+    assert_eq!(pick(&desk.queue).await.unwrap().id, one);
 }

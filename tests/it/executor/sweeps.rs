@@ -13,7 +13,7 @@ use domain::{
     },
     sweep::{LiveSweep, Sweep, SweepEvent},
 };
-use infra::postgres::sweep_queue::SweepQueue;
+use infra::postgres::jobs::{JobLease, SWEEP, SWEEPS};
 use projections::{ReadModels, runner};
 use serde_json::json;
 
@@ -55,7 +55,7 @@ async fn sweep_draft(desk: &Desk, owner: UserId, longs: u32) -> SweepDraft {
     }
 }
 
-async fn requested(desk: &Desk, owner: UserId, longs: u32) -> SweepId {
+pub(super) async fn requested(desk: &Desk, owner: UserId, longs: u32) -> SweepId {
     let draft = sweep_draft(desk, owner, longs).await;
     desk.commands.request_sweep(&context(owner), &draft).await.unwrap().value
 }
@@ -73,9 +73,9 @@ async fn until_status(desk: &Desk, id: SweepId, status: Status) {
     desk.until(async || live(desk, id).await.status == status).await;
 }
 
-async fn until_dequeued(desk: &Desk, id: SweepId) {
-    let queue = SweepQueue::new(desk.database().clone());
-    desk.until(async || queue.progress(&[id]).await.unwrap().is_empty()).await;
+pub(super) async fn until_dequeued(desk: &Desk, id: SweepId) {
+    let ids = [id.uuid()];
+    desk.until(async || desk.queue.progress(&SWEEP, &ids).await.unwrap().is_empty()).await;
 }
 
 async fn stored_rows(desk: &Desk) -> i64 {
@@ -232,8 +232,7 @@ async fn keeps_its_lease_while_locked(table: &str) {
     lock.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await.unwrap();
     let executor = desk.executor("waiting");
     let leased_until = async || {
-        let sql =
-            "SELECT extract(epoch FROM lease_until)::float8 FROM sweep_queue WHERE sweep_id = $1";
+        let sql = "SELECT extract(epoch FROM lease_until)::float8 FROM jobs WHERE id = $1";
         let row = desk.database().get().await.unwrap().query_opt(sql, &[&id.uuid()]).await.unwrap();
         row.and_then(|row| row.get::<_, Option<f64>>(0))
     };
@@ -308,9 +307,8 @@ async fn an_executor_that_stops_gives_its_sweep_back_without_an_attempt() {
     let id = requested(&desk, owner, 2_000).await;
     until_status(&desk, id, Status::Running).await;
     executor.stop().await;
-    let queue = SweepQueue::new(desk.database().clone());
-    let lease = queue.pick("two", LONG, 8).await.unwrap().unwrap();
-    assert_eq!((lease.sweep_id, lease.attempt), (id, 1));
+    let lease = desk.queue.pick(SWEEPS, "two", LONG, 8).await.unwrap().unwrap();
+    assert_eq!((lease.id, lease.attempt), (id.uuid(), 1));
     assert_eq!(live(&desk, id).await.status, Status::Running);
 }
 
@@ -339,13 +337,14 @@ async fn after_three_attempts_a_sweep_fails() {
     let desk = Desk::with_minutes(500).await;
     let owner = user();
     let id = requested(&desk, owner, 3).await;
-    let queue = SweepQueue::new(desk.database().clone());
-    assert!(queue.follow().await.unwrap().has_waiting);
+    let queue = &desk.queue;
+    assert_eq!(queue.follow().await.unwrap().waiting, [SWEEPS]);
     for attempt in 1..=3 {
-        let lease = queue.pick("crashing", Duration::from_millis(1), 8).await.unwrap().unwrap();
+        let short = Duration::from_millis(1);
+        let lease = queue.pick(SWEEPS, "crashing", short, 8).await.unwrap().unwrap();
         assert_eq!(lease.attempt, attempt);
-        desk.until(async || queue.follow().await.unwrap().has_waiting).await;
-        assert!(!queue.remove(&domain_lease(&lease)).await.unwrap());
+        desk.until(async || queue.waiting().await.unwrap() == [SWEEPS]).await;
+        assert!(!queue.finish(&of_another_term(&lease)).await.unwrap());
     }
     let executor = desk.patient_executor("one");
     until_status(&desk, id, Status::Failed).await;
@@ -359,12 +358,8 @@ async fn after_three_attempts_a_sweep_fails() {
 }
 
 /// A lease of another term: it may change nothing.
-fn domain_lease(
-    lease: &infra::postgres::sweep_queue::SweepLease,
-) -> infra::postgres::sweep_queue::SweepLease {
-    let mut other = lease.clone();
-    other.term += 1;
-    other
+fn of_another_term(lease: &JobLease) -> JobLease {
+    JobLease { term: lease.term + 1, ..lease.clone() }
 }
 
 #[tokio::test]

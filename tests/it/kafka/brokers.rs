@@ -67,15 +67,15 @@ async fn an_executor_ends_in_time_though_no_broker_takes_its_offsets() {
     let user = app.user().await;
     let url = &app.database().url;
     let executor = binary(url, &options).serve_with(&["serve", "--roles", "executor"]);
-    // It has a message, whose offset it lets go when the brokers hear nothing any more.
+    // It has a message, whose offset it stores when the brokers hear nothing any more.
     let mut holder = app.database().superuser().await;
     let hold = holder.transaction().await.unwrap();
-    hold.batch_execute("LOCK TABLE run_queue IN SHARE MODE").await.unwrap();
+    hold.batch_execute("LOCK TABLE jobs IN SHARE MODE").await.unwrap();
     let reply = app.post(&user, "/api/v1/backtests", golden_cross()).await;
     let id = reply.expect(StatusCode::ACCEPTED)["data"]["id"].as_str().unwrap().to_owned();
     let observer = app.database().superuser().await;
     let waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity \
-                   WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO run_queue%')";
+                   WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO jobs%')";
     until(async || observer.query_one(waiting, &[]).await.unwrap().get::<_, bool>(0).then_some(()))
         .await;
     block_in_place(|| kafka.pause());

@@ -84,7 +84,7 @@ async fn queued(app: &TestApp, user: &TestUser) -> Vec<String> {
 
 /// How many of the runs are in the queue.
 async fn rows(app: &TestApp, ids: &[String]) -> usize {
-    let sql = "SELECT count(*) FROM run_queue WHERE backtest_id::text = ANY($1)";
+    let sql = "SELECT count(*) FROM jobs WHERE id::text = ANY($1)";
     let client = app.context().store.database().get().await.unwrap();
     let count: i64 = client.query_one(sql, &[&ids]).await.unwrap().get(0);
     usize::try_from(count).unwrap()

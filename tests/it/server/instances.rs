@@ -116,7 +116,7 @@ async fn a_run_is_watched_at_both_and_cancelled_through_the_other() {
     let asked = one.remote.post(&user, BACKTESTS, body).await.expect(StatusCode::ACCEPTED);
     let path = format!("{BACKTESTS}/{}", id(&asked));
 
-    let progress = "SELECT progress::int FROM run_queue WHERE progress > 0";
+    let progress = "SELECT progress::int FROM jobs WHERE progress > 0";
     until(async || pair.fleet.select::<i32>(progress).await).await;
     // In the middle of its work, to be looked at in peace.
     pair.executor.served.pause();

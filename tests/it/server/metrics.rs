@@ -62,8 +62,11 @@ async fn a_scrape_after_a_run_tells_what_happened() {
     let head = fleet.select::<i64>("SELECT max(position) FROM events").await.unwrap() as f64;
     let (of_api, of_executor) = (Scrape::of(&api).await, Scrape::of(&executor).await);
     let one = Some(1.0);
-    assert_eq!(of_executor.value("backtrail_run_seconds_count", &[("outcome", "completed")]), one);
-    assert_eq!(of_executor.value("backtrail_runs_waiting", &[]), Some(0.0));
+    let completed = [("kind", "backtest"), ("outcome", "completed")];
+    assert_eq!(of_executor.value("backtrail_run_seconds_count", &completed), one);
+    for kind in ["backtest", "sweep"] {
+        assert_eq!(of_executor.value("backtrail_runs_waiting", &[("kind", kind)]), Some(0.0));
+    }
     for name in ["backtrail_claim_conflicts_total", "backtrail_lease_expiries_total"] {
         assert_eq!(of_executor.value(name, &[]), Some(0.0), "{name}");
     }

@@ -69,10 +69,10 @@ async fn the_run_of_a_killed_executor_is_freed_by_the_reaper_and_finished_by_ano
     let id = asked.expect(StatusCode::ACCEPTED)["data"]["id"].as_str().unwrap().to_owned();
 
     let executor = fleet.serve("executor");
-    let leased = "SELECT lease_owner FROM run_queue WHERE lease_owner IS NOT NULL AND progress > 0";
+    let leased = "SELECT lease_owner FROM jobs WHERE lease_owner IS NOT NULL AND progress > 0";
     let lost = until(async || fleet.select::<String>(leased).await).await;
     executor.served.kill();
-    let freed = "SELECT attempt FROM run_queue WHERE lease_owner IS NULL AND lease_until IS NULL";
+    let freed = "SELECT attempt FROM jobs WHERE lease_owner IS NULL AND lease_until IS NULL";
     assert!(until(async || fleet.select::<i32>(freed).await).await >= 1);
     // It tells a moment after the row is free.
     until(async || {
@@ -203,16 +203,16 @@ async fn a_reaper_that_wakes_after_another_took_over_removes_nothing() {
     fleet
         .execute(
             "UPDATE leaders SET holder = 'another', term = term + 1, until = now() + interval '1 hour';
-             INSERT INTO run_queue (backtest_id, owner_id, position, attempt, term, lease_owner, lease_until)
-             SELECT gen_random_uuid(), gen_random_uuid(), n, 1, 1, 'gone', now() - interval '1 minute'
-             FROM generate_series(1, 3) AS n",
+             INSERT INTO jobs (kind, id, pool, owner_id, position, ready_at, attempt, term, lease_owner, lease_until)
+             SELECT kind, gen_random_uuid(), 'any', gen_random_uuid(), 1, now(), 1, 1, 'gone', now() - interval '1 minute'
+             FROM unnest(ARRAY['backtest', 'sweep', 'verify']) AS kind",
         )
         .await;
     reaper.served.resume();
     reaper
         .until_health(|health| health["roles"]["reaper"]["detail"] == "stands by for another")
         .await;
-    let left = "SELECT count(*) FROM run_queue WHERE lease_owner = 'gone'";
+    let left = "SELECT count(*) FROM jobs WHERE lease_owner = 'gone'";
     assert_eq!(fleet.select::<i64>(left).await, Some(3));
     fleet.execute("UPDATE leaders SET until = now()").await;
     until(async || (fleet.select::<i64>(left).await == Some(0)).then_some(())).await;

@@ -19,16 +19,16 @@ const SEND_BOUND: Duration = Duration::from_secs(10);
 /// Of a reason, in bytes.
 const REASON_MAX: usize = 1_000;
 
-/// Buries messages; its producer is there from the first one on.
+/// Dead-letters messages; its producer is there from the first one on.
 pub(super) struct DeadLetters<'a> {
     options: &'a KafkaOptions,
     database: &'a Database,
     producer: Option<FutureProducer>,
 }
 
-/// Why a message is not buried yet.
+/// Why a message is not with the dead letters yet.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BuryError {
+pub(super) enum DeadLetterError {
     #[error("the dead-letter topic: {0}")]
     Kafka(#[from] Error),
     #[error(transparent)]
@@ -42,11 +42,11 @@ impl<'a> DeadLetters<'a> {
 
     /// Sends the message, with its own headers and why it is here, to the dead-letter topic, and keeps it in a row. After an
     /// error it is tried again: the topic may have it twice, the row is there once.
-    pub(super) async fn bury(
+    pub(super) async fn dead_letter(
         &mut self,
         message: &OwnedMessage,
         reason: &str,
-    ) -> Result<(), BuryError> {
+    ) -> Result<(), DeadLetterError> {
         let reason = shortened(reason);
         self.send(message, reason).await?;
         let header = |name: &str| header(message, name).unwrap_or_default();

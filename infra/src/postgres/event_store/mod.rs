@@ -23,7 +23,7 @@ pub use append::{
 };
 pub use range::EventRange;
 pub use reading::{Direction, EventFilter, STREAMS_TABLE};
-pub(super) use wakeups::RUNS_CHANNEL;
+pub(super) use wakeups::JOBS_CHANNEL;
 
 use self::{call::Prepared, queue::Job, wakeups::Wakeups};
 use super::database::{Database, DatabaseError};
@@ -150,10 +150,10 @@ impl EventStore {
         self.wakeups.subscribe()
     }
 
-    /// Changes when someone says that runs wait in the queue which the log does not tell of: a hint, too.
+    /// Changes when jobs were freed in the queue, of which the log says nothing: a hint, too.
     #[must_use]
-    pub fn run_wakeups(&self) -> watch::Receiver<()> {
-        self.wakeups.subscribe_to_runs()
+    pub fn job_wakeups(&self) -> watch::Receiver<()> {
+        self.wakeups.subscribe_to_jobs()
     }
 }
 

@@ -9,8 +9,8 @@ use tokio_postgres::{AsyncMessage, NoTls};
 use crate::postgres::database::{Database, DatabaseError};
 
 const CHANNEL: &str = "backtrail_events";
-/// Where is told, without a word, that runs were freed in the queue.
-pub(in crate::postgres) const RUNS_CHANNEL: &str = "backtrail_runs";
+/// Carries the news, without a word, that jobs were freed in the queue.
+pub(in crate::postgres) const JOBS_CHANNEL: &str = "backtrail_jobs";
 /// At most one NOTIFY per this interval, because each takes a lock on the whole cluster.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(10);
 /// Finds appends without a notification: foreign writers, lost connections.
@@ -24,7 +24,7 @@ pub(super) struct Wakeups {
     known: watch::Sender<u64>,
     /// The highest position appended by this process.
     appended: watch::Sender<i64>,
-    runs: watch::Sender<()>,
+    jobs: watch::Sender<()>,
 }
 
 impl Wakeups {
@@ -32,7 +32,7 @@ impl Wakeups {
         Self {
             known: watch::Sender::new(0),
             appended: watch::Sender::new(0),
-            runs: watch::Sender::new(()),
+            jobs: watch::Sender::new(()),
         }
     }
 
@@ -40,8 +40,8 @@ impl Wakeups {
         self.known.subscribe()
     }
 
-    pub(super) fn subscribe_to_runs(&self) -> watch::Receiver<()> {
-        self.runs.subscribe()
+    pub(super) fn subscribe_to_jobs(&self) -> watch::Receiver<()> {
+        self.jobs.subscribe()
     }
 
     /// Records that this process appended up to `position`: wakes its own tasks at once and other processes soon.
@@ -104,8 +104,8 @@ async fn listen_once(wakeups: &Wakeups, database: &Database) -> Result<(), Datab
     let receive = async move {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             let AsyncMessage::Notification(notification) = message? else { continue };
-            if notification.channel() == RUNS_CHANNEL {
-                news.runs.send_replace(());
+            if notification.channel() == JOBS_CHANNEL {
+                news.jobs.send_replace(());
             } else if let Ok(position) = notification.payload().parse() {
                 news.learned(position);
             }
@@ -113,7 +113,7 @@ async fn listen_once(wakeups: &Wakeups, database: &Database) -> Result<(), Datab
         Ok(())
     };
     let poll = async {
-        let listen = format!("SET ROLE backtrail_app; LISTEN {CHANNEL}; LISTEN {RUNS_CHANNEL}");
+        let listen = format!("SET ROLE backtrail_app; LISTEN {CHANNEL}; LISTEN {JOBS_CHANNEL}");
         client.batch_execute(&listen).await?;
         let head = client.prepare(super::reading::HEAD).await?;
         let mut interval = tokio::time::interval(POLL_INTERVAL);

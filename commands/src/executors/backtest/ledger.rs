@@ -9,22 +9,33 @@ use domain::{
     ledger::{Ledger, LedgerCommand, LedgerEvent},
 };
 use infra::postgres::{
-    EventStore,
+    DatabaseError, EventStore,
     event_store::{Append, NewEvent, Outcome, Priority, StreamAppend, new_event},
 };
 
-use super::{
-    interruption::Interruption,
-    standing::{LedgerStanding, PAGE, is_last},
-};
+use super::super::{failure::Failure, lease::Lease};
 use crate::{CommandError, execute::decide};
 
+/// Entries read at a time.
+const PAGE: i64 = 1_000;
 /// Of each value in the message about a difference.
 const SHOWN_CHARS: usize = 2_000;
+
+/// How far the ledger of earlier attempts got.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct LedgerProgress {
+    /// Sequence of its last entry.
+    pub(super) sequence: i64,
+    /// Sequence of the last restart, before which nothing counts.
+    pub(super) restarted_at: i64,
+    /// Position of its last entry.
+    pub(super) position: i64,
+}
 
 /// The ledger of one attempt.
 pub(super) struct LedgerAppender {
     store: EventStore,
+    lease: Lease,
     id: String,
     metadata: Metadata,
     ledger: Ledger,
@@ -41,22 +52,43 @@ struct Earlier {
     has_more: bool,
 }
 
+impl LedgerProgress {
+    /// Reads through the ledger of earlier attempts.
+    pub(super) async fn read(store: &EventStore, id: BacktestId) -> Result<Self, DatabaseError> {
+        let id = id.to_string();
+        let mut progress = Self::default();
+        loop {
+            let page = store.read_stream(Ledger::TYPE, &id, progress.sequence, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(progress) };
+            (progress.sequence, progress.position) = (last.sequence, last.position);
+            let mut newest_first = page.iter().rev();
+            if let Some(restart) = newest_first.find(|e| e.event_type == "LedgerRestarted") {
+                progress.restarted_at = restart.sequence;
+            }
+            if is_last(&page) {
+                return Ok(progress);
+            }
+        }
+    }
+}
+
 impl LedgerAppender {
-    /// Writes the ledger of `id` on from where earlier attempts left it.
+    /// Continues the ledger of the leased run from where earlier attempts left it.
     pub(super) fn new(
         store: EventStore,
-        id: BacktestId,
+        lease: Lease,
         metadata: Metadata,
-        standing: LedgerStanding,
+        progress: LedgerProgress,
     ) -> Self {
-        let LedgerStanding { sequence, restarted_at, .. } = standing;
+        let LedgerProgress { sequence, restarted_at, .. } = progress;
         let has_more = sequence > restarted_at;
         let earlier = Earlier { page: VecDeque::new(), read_to: restarted_at, has_more };
-        Self { store, id: id.to_string(), metadata, ledger: Ledger::default(), sequence, earlier }
+        let (id, ledger) = (lease.job.id.to_string(), Ledger::default());
+        Self { store, lease, id, metadata, ledger, sequence, earlier }
     }
 
     /// Records entries that follow those before.
-    pub(super) async fn record(&mut self, entries: Vec<LedgerEvent>) -> Result<(), Interruption> {
+    pub(super) async fn record(&mut self, entries: Vec<LedgerEvent>) -> Result<(), Failure> {
         let stream = self.remaining(entries).await?;
         if stream.events.is_empty() {
             return Ok(());
@@ -74,9 +106,9 @@ impl LedgerAppender {
                 self.sequence = appended;
                 Ok(())
             }
-            // Nobody but an executor appends to a ledger: another one has the run.
+            // Only executors append to a ledger: another one has the run.
             Outcome::Conflict | Outcome::Duplicate { .. } | Outcome::Taken { .. } => {
-                Err(Interruption::Halted)
+                Err(self.lease.overtaken())
             }
         }
     }
@@ -85,7 +117,7 @@ impl LedgerAppender {
     pub(super) async fn close(
         &mut self,
         entries: Vec<LedgerEvent>,
-    ) -> Result<StreamAppend, Interruption> {
+    ) -> Result<StreamAppend, Failure> {
         let stream = self.remaining(entries).await?;
         if let Some(more) = self.next_earlier().await? {
             let message = format!(
@@ -99,7 +131,7 @@ impl LedgerAppender {
     }
 
     /// Those of the entries that no earlier attempt recorded.
-    async fn remaining(&mut self, entries: Vec<LedgerEvent>) -> Result<StreamAppend, Interruption> {
+    async fn remaining(&mut self, entries: Vec<LedgerEvent>) -> Result<StreamAppend, Failure> {
         let mut new = Vec::new();
         for entry in entries {
             match self.next_earlier().await? {
@@ -116,7 +148,7 @@ impl LedgerAppender {
         Ok(stream)
     }
 
-    async fn next_earlier(&mut self) -> Result<Option<RecordedEvent>, Interruption> {
+    async fn next_earlier(&mut self) -> Result<Option<RecordedEvent>, Failure> {
         let earlier = &mut self.earlier;
         if earlier.page.is_empty() && earlier.has_more {
             let page = self.store.read_stream(Ledger::TYPE, &self.id, earlier.read_to, PAGE);
@@ -130,7 +162,7 @@ impl LedgerAppender {
 }
 
 /// Same engine, same dataset: the bytes must be the same.
-fn compare(entry: &LedgerEvent, recorded: &RecordedEvent) -> Result<(), Interruption> {
+fn compare(entry: &LedgerEvent, recorded: &RecordedEvent) -> Result<(), Failure> {
     let NewEvent { event_type, payload, .. } =
         new_event(entry).map_err(|error| CommandError::Internal(error.to_string()))?;
     if (&event_type, &payload) == (&recorded.event_type, &recorded.payload) {
@@ -145,8 +177,13 @@ fn compare(entry: &LedgerEvent, recorded: &RecordedEvent) -> Result<(), Interrup
     Err(nondeterministic(message))
 }
 
-fn nondeterministic(message: String) -> Interruption {
-    Interruption::Failed { code: "nondeterministic_result", message }
+fn nondeterministic(message: String) -> Failure {
+    Failure::Rejected { code: "nondeterministic_result", message }
+}
+
+/// Whether nothing of the stream comes after this page.
+fn is_last(page: &[RecordedEvent]) -> bool {
+    i64::try_from(page.len()).is_ok_and(|rows| rows < PAGE)
 }
 
 fn shown(payload: &str) -> String {

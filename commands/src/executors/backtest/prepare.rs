@@ -15,7 +15,7 @@ use domain::{
 };
 use rust_decimal::Decimal;
 
-use super::interruption::Interruption;
+use super::super::failure::Failure;
 use crate::{
     CommandError, Commands,
     dataset::{Selection, finer_within},
@@ -38,7 +38,7 @@ pub(super) async fn prepare(
     commands: &Commands,
     request: &Request,
     pinned: Option<&Dataset>,
-) -> Result<Prepared, Interruption> {
+) -> Result<Prepared, Failure> {
     let strategy = request.run.definition.bind(&request.run.parameters).map_err(|errors| {
         let messages: Vec<_> =
             errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect();
@@ -104,7 +104,7 @@ async fn fine(
     request: &Request,
     pinned: Option<&Dataset>,
     candles: &Arc<Candles>,
-) -> Result<Option<(FineDataset, Candles, Digest)>, Interruption> {
+) -> Result<Option<(FineDataset, Candles, Digest)>, Failure> {
     if request.run.settings.intrabar != Intrabar::LowerTimeframe {
         return Ok(None);
     }
@@ -135,7 +135,7 @@ fn warmed_up_by(strategy: &BoundStrategy, request: &Request) -> usize {
 }
 
 /// The run's own, else the market's.
-async fn lot(commands: &Commands, request: &Request) -> Result<Decimal, Interruption> {
+async fn lot(commands: &Commands, request: &Request) -> Result<Decimal, Failure> {
     if let Some(lot) = request.run.settings.lot {
         return Ok(lot);
     }
@@ -145,8 +145,8 @@ async fn lot(commands: &Commands, request: &Request) -> Result<Decimal, Interrup
     Ok(market.lot)
 }
 
-pub(super) fn failed(code: &'static str, message: String) -> Interruption {
-    Interruption::Failed { code, message }
+pub(super) fn failed(code: &'static str, message: String) -> Failure {
+    Failure::Rejected { code, message }
 }
 
 fn count(rows: usize) -> u64 {

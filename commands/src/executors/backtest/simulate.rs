@@ -2,7 +2,6 @@
 
 use std::{
     ops::ControlFlow,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +21,9 @@ use domain::{
 use tokio::sync::mpsc;
 
 use super::{
-    control::Signals, interruption::Interruption, ledger::LedgerAppender, prepare::Prepared,
+    super::{failure::Failure, lease::Lease},
+    ledger::LedgerAppender,
+    prepare::Prepared,
 };
 use crate::CommandError;
 
@@ -36,7 +37,7 @@ pub(super) struct Simulation {
     pub(super) backtest_id: BacktestId,
     pub(super) request: Request,
     pub(super) prepared: Prepared,
-    pub(super) signals: Arc<Signals>,
+    pub(super) lease: Lease,
 }
 
 type Computed = (Vec<LedgerEvent>, Box<Completion>);
@@ -45,15 +46,15 @@ type Computed = (Vec<LedgerEvent>, Box<Completion>);
 pub(super) async fn simulate(
     simulation: Simulation,
     appender: &mut LedgerAppender,
-) -> Result<Computed, Interruption> {
-    let signals = Arc::clone(&simulation.signals);
+) -> Result<Computed, Failure> {
+    let lease = simulation.lease.clone();
     let (sender, mut chunks) = mpsc::channel(1);
     let computing = tokio::task::spawn_blocking(move || compute(&simulation, sender));
     let mut recorded = Ok(());
     while let Some(chunk) = chunks.recv().await {
-        recorded = match signals.halt() {
-            None => appender.record(chunk).await,
-            Some(_) => Err(Interruption::Halted),
+        recorded = match lease.check() {
+            Ok(()) => appender.record(chunk).await,
+            Err(stopped) => Err(stopped),
         };
         if recorded.is_err() {
             break;
@@ -64,7 +65,7 @@ pub(super) async fn simulate(
     let computed = computing.await.map_err(|error| CommandError::Internal(error.to_string()))?;
     recorded?;
     computed.map_err(|error| match &error {
-        ComputeError::Simulation(SimulationError::Stopped) => Interruption::Halted,
+        ComputeError::Simulation(SimulationError::Stopped) => lease.overtaken(),
         ComputeError::Simulation(SimulationError::NoCandles) => failed("no_candles", &error),
         ComputeError::Simulation(SimulationError::NothingToEvaluate { .. }) => {
             failed("not_enough_candles", &error)
@@ -93,7 +94,7 @@ fn compute(
     simulation: &Simulation,
     chunks: mpsc::Sender<Vec<LedgerEvent>>,
 ) -> Result<Computed, ComputeError> {
-    let Simulation { backtest_id, request, prepared, signals } = simulation;
+    let Simulation { backtest_id, request, prepared, lease } = simulation;
     let input = Input {
         strategy: &prepared.strategy,
         candles: &prepared.candles,
@@ -109,7 +110,7 @@ fn compute(
         LedgerWriter::open(*backtest_id, symbol.clone(), *timeframe, *initial_balance)?;
     let flushed = Instant::now();
     let mut recorder =
-        Recorder { writer, buffer: vec![opened], chunks, signals, flushed, error: None };
+        Recorder { writer, buffer: vec![opened], chunks, lease, flushed, error: None };
     let outcome = simulation::run(&input, &mut recorder);
     let Recorder { writer, buffer, chunks, error, .. } = recorder;
     if let Some(error) = error {
@@ -148,7 +149,7 @@ struct Recorder<'a> {
     writer: LedgerWriter,
     buffer: Vec<LedgerEvent>,
     chunks: mpsc::Sender<Vec<LedgerEvent>>,
-    signals: &'a Signals,
+    lease: &'a Lease,
     flushed: Instant,
     error: Option<EntryError>,
 }
@@ -178,11 +179,11 @@ impl Recorder<'_> {
 
 impl Observer for Recorder<'_> {
     fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
-        if self.signals.halt().is_some() {
+        if self.lease.stop_reason().is_some() {
             return ControlFlow::Break(());
         }
         if let Step::Progress { done, total, .. } = step {
-            self.signals.set_percent(percent(done, total));
+            self.lease.set_percent(percent(done, total));
         }
         if let Some(entry) = self.writer.step(step).transpose() {
             self.push(entry)?;
@@ -199,6 +200,6 @@ fn percent(done: usize, total: usize) -> u8 {
     u8::try_from(percent.min(100)).unwrap_or(100)
 }
 
-fn failed(code: &'static str, error: &ComputeError) -> Interruption {
-    Interruption::Failed { code, message: error.to_string() }
+fn failed(code: &'static str, error: &ComputeError) -> Failure {
+    Failure::Rejected { code, message: error.to_string() }
 }

@@ -1,15 +1,11 @@
-//! The executors' consumer: requested runs from the topic of backtests into the run queue.
+//! The executors' consumer: jobs that events ask for, from the topics of their aggregates into the queue of jobs.
 //!
-//! A message is let go as soon as its row is durable, so no run, however long, ever holds one. What cannot be understood goes
-//! to the dead-letter topic and to the dead letters, and the consumer goes on.
+//! Offsets are stored as soon as the jobs are durable, so a long job never blocks a partition. A message that cannot be
+//! understood goes to the dead-letter topic and to the dead letters, and the consumer continues.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use cqrs_es::Aggregate;
-use domain::{
-    backtest::{Backtest, BacktestEvent},
-    ids::BacktestId,
-};
+use domain::ids::UserId;
 use futures_util::FutureExt;
 use metrics::counter;
 use rdkafka::{
@@ -19,23 +15,24 @@ use rdkafka::{
     error::KafkaError as Error,
     message::{BorrowedMessage, Message, OwnedMessage},
 };
+use serde::Deserialize;
 use tokio::{
     sync::{Notify, watch},
     time,
 };
 
-use super::{KafkaError, KafkaOptions, cloud_event, context::Quiet, topics};
+use super::{KafkaError, KafkaOptions, cloud_event, context::LogContext, topics};
 use crate::{
     postgres::{
         Database,
-        run_queue::{Requested, RunQueue},
+        jobs::{JobKind, JobQueue, KINDS, NewJob},
     },
     process, telemetry,
 };
 
 mod dead_letter;
 
-use dead_letter::DeadLetters;
+use dead_letter::{DeadLetterError, DeadLetters};
 
 /// Messages that go into the queue together.
 const BATCH: usize = 500;
@@ -43,48 +40,49 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long leaving the group may take.
 const LEAVE_BOUND: Duration = Duration::from_millis(1_500);
 
-/// Feeds the run queue of one installation.
-pub struct RunConsumer {
-    options: KafkaOptions,
-    creates_topics: bool,
-    database: Database,
-    queue: RunQueue,
-    queued: Arc<Notify>,
+/// Feeds the queue of jobs of one installation.
+pub struct JobConsumer {
+    pub options: KafkaOptions,
+    /// Else it waits until another process has created them.
+    pub creates_topics: bool,
+    pub database: Database,
+    pub queue: JobQueue,
+    /// Notified of new jobs.
+    pub queued: Arc<Notify>,
 }
 
 /// What a message means here.
 enum Meaning {
-    Requested(Requested),
-    /// An event that asks for no run.
+    Requested(JobKind, NewJob),
+    /// An event that asks for no job.
     Other,
     /// It makes no sense, for this reason.
     Poison(String),
 }
 
-/// Messages that are taken in together.
+/// Messages that are ingested together.
 #[derive(Default)]
 struct Batch {
-    requested: Vec<Requested>,
+    /// By the kind's name.
+    requested: BTreeMap<&'static str, (JobKind, Vec<NewJob>)>,
     poison: Vec<(OwnedMessage, String)>,
-    /// The last offset of each partition.
-    offsets: BTreeMap<i32, i64>,
+    /// The last offset of each topic's partitions.
+    offsets: BTreeMap<(String, i32), i64>,
     count: usize,
 }
 
-impl RunConsumer {
-    /// Of the brokers' topic into the queue of `database`; `queued` hears of new rows. `creates_topics`, or waits until
-    /// somebody has.
-    #[must_use]
-    pub fn new(
-        options: KafkaOptions,
-        creates_topics: bool,
-        database: Database,
-        queued: Arc<Notify>,
-    ) -> Self {
-        let queue = RunQueue::new(database.clone());
-        Self { options, creates_topics, database, queue, queued }
-    }
+/// What all events that ask for a job say.
+#[derive(Deserialize)]
+struct Requested {
+    request: Owned,
+}
 
+#[derive(Deserialize)]
+struct Owned {
+    owner_id: UserId,
+}
+
+impl JobConsumer {
     /// Runs until `stop` is true, however long the brokers or the database are away.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut told = String::new();
@@ -94,7 +92,7 @@ impl RunConsumer {
                 Err(error) => error.to_string(),
             };
             if reason != told {
-                tracing::warn!(reason, "requested runs cannot be consumed and are tried again");
+                tracing::warn!(reason, "jobs cannot be consumed from Kafka and are tried again");
                 told = reason;
             }
             pause(&mut stop).await;
@@ -119,8 +117,8 @@ impl RunConsumer {
                     is_told = false;
                     let batch = collect(&consumer, &message);
                     drop(message);
-                    if self.take_in(&batch, &mut dead_letters, stop).await {
-                        let_go(&consumer, &self.options.topic(Backtest::TYPE), &batch.offsets);
+                    if self.ingest(&batch, &mut dead_letters, stop).await {
+                        store_offsets(&consumer, &batch.offsets);
                     } else {
                         break;
                     }
@@ -131,7 +129,7 @@ impl RunConsumer {
                     }
                     // One error is one event: brokers that were away for long left many of them in the queue.
                     if !is_told {
-                        tracing::warn!(%error, "requested runs are not received for now");
+                        tracing::warn!(%error, "jobs are not received from Kafka for now");
                         is_told = true;
                     }
                 }
@@ -141,7 +139,7 @@ impl RunConsumer {
         Ok(())
     }
 
-    fn join(&self) -> Result<StreamConsumer<Quiet>, KafkaError> {
+    fn join(&self) -> Result<StreamConsumer<LogContext>, KafkaError> {
         let settings = |error: Error| KafkaError::Settings(error.to_string());
         let mut config = self.options.client();
         config
@@ -159,57 +157,59 @@ impl RunConsumer {
             .set("fetch.wait.max.ms", "100")
             // A topic that is created later is found after this.
             .set("topic.metadata.refresh.interval.ms", "10000");
-        let consumer: StreamConsumer<Quiet> =
-            StreamConsumer::from_config_and_context(&config, Quiet).map_err(settings)?;
-        let topic = self.options.topic(Backtest::TYPE);
-        consumer.subscribe(&[&topic]).map_err(settings)?;
+        let consumer: StreamConsumer<LogContext> =
+            StreamConsumer::from_config_and_context(&config, LogContext).map_err(settings)?;
+        let asking = KINDS.iter().filter(|kind| kind.requested.is_some());
+        let topics: Vec<_> = asking.map(|kind| self.options.topic(kind.name)).collect();
+        let topics: Vec<_> = topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(settings)?;
         Ok(consumer)
     }
 
-    /// Makes everything durable, however often that has to be tried; false when it was stopped before.
-    async fn take_in(
+    /// Makes everything durable, however often that has to be tried; false if it was stopped before.
+    async fn ingest(
         &self,
         batch: &Batch,
         dead_letters: &mut DeadLetters<'_>,
         stop: &mut watch::Receiver<bool>,
     ) -> bool {
         let mut told = String::new();
-        loop {
-            let taken = async {
-                for (message, reason) in &batch.poison {
-                    dead_letters.bury(message, reason).await?;
-                }
-                match batch.requested.is_empty() {
-                    true => Ok(0),
-                    false => Ok(self.queue.add(&batch.requested).await?),
-                }
-            };
-            let error: dead_letter::BuryError = match taken.await {
-                Ok(added) => {
-                    let brought = u64::try_from(batch.requested.len()).unwrap_or(u64::MAX);
-                    counter!(telemetry::DUPLICATES_DROPPED)
-                        .increment(brought.saturating_sub(added));
-                    if added > 0 {
-                        self.queued.notify_one();
-                    }
-                    return true;
-                }
-                Err(error) => error,
-            };
+        while let Err(error) = self.try_to_ingest(batch, dead_letters).await {
             if error.to_string() != told {
                 told = error.to_string();
-                tracing::warn!(%error, "received messages cannot be taken in and are tried again");
+                tracing::warn!(%error, "received messages cannot be ingested and are tried again");
             }
             pause(stop).await;
             if *stop.borrow() {
                 return false;
             }
         }
+        true
+    }
+
+    async fn try_to_ingest(
+        &self,
+        batch: &Batch,
+        dead_letters: &mut DeadLetters<'_>,
+    ) -> Result<(), DeadLetterError> {
+        for (message, reason) in &batch.poison {
+            dead_letters.dead_letter(message, reason).await?;
+        }
+        for (kind, jobs) in batch.requested.values() {
+            let added = self.queue.add(kind, jobs).await?;
+            let brought = u64::try_from(jobs.len()).unwrap_or(u64::MAX);
+            counter!(telemetry::DUPLICATES_DROPPED, "kind" => kind.name)
+                .increment(brought.saturating_sub(added));
+            if added > 0 {
+                self.queued.notify_one();
+            }
+        }
+        Ok(())
     }
 }
 
 /// What is there already, up to a batch.
-fn collect(consumer: &StreamConsumer<Quiet>, first: &BorrowedMessage<'_>) -> Batch {
+fn collect(consumer: &StreamConsumer<LogContext>, first: &BorrowedMessage<'_>) -> Batch {
     let mut batch = Batch::default();
     batch.note(first);
     while batch.count < BATCH {
@@ -225,11 +225,14 @@ fn collect(consumer: &StreamConsumer<Quiet>, first: &BorrowedMessage<'_>) -> Bat
 impl Batch {
     fn note(&mut self, message: &BorrowedMessage<'_>) {
         match meaning(message) {
-            Meaning::Requested(requested) => self.requested.push(requested),
+            Meaning::Requested(kind, job) => {
+                self.requested.entry(kind.name).or_insert((kind, Vec::new())).1.push(job);
+            }
             Meaning::Other => {}
             Meaning::Poison(reason) => self.poison.push((message.detach(), reason)),
         }
-        self.offsets.insert(message.partition(), message.offset());
+        let partition = (message.topic().to_owned(), message.partition());
+        self.offsets.insert(partition, message.offset());
         self.count += 1;
     }
 }
@@ -239,47 +242,44 @@ fn meaning(message: &impl Message) -> Meaning {
         Ok(event) => event,
         Err(malformed) => return Meaning::Poison(malformed.to_string()),
     };
-    if event.aggregate_type != Backtest::TYPE {
-        return Meaning::Poison(format!(
-            "an event of the aggregate type `{}`",
-            event.aggregate_type
-        ));
-    }
-    // Versions to come may have other events: they ask for no run that this one could do.
-    if event.event_type != "BacktestRequested" {
+    let Some(kind) = KINDS.iter().find(|kind| kind.name == event.aggregate_type) else {
+        let reason = format!("an event of the aggregate type `{}`", event.aggregate_type);
+        return Meaning::Poison(reason);
+    };
+    // Versions to come may have other events: they ask for no job that this one could do.
+    if kind.requested != Some(event.event_type.as_str()) {
         return Meaning::Other;
     }
-    let backtest_id: BacktestId = match event.aggregate_id.parse() {
+    let id = match event.aggregate_id.parse() {
         Ok(id) => id,
         Err(error) => return Meaning::Poison(format!("the header `ce_subject`: {error}")),
     };
-    match event.decode() {
-        Ok(BacktestEvent::BacktestRequested { request }) => Meaning::Requested(Requested {
-            backtest_id,
-            owner_id: request.run.owner_id,
-            position: event.position,
-        }),
-        Ok(other) => Meaning::Poison(format!("the payload is of another event: {other:?}")),
+    match serde_json::from_str(&event.payload) {
+        Ok(Requested { request: Owned { owner_id } }) => {
+            let (position, ready_at) = (Some(event.position), event.recorded_at);
+            Meaning::Requested(*kind, NewJob { id, owner_id, position, ready_at })
+        }
         Err(error) => Meaning::Poison(format!("the payload: {error}")),
     }
 }
 
-/// Lets go of what is durable. Partitions that went to another member meanwhile are read again there, which does no harm.
-fn let_go(consumer: &StreamConsumer<Quiet>, topic: &str, offsets: &BTreeMap<i32, i64>) {
+/// Stores the offsets of what is durable. Partitions that went to another member meanwhile are read again there, which does no
+/// harm.
+fn store_offsets(consumer: &StreamConsumer<LogContext>, offsets: &BTreeMap<(String, i32), i64>) {
     let mut list = TopicPartitionList::new();
-    for (partition, offset) in offsets {
+    for ((topic, partition), offset) in offsets {
         if let Err(error) = list.add_partition_offset(topic, *partition, Offset::Offset(offset + 1))
         {
-            tracing::warn!(%error, partition, offset, "an offset is not let go");
+            tracing::warn!(%error, topic, partition, offset, "an offset is not stored");
         }
     }
     if let Err(error) = consumer.store_offsets(&list) {
-        tracing::debug!(%error, "offsets are not let go");
+        tracing::debug!(%error, "offsets are not stored");
     }
 }
 
 /// Leaves the group, so that the others need not wait until this member is missed.
-async fn leave(consumer: StreamConsumer<Quiet>) {
+async fn leave(consumer: StreamConsumer<LogContext>) {
     let left = tokio::task::spawn_blocking(move || drop(consumer));
     if time::timeout(LEAVE_BOUND, left).await.is_err() {
         tracing::info!("the consumer group will miss this member after a while");

@@ -1,0 +1,98 @@
+//! Where jobs come from: the log itself, or the topics that the relay fills from it. Workers are told when something waits.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use infra::{
+    kafka::{KafkaOptions, consumer::JobConsumer},
+    postgres::{DatabaseError, jobs::JobQueue},
+    process::{self, Pulse},
+};
+use tokio::sync::{Notify, watch};
+
+use super::{Executor, worker::LOOK_EVERY};
+
+/// What fills the queue of jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobSource {
+    /// The executors, from the log.
+    Log,
+    /// The executors as a consumer group; `creates_topics`, or waits until somebody has.
+    Kafka { options: KafkaOptions, creates_topics: bool },
+}
+
+/// Looks after the queue for all pools of this process.
+pub(super) struct Source {
+    pub(super) executor: Arc<Executor>,
+    /// Told of what waits, by pool.
+    pub(super) pools: BTreeMap<&'static str, Arc<Notify>>,
+    pub(super) pulse: Pulse,
+}
+
+impl Source {
+    /// Runs until `stop` is true.
+    pub(super) async fn run(self, stop: watch::Receiver<bool>) {
+        match self.executor.options.source.clone() {
+            JobSource::Log => self.look(&Notify::new(), stop).await,
+            JobSource::Kafka { options, creates_topics } => {
+                let queued = Arc::new(Notify::new());
+                let database = self.executor.commands.store.database().clone();
+                let queue = self.executor.queue.clone();
+                let consumer = JobConsumer {
+                    options,
+                    creates_topics,
+                    database,
+                    queue,
+                    queued: Arc::clone(&queued),
+                };
+                // It never waits for a job, nor a job for it.
+                tokio::join!(self.look(&queued, stop.clone()), consumer.run(stop));
+            }
+        }
+    }
+
+    /// Looks at the queue whenever something may wait: an event was appended, a message came, a lease was freed. Leases also
+    /// run out silently, and a wake-up is only a hint.
+    async fn look(&self, queued: &Notify, mut stop: watch::Receiver<bool>) {
+        let mut wakeups = self.executor.commands.store.wakeups();
+        let mut freed = self.executor.commands.store.job_wakeups();
+        while !*stop.borrow() {
+            wakeups.mark_unchanged();
+            freed.mark_unchanged();
+            match self.find(&self.executor.queue).await {
+                Ok(is_behind) => {
+                    self.pulse.beat();
+                    if is_behind {
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the queue of jobs cannot be followed for now");
+                    self.pulse.fail(error);
+                }
+            }
+            tokio::select! {
+                Ok(()) = wakeups.changed() => {}
+                Ok(()) = freed.changed() => {}
+                () = queued.notified() => {}
+                () = process::stopped(&mut stop) => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Queues what the log asks for, if that is the source, and tells the pools in which something waits; true if there is
+    /// more to queue at once.
+    async fn find(&self, queue: &JobQueue) -> Result<bool, DatabaseError> {
+        let (waiting, is_behind) = match self.executor.options.source {
+            JobSource::Log => {
+                let followed = queue.follow().await?;
+                (followed.waiting, followed.is_behind)
+            }
+            JobSource::Kafka { .. } => (queue.waiting().await?, false),
+        };
+        for pool in waiting.iter().filter_map(|pool| self.pools.get(pool.as_str())) {
+            pool.notify_one();
+        }
+        Ok(is_behind)
+    }
+}
