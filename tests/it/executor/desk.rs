@@ -129,7 +129,11 @@ impl Desk {
             source: executors::JobSource::Log,
         };
         let (stop, stopped) = watch::channel(false);
-        let task = executors::start(self.commands.clone(), options, stopped).task;
+        // As in a process of its own, with no candles in memory.
+        let database = self.database();
+        let candles = CandleStore::new(database.clone());
+        let commands = Commands::new(self.store.clone(), candles, Markets::new(database.clone()));
+        let task = executors::start(commands, options, stopped).task;
         Running { stop, task }
     }
 

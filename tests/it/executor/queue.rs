@@ -165,8 +165,9 @@ async fn a_binary_does_not_move_past_a_kind_that_it_does_not_know() {
         VALUES ('sweep', gen_random_uuid(), 1, 'SweepRequested', '1.0',
             json_build_object('request', json_build_object('owner_id', gen_random_uuid())), '{}')";
     desk.superuser().await.batch_execute(sweep).await.unwrap();
-    let strategy = desk.strategy(user()).await;
-    let run = desk.request(user(), strategy).await.uuid();
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    let run = desk.request(owner, strategy).await.uuid();
     let older = JobQueue::new(desk.database().clone(), OLDER);
     assert_eq!(older.follow().await.unwrap().waiting, [RUNS]);
     let lease = pick(&older).await.unwrap();
