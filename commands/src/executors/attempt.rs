@@ -58,22 +58,22 @@ impl<A: JobAggregate> RunHistory<A> {
             claims: Vec::new(),
         };
         for recorded in store.read_stream(A::TYPE, id, 0, i64::MAX).await? {
-            history.apply(&recorded).map_err(|error| {
-                let RecordedEvent { position, event_type, .. } = &recorded;
-                DatabaseError::Corrupt(format!("{event_type} at position {position}: {error}"))
-            })?;
+            history.apply(store, &recorded)?;
         }
         Ok(history)
     }
 
-    fn apply(&mut self, recorded: &RecordedEvent) -> Result<(), serde_json::Error> {
+    fn apply(&mut self, store: &EventStore, recorded: &RecordedEvent) -> Result<(), DatabaseError> {
         let claim = |loaded: &Loaded<A>| loaded.aggregate.job().and_then(|job| job.claim.clone());
         let before = claim(&self.loaded);
         if recorded.event_type == A::EVENTS.requested {
-            let metadata = serde_json::from_str(&recorded.metadata)?;
+            let metadata = serde_json::from_str(&recorded.metadata).map_err(|error| {
+                let position = recorded.position;
+                DatabaseError::Corrupt(format!("metadata at position {position}: {error}"))
+            })?;
             self.requested = (recorded.event_id.to_string(), metadata);
         }
-        self.loaded.aggregate.apply(recorded.decode()?);
+        self.loaded.aggregate.apply(store.decode(recorded)?);
         (self.loaded.sequence, self.loaded.position) = (recorded.sequence, recorded.position);
         if let Some(claim) = claim(&self.loaded).filter(|claim| before.as_ref() != Some(claim)) {
             self.claims.push((recorded.position, claim.attempt));

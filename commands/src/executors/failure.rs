@@ -66,6 +66,8 @@ pub(super) enum AttemptOutcome {
     Released,
     /// The database was away: released as soon as it is back.
     Outage,
+    /// This binary is too old for the job: released after a pause, for a newer one; the attempt does not count.
+    Ahead,
     /// The row is another executor's, or will be when its lease runs out.
     Lost,
     /// Any executor may take the job after a pause; the attempt counts.
@@ -80,6 +82,7 @@ impl AttemptOutcome {
                 Self::Released
             }
             Err(Failure::Stopped(StopReason::DatabaseAway)) => Self::Outage,
+            Err(Failure::Error(CommandError::Database(DatabaseError::Ahead(_)))) => Self::Ahead,
             Err(Failure::Error(CommandError::Database(error))) if error.is_unavailable() => {
                 Self::Outage
             }
@@ -97,6 +100,7 @@ impl AttemptOutcome {
             Self::Finished(Finished::Before) => "over",
             Self::Released => "given_back",
             Self::Outage => "outage",
+            Self::Ahead => "ahead",
             Self::Lost => "lost",
             Self::Retried => "error",
         }

@@ -139,7 +139,8 @@ impl Worker {
         }
         let settled = match outcome {
             AttemptOutcome::Finished(_) => queue.finish(&lease.job).await,
-            AttemptOutcome::Released => queue.release(&lease.job).await,
+            AttemptOutcome::Released => queue.release(&lease.job, None).await,
+            AttemptOutcome::Ahead => queue.release(&lease.job, Some(options.lease)).await,
             AttemptOutcome::Outage => return self.release_after_outage(&lease.job, stop).await,
             AttemptOutcome::Retried => queue.retry_at(&lease.job, options.lease).await,
             AttemptOutcome::Lost => Ok(false),
@@ -152,7 +153,7 @@ impl Worker {
     /// Releases the lease however long the database is away: an outage is not the job's fault, so the attempt does not
     /// count. If another executor has the job by then, that is well, too.
     async fn release_after_outage(&self, job: &JobLease, mut stop: watch::Receiver<bool>) {
-        while let Err(error) = self.executor.queue.release(job).await {
+        while let Err(error) = self.executor.queue.release(job, None).await {
             let JobLease { kind, id, .. } = job;
             tracing::debug!(%error, kind, %id, "a lease cannot be released yet");
             // A pause that runs out is the next try.

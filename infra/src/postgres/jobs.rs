@@ -272,15 +272,21 @@ impl JobQueue {
         self.change(HEARTBEAT, lease, &[&millis(duration), &i16::from(percent)]).await
     }
 
-    /// Gives the job back for any executor to take; the attempt does not count. False if the lease was lost.
+    /// Gives the job back for any executor to take, at once or after a pause; the attempt does not count. False if the lease
+    /// was lost.
     ///
     /// # Errors
     /// The database.
-    pub async fn release(&self, lease: &JobLease) -> Result<bool, DatabaseError> {
+    pub async fn release(
+        &self,
+        lease: &JobLease,
+        pause: Option<Duration>,
+    ) -> Result<bool, DatabaseError> {
         const RELEASE: &str = "
-            UPDATE jobs SET lease_owner = NULL, lease_until = NULL, attempt = attempt - 1
+            UPDATE jobs SET lease_owner = NULL, lease_until = NULL, attempt = attempt - 1,
+                ready_at = coalesce(clock_timestamp() + $5::bigint * interval '1 millisecond', ready_at)
             WHERE kind = $1 AND id = $2 AND lease_owner = $3 AND term = $4";
-        self.change(RELEASE, lease, &[]).await
+        self.change(RELEASE, lease, &[&pause.map(millis)]).await
     }
 
     /// Gives the job back for any executor to take after a pause; the attempt counts. False if the lease was lost.

@@ -103,7 +103,7 @@ async fn a_lease_that_ran_out_can_be_taken_and_its_holder_learns_that_it_is_lost
     let taken = desk.queue.pick(RUNS, "two", LONG, LIMIT).await.unwrap().unwrap();
     assert_eq!((taken.term, taken.attempt), (lost.term + 1, 2));
     assert!(!desk.queue.heartbeat(&lost, LONG, 50).await.unwrap());
-    assert!(!desk.queue.release(&lost).await.unwrap());
+    assert!(!desk.queue.release(&lost, None).await.unwrap());
     assert!(!desk.queue.retry_at(&lost, LONG).await.unwrap());
     assert!(!desk.queue.finish(&lost).await.unwrap());
     assert!(desk.queue.heartbeat(&taken, LONG, 0).await.unwrap());
@@ -114,7 +114,7 @@ async fn a_lease_that_is_given_back_does_not_count_as_an_attempt() {
     let desk = Desk::with_minutes(10).await;
     requested(&desk, &[user()]).await;
     let first = pick(&desk.queue).await.unwrap();
-    assert!(desk.queue.release(&first).await.unwrap());
+    assert!(desk.queue.release(&first, None).await.unwrap());
     let second = pick(&desk.queue).await.unwrap();
     assert_eq!((first.attempt, second.attempt), (1, 1));
     assert_eq!(second.term, first.term + 1);
