@@ -47,8 +47,14 @@ pub const HISTOGRAMS: &[(&str, Unit, &str)] = &[
 /// Values that only grow from the start of the process.
 pub const COUNTERS: &[(&str, &str)] = &[
     (LEASE_EXPIRIES, "Leases that expired, by kind, each counted by the process that found it"),
-    (CLAIM_CONFLICTS, "Jobs lost between lease and claim to another executor or to their own end, by kind"),
-    (DUPLICATES_DROPPED, "Requests for jobs from Kafka that were already queued or finished, by kind"),
+    (
+        CLAIM_CONFLICTS,
+        "Jobs lost between lease and claim to another executor or to their own end, by kind",
+    ),
+    (
+        DUPLICATES_DROPPED,
+        "Requests for jobs from Kafka that were already queued or finished, by kind",
+    ),
     (HTTP_REQUESTS, "Requests, by method, route and status"),
 ];
 

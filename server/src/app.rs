@@ -106,7 +106,8 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
         probes.push(start_relay(relay, database, stopped.clone(), &mut tasks));
     }
     if roles.has(Role::Executor) {
-        let executor = executors::start(commands, executor_options(config, &clock), stopped.clone());
+        let executor =
+            executors::start(commands, executor_options(config, &clock), stopped.clone());
         probes.push(Probe::Executor(executor.pulses));
         tasks.spawn(async move { ("executor", executor.task.await.map_err(Into::into)) });
     }

@@ -7,11 +7,11 @@ use domain::{
     job::{Claim, Job, JobAggregate, JobCommand},
 };
 use infra::{
-    telemetry,
     postgres::{
         DatabaseError, EventStore,
         event_store::{Append, Loaded, Outcome, Priority, StreamAppend},
     },
+    telemetry,
 };
 use metrics::counter;
 use tokio::{task::JoinSet, time::timeout};

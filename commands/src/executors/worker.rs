@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 use infra::{
-    telemetry,
     postgres::{DatabaseError, jobs::JobLease},
     process::{self, Pulse},
+    telemetry,
 };
 use metrics::histogram;
 use tokio::{

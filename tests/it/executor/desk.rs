@@ -131,8 +131,9 @@ impl Desk {
         let (stop, stopped) = watch::channel(false);
         // As in a process of its own, with no candles in memory.
         let database = self.database();
-        let candles = CandleStore::new(database.clone());
-        let commands = Commands::new(self.store.clone(), candles, Markets::new(database.clone()));
+        let (candles, markets) =
+            (CandleStore::new(database.clone()), Markets::new(database.clone()));
+        let commands = Commands::new(self.store.clone(), candles, markets, Clock::system());
         let task = executors::start(commands, options, stopped).task;
         Running { stop, task }
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use domain::ids::UserId;
-use infra::postgres::jobs::{BACKTEST, JobKind, JobLease, JobQueue, NewJob, RUNS, SWEEPS};
+use infra::{
+    clock::Clock,
+    postgres::jobs::{BACKTEST, JobKind, JobLease, JobQueue, NewJob, RUNS, SWEEPS},
+};
 use uuid::Uuid;
 
 use super::{Desk, desk::user};
@@ -183,8 +186,8 @@ async fn a_job_that_no_event_asked_for_is_added_once_picked_and_finished() {
         JobKind { name: "candle_fetch", pool: "io", requested: None, endings: &[] };
     let desk = Desk::with_minutes(10).await;
     let queue = JobQueue::new(desk.database().clone(), &[FETCH]);
-    let (owner_id, ready_at) = (user(), infra::clock::now());
-    let job = NewJob { id: infra::clock::new_uuid(), owner_id, position: None, ready_at };
+    let (owner_id, ready_at) = (user(), Clock::system().now());
+    let job = NewJob { id: Clock::system().new_uuid(), owner_id, position: None, ready_at };
     assert_eq!(queue.add(&FETCH, &[job]).await.unwrap(), 1);
     assert_eq!(queue.add(&FETCH, &[job]).await.unwrap(), 0);
     assert_eq!(queue.follow().await.unwrap().waiting, ["io"]);
@@ -200,7 +203,7 @@ async fn an_older_binary_and_this_one_share_the_work() {
     let desk = Desk::with_minutes(10).await;
     let superuser = desk.superuser().await;
     // It has followed the log, or read a message that this binary will not see.
-    let (one, other) = (infra::clock::new_uuid(), infra::clock::new_uuid());
+    let (one, other) = (Clock::system().new_uuid(), Clock::system().new_uuid());
     let add = "INSERT INTO run_queue (backtest_id, owner_id, position) VALUES ($1, gen_random_uuid(), 1), ($2, gen_random_uuid(), 2)";
     superuser.execute(add, &[&one, &other]).await.unwrap();
     let pick_older = "SELECT backtest_id FROM pick_run('older', 60000, 4)";
