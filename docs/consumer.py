@@ -14,7 +14,7 @@ consumer = Consumer({
     "enable.partition.eof": True,
 })
 consumer.subscribe(topics)
-seen = {}  # The last sequence of each aggregate: a message may come twice.
+seen = {}  # The last sequence of each aggregate: a message may arrive twice.
 ends = set()
 while True:
     message = consumer.poll(1.0)
@@ -23,7 +23,7 @@ while True:
     if message.error():
         ends.add((message.topic(), message.partition()))
         if len(ends) == len(consumer.assignment()):
-            break  # All read; a service would go on.
+            break  # All read; a service would continue.
         continue
     headers = {name: value.decode() for name, value in message.headers()}
     stream = (message.topic(), message.key().decode())

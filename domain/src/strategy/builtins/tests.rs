@@ -143,16 +143,17 @@ fn a_built_in_says_what_it_does(#[case] name: &str, #[case] entry: &str, #[case]
 /// What `docs/strategies.md` says before the built-ins.
 const PAGE_HEAD: &str = "# The built-in strategies
 
-Written by a test out of `domain/src/strategy/builtins/`, in which each has a file: `UPDATE_DOCS=1 cargo test -p domain
-page_of_built_ins` writes it again. All are rules of [the rule language](rules.md), so whatever they do, yours can do.
+A test generates this page from `domain/src/strategy/builtins/`, which has a file for each strategy: `UPDATE_DOCS=1 cargo test
+-p domain page_of_built_ins` rewrites it. All of them are rules in [the rule language](rules.md), so yours can do everything that
+they do.
 
-Name one by `code_ref` in any spelling (`golden_cross`, `golden-cross`, `GoldenCross`, `core.strategies.GoldenCross`) or use
-its slug as a `strategy_id`. A backtest overrides parameters by `parameters`, under their names or aliases. The engine's
-trades of each are compared with those of others: backtesting.py's runs (`domain/testdata/backtesting_py`), or a script that
-knows nothing of the engine (`domain/testdata/builtins`).
+Refer to one by `code_ref` in any spelling (`golden_cross`, `golden-cross`, `GoldenCross`, `core.strategies.GoldenCross`), or use
+its slug as a `strategy_id`. A backtest overrides parameters with `parameters`, under their names or aliases. The engine's
+trades of each strategy are compared with an independent source: backtesting.py's runs (`domain/testdata/backtesting_py`), or a
+script that shares no code with the engine (`domain/testdata/builtins`).
 
-The sources describe the idea; the built-ins are the plain signals. The Turtles, say, also skipped a breakout after a winner,
-added to positions and stopped by volatility, and Wilder waited for the extreme point of a crossing.
+The sources describe the ideas; the built-ins implement the plain signals. The Turtles, for example, also skipped a breakout after
+a winner, added to positions and set stops by volatility, and Wilder waited for the extreme point of a crossing.
 ";
 
 fn rule_text(rules: &Value) -> String {
