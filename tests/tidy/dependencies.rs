@@ -52,6 +52,7 @@ const DOMAIN: &[&str] = &[
     "serde_json",
     "serde_json_canonicalizer",
     "sha2",
+    "strsim",
     "thiserror",
     "ulid",
     "uuid",
