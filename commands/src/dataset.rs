@@ -42,9 +42,8 @@ impl Selection {
         (!range.is_empty()).then_some(Self { rows, warmup_rows })
     }
 
-    /// The selected candles; shared where that is all of them.
-    #[must_use]
-    pub fn candles(&self, series: &Arc<Candles>) -> Arc<Candles> {
+    /// The selected candles; shared if that is all of them.
+    fn candles(&self, series: &Arc<Candles>) -> Arc<Candles> {
         if self.rows == (0..series.len()) {
             return Arc::clone(series);
         }

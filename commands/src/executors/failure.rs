@@ -1,8 +1,9 @@
 //! How attempts end: with a finished job, or with the failure that decides what becomes of the job's row.
 
+use domain::dataset::Dataset;
 use infra::postgres::DatabaseError;
 
-use crate::CommandError;
+use crate::{CommandError, RunError, SweepExecutionError};
 
 /// Why work on a job has to stop before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,42 @@ pub(super) enum Failure {
     /// It may succeed another time; the attempt counts, unless the database was away.
     #[error(transparent)]
     Error(#[from] CommandError),
+}
+
+impl Failure {
+    /// Fails if an attempt found other candles than those that the first one pinned.
+    pub(super) fn unless_same(pinned: Option<&Dataset>, found: &Dataset) -> Result<(), Self> {
+        match pinned {
+            Some(pinned) if pinned != found => Err(Self::Rejected {
+                code: "other_dataset",
+                message: format!(
+                    "the candles of revision {} are not those of the first attempt: {} where {} was pinned",
+                    pinned.revision, found.sha256, pinned.sha256
+                ),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The failure of a computation: rejected for a reason that has a code, else stopped.
+    fn of_computation(code: Option<&'static str>, message: String) -> Self {
+        match code {
+            None => Self::Stopped(StopReason::LogChanged),
+            Some(code) => Self::Rejected { code, message },
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::of_computation(error.code(), error.to_string())
+    }
+}
+
+impl From<SweepExecutionError> for Failure {
+    fn from(error: SweepExecutionError) -> Self {
+        Self::of_computation(error.code(), error.to_string())
+    }
 }
 
 impl From<DatabaseError> for Failure {

@@ -19,7 +19,7 @@ use infra::postgres::{
 use self::{
     ledger::{LedgerAppender, LedgerProgress},
     prepare::prepare,
-    simulate::{Simulation, simulate},
+    simulate::simulate,
 };
 use super::{
     Work,
@@ -65,16 +65,15 @@ impl Backtests {
         let job = attempt.job()?;
         let (request, pinned) = (job.request.clone(), job.dataset.clone());
         let is_other_engine = job.engine_version.as_ref().is_some_and(|it| it != ENGINE_VERSION);
-        let prepared = prepare(&self.commands, &request, pinned.as_ref()).await?;
+        let (run, dataset) = prepare(&self.commands, &request, pinned.as_ref()).await?;
         if is_other_engine && ledger.sequence > ledger.restarted_at {
-            ledger = self.restart(attempt, &prepared.dataset, ledger).await?;
+            ledger = self.restart(attempt, &dataset, ledger).await?;
         } else {
-            start(attempt, &prepared.dataset, Vec::new()).await?;
+            start(attempt, &dataset, Vec::new()).await?;
         }
         let metadata = attempt.metadata.clone();
         let mut writer = LedgerAppender::new(store.clone(), lease.clone(), metadata, ledger);
-        let simulation = Simulation { backtest_id, request, prepared, lease: lease.clone() };
-        let (rest, completion) = simulate(simulation, &mut writer).await?;
+        let (rest, completion) = simulate(backtest_id, run, lease.clone(), &mut writer).await?;
         finish(attempt, writer, rest, completion).await
     }
 

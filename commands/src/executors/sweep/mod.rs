@@ -80,16 +80,8 @@ impl Sweeps {
             SweepWork::prepare(request, &series.candles, series.revision)
         });
         let work = prepared.await.map_err(internal)??;
-        match pinned {
-            Some(pinned) if work.dataset != pinned => Err(Failure::Rejected {
-                code: "other_dataset",
-                message: format!(
-                    "the candles of revision {} are not those of the first attempt: {} where {} was pinned",
-                    pinned.revision, work.dataset.sha256, pinned.sha256
-                ),
-            }),
-            Some(_) | None => Ok(work),
-        }
+        Failure::unless_same(pinned.as_ref(), &work.dataset)?;
+        Ok(work)
     }
 
     /// Computes off the async threads and writes the rows.
@@ -136,15 +128,6 @@ impl Sweeps {
         let sweep_id = SweepId::new(attempt.lease.job.id);
         let database = self.commands.store.database();
         Ok(sweep_results::keep_only(database, sweep_id, result_hash).await?)
-    }
-}
-
-impl From<SweepExecutionError> for Failure {
-    fn from(error: SweepExecutionError) -> Self {
-        match error.code() {
-            None => Self::Stopped(super::failure::StopReason::LogChanged),
-            Some(code) => Self::Rejected { code, message: error.to_string() },
-        }
     }
 }
 
