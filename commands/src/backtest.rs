@@ -1,28 +1,19 @@
 //! Use cases of backtests.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    access::{self, Access, Actor, Ownership},
-    backtest::{Backtest, BacktestCommand, LiveBacktest, Origin, Request},
+    backtest::{Backtest, BacktestCommand, Origin, Request},
     ids::BacktestId,
     job::Status,
     market::Timeframe,
     number::Number,
     simulation::Settings,
 };
-use infra::postgres::event_store::Loaded;
 use rust_decimal::Decimal;
-use tokio::time::{Instant, timeout_at};
 
-use crate::{
-    Accepted, CommandContext, CommandError, Commands,
-    execute::{Executed, create, execute, replayed},
-};
-
-/// How long a cancellation waits for the run's executor.
-pub(crate) const CANCELLATION_WAIT: Duration = Duration::from_secs(1);
+use crate::{Accepted, CommandContext, CommandError, Commands, execute::replayed, job::parse_id};
 
 /// A run as a user asks for it.
 #[derive(Debug, Clone)]
@@ -54,7 +45,7 @@ impl Commands {
         draft: &BacktestDraft,
     ) -> Result<Accepted<BacktestId>, CommandError> {
         if let Some(earlier) = replayed(&self.store, context).await? {
-            return backtest_id(earlier);
+            return parse_id(earlier);
         }
         let request = self.check_backtest(&context.actor, draft).await?;
         self.request_checked(context, request).await
@@ -69,17 +60,8 @@ impl Commands {
         context: &CommandContext,
         request: Request,
     ) -> Result<Accepted<BacktestId>, CommandError> {
-        let id = BacktestId::new(self.clock.new_uuid());
-        let intent = BacktestCommand::Request(Box::new(request)).into();
-        match create::<Backtest>(self, &id.to_string(), context, intent).await? {
-            Executed::Done { position, .. } => {
-                Ok(Accepted { value: id, position, is_replayed: false })
-            }
-            Executed::Replayed { aggregate_id, position } => {
-                backtest_id(Accepted { value: aggregate_id, position, is_replayed: true })
-            }
-            Executed::Taken => Err(CommandError::Internal("a backtest takes no names".to_owned())),
-        }
+        let request = BacktestCommand::Request(Box::new(request));
+        self.request_job::<Backtest, _>(context, request).await
     }
 
     /// Cancels a run; waits up to a second for its executor and answers where it stands.
@@ -91,24 +73,7 @@ impl Commands {
         context: &CommandContext,
         id: BacktestId,
     ) -> Result<Accepted<Status>, CommandError> {
-        let intend = |loaded: &Loaded<Backtest>| {
-            writable(&context.actor, loaded)?;
-            Ok(BacktestCommand::Cancel)
-        };
-        let deadline = Instant::now() + CANCELLATION_WAIT;
-        let mut wakeups = self.store.wakeups();
-        let id = id.to_string();
-        let executed = execute::<Backtest, _>(self, &id, context, intend).await?;
-        let mut accepted = executed.accepted(status)?;
-        while accepted.value == Status::Running {
-            if !matches!(timeout_at(deadline, wakeups.changed()).await, Ok(Ok(()))) {
-                break;
-            }
-            let now = self.store.load::<Backtest>(&id).await?;
-            accepted.position = now.position;
-            accepted.value = status(now.aggregate);
-        }
-        Ok(accepted)
+        self.cancel_job::<Backtest>(context, &id.to_string()).await
     }
 
     /// Deletes a run in any state, stopping it.
@@ -120,35 +85,6 @@ impl Commands {
         context: &CommandContext,
         id: BacktestId,
     ) -> Result<Accepted<()>, CommandError> {
-        let intend = |loaded: &Loaded<Backtest>| {
-            writable(&context.actor, loaded)?;
-            Ok(BacktestCommand::Delete)
-        };
-        execute(self, &id.to_string(), context, intend).await?.accepted(|_: Backtest| ())
+        self.delete_job::<Backtest>(context, &id.to_string()).await
     }
-}
-
-/// The backtest, if it exists and the actor may change it.
-fn writable<'a>(
-    actor: &Actor,
-    loaded: &'a Loaded<Backtest>,
-) -> Result<&'a LiveBacktest, CommandError> {
-    let live = loaded.aggregate.live.as_ref().filter(|live| !live.is_deleted);
-    let live = live.ok_or(CommandError::NotFound("backtest"))?;
-    let ownership = Ownership { owner_id: Some(live.request.run.owner_id), is_public: false };
-    access::check(actor, Access::Write, ownership)?;
-    Ok(live)
-}
-
-fn status(backtest: Backtest) -> Status {
-    backtest.live.map_or(Status::Pending, |live| live.status)
-}
-
-/// The id out of an earlier answer.
-pub(crate) fn backtest_id(
-    accepted: Accepted<String>,
-) -> Result<Accepted<BacktestId>, CommandError> {
-    let Accepted { value, position, is_replayed } = accepted;
-    let value = value.parse().map_err(|error| CommandError::Internal(format!("{error}")))?;
-    Ok(Accepted { value, position, is_replayed })
 }

@@ -8,6 +8,7 @@ pub mod dataset;
 pub mod error;
 mod execute;
 pub mod executors;
+mod job;
 pub mod prepared_run;
 pub mod strategy;
 pub mod sweep;

@@ -1,7 +1,7 @@
 //! Use cases of sweeps.
 
 use domain::{
-    access::{self, Access, Actor, Ownership},
+    access::{Access, Actor},
     backtest::{Origin, Request, SweepRow, check_balance},
     fields::FieldError,
     ids::{BacktestId, SweepId},
@@ -13,17 +13,15 @@ use domain::{
         sweep::{ParametricStrategy, PreparedSweep, Spec, combinations},
     },
     strategy::{StrategyDefinition, parameters::Parameters},
-    sweep::{LiveSweep, Sweep, SweepCommand, SweepRequest},
+    sweep::{Sweep, SweepCommand, SweepRequest},
 };
-use infra::postgres::event_store::Loaded;
-use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Accepted, BacktestDraft, CommandContext, CommandError, Commands,
-    backtest::{CANCELLATION_WAIT, backtest_id},
     check::{MarketRange, PinnedStrategy, kept, kept_all, reversed_range, run_spec},
     dataset::range,
-    execute::{Executed, create, execute, replayed},
+    execute::replayed,
+    job::{owned, parse_id},
 };
 
 /// A sweep as a user asks for it.
@@ -56,20 +54,11 @@ impl Commands {
         draft: &SweepDraft,
     ) -> Result<Accepted<SweepId>, CommandError> {
         if let Some(earlier) = replayed(&self.store, context).await? {
-            return sweep_id(earlier);
+            return parse_id(earlier);
         }
         let request = self.check_sweep(&context.actor, draft).await?;
-        let id = SweepId::new(self.clock.new_uuid());
-        let intent = SweepCommand::Request(Box::new(request)).into();
-        match create::<Sweep>(self, &id.to_string(), context, intent).await? {
-            Executed::Done { position, .. } => {
-                Ok(Accepted { value: id, position, is_replayed: false })
-            }
-            Executed::Replayed { aggregate_id, position } => {
-                sweep_id(Accepted { value: aggregate_id, position, is_replayed: true })
-            }
-            Executed::Taken => Err(CommandError::Internal("a sweep takes no names".to_owned())),
-        }
+        let request = SweepCommand::Request(Box::new(request));
+        self.request_job::<Sweep, _>(context, request).await
     }
 
     /// Checks the draft against strategy, market and candles: the sweep with everything pinned.
@@ -135,24 +124,7 @@ impl Commands {
         context: &CommandContext,
         id: SweepId,
     ) -> Result<Accepted<Status>, CommandError> {
-        let intend = |loaded: &Loaded<Sweep>| {
-            owned(&context.actor, loaded, Access::Write)?;
-            Ok(SweepCommand::Cancel)
-        };
-        let deadline = Instant::now() + CANCELLATION_WAIT;
-        let mut wakeups = self.store.wakeups();
-        let id = id.to_string();
-        let executed = execute::<Sweep, _>(self, &id, context, intend).await?;
-        let mut accepted = executed.accepted(status)?;
-        while accepted.value == Status::Running {
-            if !matches!(timeout_at(deadline, wakeups.changed()).await, Ok(Ok(()))) {
-                break;
-            }
-            let now = self.store.load::<Sweep>(&id).await?;
-            accepted.position = now.position;
-            accepted.value = status(now.aggregate);
-        }
-        Ok(accepted)
+        self.cancel_job::<Sweep>(context, &id.to_string()).await
     }
 
     /// Deletes a sweep in any state, stopping it.
@@ -164,11 +136,7 @@ impl Commands {
         context: &CommandContext,
         id: SweepId,
     ) -> Result<Accepted<()>, CommandError> {
-        let intend = |loaded: &Loaded<Sweep>| {
-            owned(&context.actor, loaded, Access::Write)?;
-            Ok(SweepCommand::Delete)
-        };
-        execute(self, &id.to_string(), context, intend).await?.accepted(|_: Sweep| ())
+        self.delete_job::<Sweep>(context, &id.to_string()).await
     }
 
     /// Requests a full backtest of a row: the same rules, parameters, settings and candles.
@@ -182,7 +150,7 @@ impl Commands {
         number: u32,
     ) -> Result<Accepted<BacktestId>, CommandError> {
         if let Some(earlier) = replayed(&self.store, context).await? {
-            return backtest_id(earlier);
+            return parse_id(earlier);
         }
         let loaded = self.store.load::<Sweep>(&id.to_string()).await?;
         let live = owned(&context.actor, &loaded, Access::Read)?;
@@ -296,27 +264,4 @@ fn promoted(sweep: SweepRequest, row: SweepRow) -> Result<Request, CommandError>
     let combination = combination.ok_or(CommandError::NotFound("row"))?;
     let parameters = strategy.parameters(combination);
     Ok(Request { run: RunSpec { parameters, ..run }, origin: Origin::Sweep, sweep_row: Some(row) })
-}
-
-/// The sweep, if it exists and the actor may do that to it.
-fn owned<'a>(
-    actor: &Actor,
-    loaded: &'a Loaded<Sweep>,
-    access: Access,
-) -> Result<&'a LiveSweep, CommandError> {
-    let live = loaded.aggregate.live.as_ref().filter(|live| !live.is_deleted);
-    let live = live.ok_or(CommandError::NotFound("sweep"))?;
-    let ownership = Ownership { owner_id: Some(live.request.run.owner_id), is_public: false };
-    access::check(actor, access, ownership)?;
-    Ok(live)
-}
-
-fn status(sweep: Sweep) -> Status {
-    sweep.live.map_or(Status::Pending, |live| live.status)
-}
-
-fn sweep_id(accepted: Accepted<String>) -> Result<Accepted<SweepId>, CommandError> {
-    let Accepted { value, position, is_replayed } = accepted;
-    let value = value.parse().map_err(|error| CommandError::Internal(format!("{error}")))?;
-    Ok(Accepted { value, position, is_replayed })
 }

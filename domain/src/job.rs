@@ -3,7 +3,7 @@
 use cqrs_es::Aggregate;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Dataset;
+use crate::{dataset::Dataset, ids::UserId};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,6 +52,8 @@ pub struct Claim {
 pub trait JobRequest: PartialEq {
     /// What the job is called in messages.
     const NOUN: &'static str;
+
+    fn owner_id(&self) -> UserId;
 }
 
 /// The state of a job that was requested.
@@ -89,13 +91,22 @@ pub struct JobEvents {
     pub endings: [&'static str; 4],
 }
 
-/// How an executor ends a job that has no result.
+/// What executors and owners ask of any job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobCommand {
     /// Ends the job; as cancelled, if that was asked for. No claim: by the holder of the job's lease.
-    Fail { claim: Option<Claim>, code: String, message: String },
+    Fail {
+        claim: Option<Claim>,
+        code: String,
+        message: String,
+    },
     /// The executor stopped a job whose cancellation was asked for. No claim: as with `Fail`.
-    ConfirmCancellation { claim: Option<Claim> },
+    ConfirmCancellation {
+        claim: Option<Claim>,
+    },
+    /// Pending: cancelled at once; running: asked for.
+    Cancel,
+    Delete,
 }
 
 /// Why a job refuses a command; with what it is called.

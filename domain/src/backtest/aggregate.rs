@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     dataset::Dataset,
+    ids::UserId,
     job::{
         Claim, Job, JobAggregate, JobChange, JobCommand, JobError, JobEvents, JobRequest, Status,
     },
@@ -25,6 +26,10 @@ pub type LiveBacktest = Job<Request>;
 
 impl JobRequest for Request {
     const NOUN: &'static str = "backtest";
+
+    fn owner_id(&self) -> UserId {
+        self.run.owner_id
+    }
 }
 
 type Decision = Result<Vec<BacktestEvent>, JobError>;
@@ -137,6 +142,8 @@ impl From<JobCommand> for BacktestCommand {
         match command {
             JobCommand::Fail { claim, code, message } => Self::Fail { claim, code, message },
             JobCommand::ConfirmCancellation { claim } => Self::ConfirmCancellation { claim },
+            JobCommand::Cancel => Self::Cancel,
+            JobCommand::Delete => Self::Delete,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     dataset::Dataset,
+    ids::UserId,
     job::{
         Claim, Job, JobAggregate, JobChange, JobCommand, JobError, JobEvents, JobRequest, Status,
     },
@@ -25,6 +26,10 @@ pub type LiveSweep = Job<SweepRequest>;
 
 impl JobRequest for SweepRequest {
     const NOUN: &'static str = "sweep";
+
+    fn owner_id(&self) -> UserId {
+        self.run.owner_id
+    }
 }
 
 type Decision = Result<Vec<SweepEvent>, JobError>;
@@ -101,6 +106,8 @@ impl From<JobCommand> for SweepCommand {
         match command {
             JobCommand::Fail { claim, code, message } => Self::Fail { claim, code, message },
             JobCommand::ConfirmCancellation { claim } => Self::ConfirmCancellation { claim },
+            JobCommand::Cancel => Self::Cancel,
+            JobCommand::Delete => Self::Delete,
         }
     }
 }
