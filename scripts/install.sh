@@ -1,9 +1,9 @@
-# Sourced by the other scripts: how they install a package, where they may.
+# Sourced by the other scripts: installs packages if that is allowed.
 # shellcheck shell=bash
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Runs a command as root; fails where that is not allowed without asking for a password.
+# Runs a command as root; fails if that would require a password.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"

@@ -1,9 +1,9 @@
-# Sourced by the other scripts: brings what they need, or says what to install.
+# Sourced by the other scripts: installs what they need, or says what to install.
 # shellcheck shell=bash
 
 . scripts/install.sh
 
-# The folders where the embedded server looks for its binaries.
+# Looks in the same folders as the embedded server does.
 has_postgres() {
     local folder
     local -a folders=()
@@ -23,7 +23,7 @@ has_postgres() {
     return 1
 }
 
-# Debian starts a cluster of its own when the server is installed, unless it is told not to before.
+# Debian creates and starts a cluster when the server is installed, unless this file says otherwise.
 install_postgres() {
     apt_install postgresql-common || return 1
     local file=/etc/postgresql-common/createcluster.conf
@@ -38,7 +38,7 @@ need_postgres() {
         install_postgres || true
     fi
     if ! has_postgres; then
-        say "PostgreSQL's server (14 or newer) is missing and cannot be installed from here."
+        say "The server of PostgreSQL 14 or newer is missing and cannot be installed automatically."
         say "  Debian, Ubuntu:  apt-get install postgresql"
         say "  Fedora, RHEL:    dnf install postgresql-server"
         say "  macOS:           brew install postgresql@17"
@@ -65,14 +65,14 @@ need_cargo() {
     fi
 }
 
-# A foreign reader of the topics, for one test.
+# A third-party reader of the topics, for one test.
 want_kcat() {
     if ! command -v kcat >/dev/null && ! apt_install kcat; then
         say "kcat is missing: the test that reads the topics with it will be skipped (Debian, Ubuntu: apt-get install kcat)."
     fi
 }
 
-# Another one: Python with confluent-kafka, in an environment of its own, unless PYTHON names an interpreter.
+# Another one: Python with confluent-kafka, in a virtual environment, unless PYTHON names an interpreter.
 want_confluent_kafka() {
     local folder=.cache/confluent-kafka
     [ -z "${PYTHON:-}" ] || return 0
@@ -93,13 +93,13 @@ need_cargo
 need_compilers
 need_postgres
 
-# For the peers alone.
+# Only for the peers.
 need_python() {
     if ! python3 -m venv --help >/dev/null 2>&1; then
         apt_install python3 python3-venv || true
     fi
     if ! python3 -m venv --help >/dev/null 2>&1; then
-        say "Python 3 with venv is missing and cannot be installed from here."
+        say "Python 3 with venv is missing and cannot be installed automatically."
         say "Debian, Ubuntu: apt-get install python3-venv"
         exit 1
     fi

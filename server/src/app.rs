@@ -202,7 +202,7 @@ impl App {
             }
         });
         if ended.await.is_err() {
-            // Leases and checkpoints make this safe: whoever comes next takes the work up.
+            // Leases and checkpoints make this safe: another process takes over the work.
             tracing::warn!("some work did not end within {END_BOUND:?} and is abandoned");
             self.tasks.shutdown().await;
         }

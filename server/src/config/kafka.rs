@@ -25,7 +25,7 @@ pub struct KafkaConfig {
 const SECURITY_PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
 
 impl KafkaConfig {
-    /// What the adapters take; none where no brokers are configured.
+    /// Returns the configuration of the adapters; `None` if no brokers are configured.
     #[must_use]
     pub fn options(&self) -> Option<KafkaOptions> {
         (!self.brokers.is_empty()).then(|| KafkaOptions {

@@ -17,7 +17,7 @@ fn the_demo_runs_once_and_again_in_the_same_folder() {
             "Buy and hold",
             "Sharpe ratio",
             "few_trades: 8 trades: fewer than 30",
-            "ledger lines",
+            "ledger entries",
             "█",
             "BacktestCompleted",
             "curl -s",

@@ -1,4 +1,4 @@
-//! `backtrail demo`: the whole way of a backtest on real candles, through the real HTTP API.
+//! `backtrail demo`: a backtest on real candles from start to finish, through the real HTTP API.
 
 mod client;
 mod text;
@@ -19,7 +19,7 @@ use crate::{
     sample, signals,
 };
 
-/// How often the run is looked at.
+/// How often the run is polled.
 const POLL: Duration = Duration::from_millis(40);
 /// A run of some thousand candles that takes longer than this is stuck.
 const RUN_BOUND: Duration = Duration::from_secs(120);
@@ -28,7 +28,7 @@ const RUN_BOUND: Duration = Duration::from_secs(120);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  backtrail demo\n  backtrail demo --once")]
 pub(super) struct Arguments {
-    /// Exit after the run instead of serving on until Ctrl-C.
+    /// Exit after the run instead of serving until Ctrl-C.
     #[arg(long)]
     once: bool,
 }
@@ -51,7 +51,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
     served.and(ended)
 }
 
-/// Starts everything; on another port when the default one is taken.
+/// Starts everything; on another port if the default one is taken.
 async fn start(config: &Config) -> anyhow::Result<App> {
     match app::start(config, &Roles::all(), Clock::system()).await {
         Err(error) if is_address_in_use(&error) => {
@@ -92,7 +92,7 @@ impl Scene {
         })
     }
 
-    /// The demonstration itself, over HTTP but for the import of the candles.
+    /// Runs the demonstration over HTTP, except for the import of the candles.
     async fn show(self, once: bool) -> anyhow::Result<()> {
         let base = &self.base;
         let rows = [

@@ -1,13 +1,13 @@
-//! What the demo prints, in 80 columns.
+//! The text that the demo prints, in 80 columns.
 
 use chrono::DateTime;
 use comfy_table::{CellAlignment, Table, presets};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-/// Columns that a line may have.
+/// The maximum width of a line, in columns.
 const WIDTH: usize = 80;
-/// Lines of the ledger that are shown, from its end.
+/// How many of the last ledger entries are shown.
 const LEDGER_LINES: usize = 10;
 /// Events shown at the beginning and at the end of a long history.
 const EVENT_LINES: usize = 7;
@@ -68,9 +68,9 @@ const METRICS: &[(&str, &str, Unit)] = &[
     ("  if targets came first", "final_balance_target_first", Unit::Money),
     ("Ambiguous trades", "ambiguous_trades_count", Unit::Count),
     ("Total return", "total_return", Unit::Fraction),
-    ("Return a year (CAGR)", "cagr", Unit::Fraction),
+    ("Annual return (CAGR)", "cagr", Unit::Fraction),
     ("Worst drawdown", "max_drawdown_percentage", Unit::Percent),
-    ("Volatility a year", "volatility", Unit::Fraction),
+    ("Annual volatility", "volatility", Unit::Fraction),
     ("Sharpe ratio", "sharpe_ratio", Unit::Ratio),
     ("Sortino ratio", "sortino_ratio", Unit::Ratio),
     ("Calmar ratio", "calmar_ratio", Unit::Ratio),
@@ -79,11 +79,11 @@ const METRICS: &[(&str, &str, Unit)] = &[
     ("Profit factor", "profit_factor", Unit::Ratio),
     ("Time in the market", "exposure", Unit::Fraction),
     ("Fees paid", "total_fees", Unit::Money),
-    ("P-value of the days", "p_value", Unit::Ratio),
+    ("P-value, daily returns", "p_value", Unit::Ratio),
     ("Luck percentile", "luck_percentile", Unit::Ratio),
 ];
 
-/// The runs side by side; each is its backtest and its metrics.
+/// The metrics of two runs side by side; each run is its backtest and its metrics.
 pub(super) fn metrics(runs: &[(&Value, &Value); 2]) -> String {
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);
@@ -98,10 +98,10 @@ pub(super) fn metrics(runs: &[(&Value, &Value); 2]) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    format!("{}\n{table}", heading("Metrics beside buy and hold"))
+    format!("{}\n{table}", heading("Metrics, compared with buy and hold"))
 }
 
-/// What a reader of a result should know.
+/// The warnings of a backtest.
 pub(super) fn warnings(backtest: &Value) -> String {
     let warnings = backtest["warnings"].as_array();
     let lines = warnings.into_iter().flatten().flat_map(|warning| {
@@ -124,7 +124,7 @@ pub(super) fn warnings(backtest: &Value) -> String {
     lines.join("\n")
 }
 
-/// Broken between words into lines of at most `width`.
+/// Breaks a text between words into lines of at most `width`.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -157,7 +157,7 @@ fn show(value: &Value, unit: Unit) -> String {
 
 pub(super) fn ledger(entries: &[Value]) -> String {
     let mut lines = vec![heading(&format!(
-        "The last {} of {} ledger lines",
+        "The last {} of {} ledger entries",
         LEDGER_LINES.min(entries.len()),
         entries.len()
     ))];
@@ -175,7 +175,7 @@ pub(super) fn ledger(entries: &[Value]) -> String {
     lines.join("\n")
 }
 
-/// The curve as one line of blocks.
+/// Draws the curve as one line of blocks.
 pub(super) fn equity(points: &Value) -> String {
     let points = points.as_array().or_else(|| points["points"].as_array());
     let curve: Vec<(String, f64)> = points
@@ -233,26 +233,26 @@ pub(super) fn events(events: &[Value]) -> String {
     lines.join("\n")
 }
 
-/// Neighbours of one type share a line, but for trades.
+/// Whether two neighbours share a line: only points of the equity curve do.
 fn is_repeated(one: &Value, next: &Value) -> bool {
     one["type"] == next["type"] && one["type"] == "EquityRecorded"
 }
 
-/// A line for an event, or for as many of one type.
+/// A line for one event, or for several of one type.
 fn event_line(events: &[Value]) -> String {
     let Some(event) = events.first() else { return String::new() };
     let time: String = plain(&event["recorded_at"]).chars().skip(11).take(12).collect();
     let stream = format!("{} {}", plain(&event["aggregate_type"]), plain(&event["sequence"]));
     let detail = match events.len() {
         1 => detail(&event["payload"]),
-        count => format!("and {} more of them", count - 1),
+        count => format!("and {} more", count - 1),
     };
     let (position, what) = (plain(&event["position"]), plain(&event["type"]));
     let text = format!("  {position:>6} {time} {stream:<12} {what:<17} {detail}");
     text.chars().take(WIDTH).collect::<String>().trim_end().to_owned()
 }
 
-/// What of a payload tells most.
+/// The most telling fields of a payload.
 fn detail(payload: &Value) -> String {
     let (name, result) = match payload.get("pnl") {
         None => ("at", &payload["fill"]["price"]),
@@ -289,7 +289,7 @@ pub(super) fn curl(base: &str, token: &str, id: &str, once: bool) -> String {
         format!("  RUN={id}"),
         "\n  # The metrics of this run".to_owned(),
         format!("  curl -s {auth} $API/backtests/$RUN/metrics"),
-        "\n  # Another run, with faster averages; answers when it is done".to_owned(),
+        "\n  # Another run, with faster averages; responds when it is done".to_owned(),
         format!("  curl -s {auth} \\"),
         format!("    {json} -H 'Prefer: wait=10' \\"),
         "    $API/backtests -d '{".to_owned(),
@@ -311,7 +311,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// A number that is written as text or as a number.
+/// Parses a number that is written as a string or as a number.
 fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::String(text) => text.parse().ok().or_else(|| Decimal::from_scientific(text).ok()),
@@ -335,7 +335,7 @@ fn money_of(amount: f64) -> String {
     thousands(&format!("{amount:.2}"))
 }
 
-/// With a comma every three digits before the point.
+/// Adds a comma every three digits before the decimal point.
 pub(super) fn thousands(number: &str) -> String {
     let (sign, rest) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let (whole, fraction) = rest.find('.').map_or((rest, ""), |at| rest.split_at(at));
@@ -349,7 +349,7 @@ pub(super) fn thousands(number: &str) -> String {
     format!("{sign}{grouped}{fraction}")
 }
 
-/// The day of an opening.
+/// The day of an opening time.
 pub(super) fn day(epoch_ms: i64) -> String {
     DateTime::from_timestamp_millis(epoch_ms)
         .map_or_else(|| epoch_ms.to_string(), |time| time.format("%Y-%m-%d").to_string())
