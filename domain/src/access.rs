@@ -1,4 +1,4 @@
-//! Who may do what to whose: the one place that decides ownership, for commands and reads alike.
+//! Access rules: the one place that decides ownership, for commands and reads alike.
 
 use crate::ids::UserId;
 
@@ -11,10 +11,10 @@ pub enum Actor {
     System(&'static str),
 }
 
-/// Whose the object is and who else may see it.
+/// Who owns an object and who else may see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ownership {
-    /// The owner; `None` for built-ins, which nobody may change.
+    /// The owner; `None` for built-ins, which cannot be changed.
     pub owner_id: Option<UserId>,
     /// Everyone signed in may read it.
     pub is_public: bool,

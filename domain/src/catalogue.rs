@@ -1,4 +1,4 @@
-//! Events with the JSON Schema of their payloads, generated from the types: what consumers outside may rely on.
+//! Events with the JSON Schema of their payloads, generated from the types: the contract with external consumers.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The candles that a job is pinned to.
+//! The dataset: the candles that a job is pinned to.
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;

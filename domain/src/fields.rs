@@ -1,4 +1,4 @@
-//! What is wrong with an input, field by field, all at once.
+//! Errors of an input, field by field and all at once.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! A finite number that a user wrote: a strategy's parameter or a setting, never NaN or infinite.
+//! A finite number from user input: a strategy's parameter or a setting, never NaN or infinite.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};

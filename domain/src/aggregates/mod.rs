@@ -1,4 +1,4 @@
-//! The list of aggregates: types, event versions, upcasters and catalogue; a new aggregate is added here, and nowhere else.
+//! The list of aggregates: types, event versions, upcasters and catalogue; a new aggregate is added only here.
 
 use std::sync::LazyLock;
 

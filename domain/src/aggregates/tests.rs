@@ -1,4 +1,4 @@
-//! Every version of every event that was ever written can be read, and none that is newer; the samples are kept for ever.
+//! Every event version ever written can be read, and no newer one; the samples are kept permanently.
 
 use std::{collections::BTreeSet, fmt::Debug, fs, path::PathBuf};
 

@@ -1,4 +1,4 @@
-//! What a fill does to cash, to the last digit.
+//! How a fill changes cash, to the last digit.
 
 use rust_decimal::Decimal;
 

@@ -1,4 +1,4 @@
-//! What an executor asks of a ledger.
+//! The commands that an executor sends to a ledger.
 
 use super::events::LedgerEvent;
 

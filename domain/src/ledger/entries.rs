@@ -30,7 +30,7 @@ pub enum EntryError {
     Canonical(#[from] CanonicalError),
 }
 
-/// Makes the events of a ledger one by one as the run goes on, and hashes them.
+/// Produces the events of a ledger one by one during the run, and hashes them.
 #[derive(Debug)]
 pub struct LedgerWriter {
     backtest_id: BacktestId,
@@ -154,7 +154,8 @@ impl LedgerWriter {
         }
     }
 
-    /// The rest of the ledger; `open_time` are those of the range's candles, as many as the outcome's equity.
+    /// Returns the rest of the ledger; `open_time` holds the opening times of the range's candles, as many as the outcome's
+    /// equity has points.
     ///
     /// # Errors
     /// A payload that canonical JSON cannot hold.

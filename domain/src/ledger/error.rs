@@ -1,4 +1,4 @@
-//! Why a ledger refuses a command.
+//! The reasons for which a ledger rejects a command.
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! What can happen in a ledger. Payloads hold nothing of attempt, executor or clock: every attempt writes the same bytes.
+//! The events of a ledger. Payloads do not depend on attempt, executor or clock: every attempt writes the same bytes.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;

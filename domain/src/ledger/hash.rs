@@ -1,4 +1,4 @@
-//! The hash of a ledger: what an auditor recomputes from the stored payloads.
+//! The hash of a ledger, which an auditor can recompute from the stored payloads.
 
 use sha2::{Digest as _, Sha256};
 

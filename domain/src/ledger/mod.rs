@@ -1,4 +1,4 @@
-//! Ledgers: what a run did to cash, fill by fill; appended by the executor alone.
+//! Ledgers: how a run changed its cash, fill by fill; only executors append to them.
 
 pub mod aggregate;
 mod cash;

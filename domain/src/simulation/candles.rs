@@ -1,4 +1,4 @@
-//! Candles as columns: what indicators and the engine read.
+//! Candles as columns, which indicators and the engine read.
 
 use std::ops::Range;
 

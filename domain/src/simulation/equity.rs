@@ -1,4 +1,4 @@
-//! The equity curve by UTC days: what the ledger records of it.
+//! The equity curve by UTC days, as the ledger records it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

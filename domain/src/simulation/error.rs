@@ -1,4 +1,4 @@
-//! Why a simulation has no outcome.
+//! The reasons for which a simulation has no outcome.
 
 /// Why a simulation has no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

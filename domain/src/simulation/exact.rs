@@ -129,7 +129,7 @@ fn small(decimal: Decimal) -> Option<(i64, u32)> {
     Some((if parts.negative { -magnitude } else { magnitude }, parts.scale))
 }
 
-/// 10 to that power; none where 64 bits do not hold it.
+/// Returns 10 to that power; `None` if it does not fit into 64 bits.
 fn power(exponent: u32) -> Option<i64> {
     const POWERS: [i64; 19] = {
         let mut powers = [1; 19];

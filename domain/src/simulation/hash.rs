@@ -1,4 +1,4 @@
-//! SHA-256 over what goes into a run and what comes out: the same inputs give the same bytes everywhere.
+//! SHA-256 over the inputs and the outcome of a run: the same inputs give the same bytes everywhere.
 
 use std::{fmt, str::FromStr};
 

@@ -35,7 +35,7 @@ pub enum Step<'a> {
     Opened(&'a Trade),
     /// A trade was closed.
     Closed(&'a Trade),
-    /// A part of a trade was closed as a trade of its own; `rest` is what is left of it.
+    /// A part of a trade was closed as a separate trade; `rest` is the remaining trade.
     Reduced { part: &'a Trade, rest: &'a Trade },
     /// Candles done and in all, and the equity now; at least every few thousand candles.
     Progress { done: usize, total: usize, equity: f64 },

@@ -78,7 +78,7 @@ pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, Si
     Ok(outcome)
 }
 
-/// Passes on that a second walk goes on, and whether to stop it; its trades are not those of the run.
+/// Reports the progress of a second walk, and whether to stop it; its trades are not part of the run.
 struct Watch<'a> {
     observer: &'a mut dyn Observer,
     total: usize,

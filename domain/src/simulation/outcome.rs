@@ -1,4 +1,4 @@
-//! What a simulation results in.
+//! The outcome of a simulation.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -23,7 +23,7 @@ pub struct Outcome {
     /// What a liquidation or an exit lost beyond all cash:
     /// initial balance + Σ pnl + shortfall + funding = final balance.
     pub shortfall: Decimal,
-    /// Funding, that of open trades included: received above 0, paid below.
+    /// Funding, including open trades: received if above 0, paid if below.
     pub funding: Decimal,
     /// Trades whose result depended on which of stop-loss and take-profit came first in a candle.
     pub ambiguous_trades_count: u32,

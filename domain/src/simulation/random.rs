@@ -1,4 +1,4 @@
-//! Numbers by a seed: Sebastiano Vigna's SplitMix64, small, and the same on every machine.
+//! Seeded random numbers: Sebastiano Vigna's SplitMix64, small, and the same on every machine.
 
 /// A generator; equal seeds give equal numbers.
 #[derive(Debug, Clone)]

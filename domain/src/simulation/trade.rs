@@ -1,4 +1,4 @@
-//! Fills and trades: what a simulation does to cash, exact to the last digit.
+//! Fills and trades: how a simulation changes cash, exact to the last digit.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;

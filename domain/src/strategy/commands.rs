@@ -1,4 +1,4 @@
-//! What can be asked of a strategy.
+//! The commands of a strategy.
 
 use super::events::StrategyContent;
 use crate::ids::UserId;

@@ -1,4 +1,4 @@
-//! Why a strategy refuses a command.
+//! The reasons for which a strategy rejects a command.
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

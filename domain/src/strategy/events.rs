@@ -1,4 +1,4 @@
-//! What can happen to a strategy. Names and versions are permanent.
+//! The events of a strategy. Names and versions are permanent.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

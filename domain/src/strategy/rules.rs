@@ -31,8 +31,8 @@ pub struct StrategyRules {
 }
 
 impl StrategyRules {
-    /// Reads the rules of a definition, those of its built-in where it names one. None when it names
-    /// an unknown one; what else is wrong is left out and among the errors.
+    /// Reads the rules of a definition, or of the built-in that it names. `None` if it names an
+    /// unknown one; other faults are added to the errors, and the parts that have them are left out.
     pub fn read(
         definition: &StrategyDefinition,
         errors: &mut Vec<FieldError>,

@@ -1,4 +1,4 @@
-//! Checks a strategy body: every error and warning at once, and what its warm-up takes.
+//! Checks a strategy body: reports every error and warning at once, and the length of its warm-up.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! What a finished walk amounts to: balance, metrics, warnings.
+//! The conclusion of a finished walk: balance, metrics, warnings.
 
 use rust_decimal::Decimal;
 

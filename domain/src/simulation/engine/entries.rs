@@ -1,4 +1,4 @@
-//! Entry orders: what a rule asks for at the close of a candle, and when a candle fills it.
+//! Entry orders: what a rule requests at the close of a candle, and when a candle fills it.
 
 use super::{
     Engine,

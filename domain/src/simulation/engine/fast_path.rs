@@ -1,5 +1,4 @@
-//! The walk of the common case, one trade at a time, entered at market: flat it leaps to the next entry, in a position
-//! to its exit.
+//! The walk for the common case, one trade at a time, entered at market: it jumps to the next entry, then to its exit.
 
 use std::ops::Range;
 
@@ -132,8 +131,8 @@ impl Engine<'_> {
         }
     }
 
-    /// Reads what the next fills will ask for if rules alone end positions: the memory answers to all of them at once,
-    /// while each would be waited for if it were read when its turn comes.
+    /// Reads what the next fills will need if only rules end positions: memory serves all of these reads in parallel,
+    /// while reading each one when its turn comes would stall.
     fn look_ahead(&mut self) {
         /// Their prices still lie near when they are filled.
         const ROUND_TRIPS: usize = 16;

@@ -1,4 +1,4 @@
-//! Fills: what an order costs or brings at its price, whether it can be traded, and how the portfolio books it.
+//! Fills: what an order costs or yields at its price, whether it can be traded, and how the portfolio books it.
 
 use rust_decimal::Decimal;
 

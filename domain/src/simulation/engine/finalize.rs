@@ -1,4 +1,4 @@
-//! The end of a run: what becomes of trades that are still open.
+//! The end of a run: what happens to trades that are still open.
 
 use super::Engine;
 use crate::simulation::{SimulationError, settings::Finalize};

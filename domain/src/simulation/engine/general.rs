@@ -1,4 +1,4 @@
-//! The walk of everything else, candle by candle: orders, mark, liquidation, rules.
+//! The walk for everything else, candle by candle: orders, mark, liquidation, rules.
 
 use super::{Engine, entries::Entry, fills::Reason, finalize::Holdings};
 use crate::simulation::{
@@ -7,7 +7,7 @@ use crate::simulation::{
 
 const DIRECTIONS: [Direction; 2] = [Direction::Long, Direction::Short];
 
-/// Whose conventions orders follow: ours in [`super::book`], those of backtesting.py in [`super::backtesting_py`].
+/// The conventions that orders follow: ours in [`super::book`], backtesting.py's in [`super::backtesting_py`].
 pub(super) trait OrderModel: Holdings {
     /// Whether nothing is held and nothing waits.
     fn is_idle(&self) -> bool;
@@ -133,7 +133,7 @@ fn place(
 }
 
 impl Engine<'_> {
-    /// Accrues the fundings between the last candle's opening and that of `index`.
+    /// Accrues the fundings between the opening of the last candle and the opening of `index`.
     fn fund(&mut self, index: usize) -> Result<(), SimulationError> {
         let settings = self.input.settings;
         if self.portfolio.open.is_empty() || settings.funding_rate.get() == 0.0 {

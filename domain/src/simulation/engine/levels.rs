@@ -1,4 +1,4 @@
-//! Where stops, limits and targets lie, which candle reaches them and what they fill at: nothing else prices a level.
+//! Where stops, limits and targets lie, which candle reaches them and what they fill at; no other file prices a level.
 
 use rust_decimal::Decimal;
 
@@ -145,7 +145,7 @@ fn level(price: Decimal, distance: Option<f64>) -> Result<Option<f64>, Simulatio
         .ok_or_else(|| overflow("a stop"))
 }
 
-/// As [`below`], in `f64`: stops that trail, and those of backtesting.py.
+/// As [`below`], in `f64`: for trailing stops and the stops of backtesting.py.
 pub(super) fn below_real(price: f64, distance: f64, direction: Direction) -> f64 {
     price * (1.0 - sign(direction) * distance)
 }

@@ -1,4 +1,4 @@
-//! The mark at a close, and the one check whether equity still carries what is held.
+//! Marks equity at a close, and makes the only check whether it still covers the open trades.
 
 use super::{Engine, finalize::Holdings};
 use crate::simulation::SimulationError;

@@ -16,7 +16,7 @@
 //! | what a fill does to cash, fees included | `../portfolio/mod.rs`, `../portfolio/costs.rs` |
 //! | when an entry order waits, fills and lapses | `entries.rs` |
 //! | what is held and waits, by our own conventions | `book/mod.rs`; one trade's stop and targets: `book/open_trade.rs` |
-//! | the same by those of backtesting.py | `backtesting_py/`: its queue `mod.rs`, `orders.rs`, `fills.rs`, `stops.rs`, its cash `broker.rs` |
+//! | the same by the conventions of backtesting.py | `backtesting_py/`: its queue `mod.rs`, `orders.rs`, `fills.rs`, `stops.rs`, its cash `broker.rs` |
 //! | equity at a close; liquidation | `liquidation.rs` |
 //! | what becomes of open trades at the end (`finalize`) | `finalize.rs` |
 //! | what the observer hears, and when it may stop a run | `progress.rs`, `fills.rs` |

@@ -1,4 +1,4 @@
-//! What a walk has marked so far, and what its observer hears of it.
+//! What a walk has marked so far, and how it reports that to its observer.
 
 use super::Engine;
 use crate::simulation::{Observer, SimulationError, Step, exact};

@@ -1,4 +1,4 @@
-//! What a row of a sweep keeps of a finished walk: numbers alone, and the memory for the next one.
+//! What a row of a sweep keeps of a finished walk: only numbers, and buffers to reuse for the next one.
 
 use super::Engine;
 use crate::simulation::{

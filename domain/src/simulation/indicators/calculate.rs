@@ -1,4 +1,4 @@
-//! An indicator by its name over candles, for callers that are no strategy.
+//! Calculates an indicator by name over candles, for callers outside a strategy.
 
 use serde_json::{Map, Value};
 

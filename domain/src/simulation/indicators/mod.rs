@@ -1,4 +1,4 @@
-//! The indicators: one file each, found by name in one table.
+//! The indicators: one file each, looked up by name in one table.
 
 mod ad;
 mod adosc;

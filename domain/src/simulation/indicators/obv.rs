@@ -1,4 +1,4 @@
-//! OBV: the volume of rising closes less that of falling ones, from the first volume on (TA-Lib `OBV`).
+//! OBV: the volume of rising closes less the volume of falling ones, starting with the first volume (TA-Lib `OBV`).
 
 use super::{Arguments, Column, IndicatorSpec};
 use crate::simulation::Candles;

@@ -1,4 +1,4 @@
-//! What several indicators share: windows that move along a column in time linear in its length.
+//! Rolling windows that several indicators share: they move along a column in time linear in its length.
 
 use std::ops::Range;
 

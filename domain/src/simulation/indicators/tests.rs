@@ -23,7 +23,7 @@ fn bitcoin() -> Candles {
     .collect()
 }
 
-/// The columns of the reference: one value a candle, none where it is blank.
+/// The columns of the reference: one value per candle, `None` if it is blank.
 static REFERENCE: LazyLock<BTreeMap<String, Vec<Option<f64>>>> = LazyLock::new(|| {
     let file = GzDecoder::new(testdata("talib/BTCUSDT_1d.talib.csv.gz"));
     let mut reader = csv::Reader::from_reader(file);

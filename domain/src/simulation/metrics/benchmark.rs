@@ -1,4 +1,4 @@
-//! The run beside the market: buy and hold, beta, alpha.
+//! The run compared with the market: buy and hold, beta, alpha.
 
 use super::{Metrics, Run, count, ratio, real};
 
@@ -29,7 +29,7 @@ struct Sums {
     mm: [f64; LANES],
 }
 
-/// cov(e, m) ÷ var(m); none where equity or a close is not above zero, or the market never moved.
+/// cov(e, m) ÷ var(m); `None` if equity or a close is not above zero, or the market never moved.
 fn beta(equity: &[f64], close: &[f64]) -> Option<f64> {
     let is_positive = |values: &[f64]| values.first().is_some_and(|first| *first > 0.0);
     if equity.len() < 3 || !is_positive(equity) || !is_positive(close) {
@@ -63,7 +63,7 @@ fn beta(equity: &[f64], close: &[f64]) -> Option<f64> {
 }
 
 impl Sums {
-    /// Adds the returns of a few candles; none where a value is not above zero.
+    /// Adds the returns of a few candles; `None` if a value is not above zero.
     fn add(
         &mut self,
         equity_before: &[f64; LANES],
@@ -88,7 +88,7 @@ impl Sums {
     }
 }
 
-/// ln(now ÷ before), where `before` is above zero; none where `now` is not. With s = (now − before) ÷ (now + before) it
+/// ln(now ÷ before), given that `before` is above zero; `None` if `now` is not. With s = (now − before) ÷ (now + before) it
 /// is 2 · artanh(s), whose series to s¹¹ is exact to the last digit or so for moves up to 6 %, at a fraction of a
 /// logarithm's cost; beyond, a logarithm.
 pub(super) fn log_ratios(before: &[f64; LANES], now: &[f64; LANES]) -> Option<[f64; LANES]> {

@@ -1,4 +1,4 @@
-//! The metrics that a row of a sweep has: all but those that need a pass of their own over every candle or day.
+//! The metrics that a row of a sweep has: all except the ones that need a separate pass over every candle or day.
 
 use super::{Metrics, Run, benchmark, drawdown::LargestFall, returns, significance, tail, trades};
 use crate::simulation::calendar::Days;
@@ -16,7 +16,7 @@ const TAIL: [&str; 7] = [
 ];
 const SIGNIFICANCE: [&str; 2] = ["t_statistic", "p_value"];
 const TURNOVER: &str = "turnover";
-/// Needs draws of its own for each run: no row has it.
+/// Needs separate draws for each run, so no row has it.
 const LUCK: &str = "luck_percentile";
 
 /// Whether every row has it; the others only when they are ranked by their family.
@@ -33,7 +33,7 @@ pub fn is_objective(name: &str) -> bool {
 }
 
 /// The same numbers as [`super::calculate`], to the last bit, without `alpha`, `beta`, `turnover`, the tail and
-/// the significance of the daily returns and the drawdown periods; of these, those of the family of
+/// the significance of the daily returns and the drawdown periods, except for the family of
 /// `objective`. `fall` has seen the equity up to some candle.
 #[must_use]
 pub(crate) fn calculate_key(

@@ -1,4 +1,4 @@
-//! The metrics of a run: one family a file, each with its formula and source.
+//! The metrics of a run: one file per family, each with its formula and source.
 
 mod benchmark;
 mod drawdown;
@@ -67,7 +67,7 @@ macro_rules! metrics {
                 true
             }
 
-            /// The metric of that name as a real number; none where it is undefined or there is none.
+            /// Returns the metric of that name as a real number; `None` if it is undefined or unknown.
             #[must_use]
             pub fn get(&self, name: &str) -> Option<f64> {
                 match name {

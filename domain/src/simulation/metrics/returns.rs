@@ -39,7 +39,7 @@ impl Daily {
     }
 }
 
-/// The standard deviation with n − 1; none where it is nothing but rounding.
+/// Returns the standard deviation with n − 1; `None` if it is nothing but rounding.
 fn deviation(values: &[f64], mean: f64) -> Option<f64> {
     if values.len() < 2 {
         return None;

@@ -1,4 +1,4 @@
-//! Whether the daily returns are more than chance: a t-test against zero, and luck by a block bootstrap.
+//! Tests whether the daily returns are more than chance: a t-test against zero, and luck by a block bootstrap.
 
 use super::{Metrics, Run, count, ratio, returns::Daily};
 use crate::simulation::{calendar::Days, random::SplitMix64};

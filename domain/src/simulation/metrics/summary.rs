@@ -1,4 +1,4 @@
-//! The few metrics that a list of backtests shows.
+//! The metrics that a list of backtests shows.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;

@@ -1,4 +1,4 @@
-//! What the trades tell: win rate, profit factor, averages, exposure, quality, holding times, turnover.
+//! Metrics of the trades: win rate, profit factor, averages, exposure, quality, holding times, turnover.
 
 use rust_decimal::Decimal;
 
@@ -128,7 +128,7 @@ fn quality(trades: &[Trade], mean: f64, n: f64) -> Option<f64> {
     ratio(n.sqrt() * mean, (squares / (n - 1.0)).sqrt())
 }
 
-/// Candles with a position, those of its entry and exit included, each counted once.
+/// Candles with a position, including its entry and exit candles, each counted once.
 fn exposure(run: &Run<'_>) -> Option<f64> {
     let len = run.open_time.len();
     let counts_open = run.preset.is_backtrail();

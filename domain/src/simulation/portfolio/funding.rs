@@ -1,4 +1,4 @@
-//! Funding: what holding a position costs or brings between two candles.
+//! Funding: what holding a position costs or yields between two candles.
 
 use rust_decimal::Decimal;
 

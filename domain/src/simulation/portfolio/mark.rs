@@ -32,7 +32,7 @@ pub struct Marks {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TradeMarks {
     pub number: u32,
-    /// From the candle of the entry to that of the exit, both included; 0 if `finalize = "open"` stamps the exit before.
+    /// From the candle of the entry to the candle of the exit, both included; 0 if `finalize = "open"` stamps the exit before.
     pub candles_held: usize,
     /// How far prices went against it, as a fraction of the entry price, 0 or more. The entry's candle counts if it filled
     /// at its open, the exit's candle up to the exit.
@@ -54,8 +54,8 @@ pub enum MarkError {
     Simulation(#[from] SimulationError),
 }
 
-/// Marks a ledger at each of `candles`; those of the warm-up, and all others before the first fill, at the opening
-/// balance. `candles` end where the run got.
+/// Marks a ledger at each of `candles`; warm-up candles, and all others before the first fill, are marked at the opening
+/// balance. `candles` end where the run ended.
 ///
 /// With `fill = "close"` a market order counts one candle after the one it is stamped on. The ledger does not name the
 /// kind of an order, so it is known by its price: a resting order that fills at precisely the price of a market order at
@@ -162,7 +162,7 @@ impl Pricing<'_> {
         found.map_err(|_| MarkError::UnknownCandle(fill.time))
     }
 
-    /// Whether a fill is that of a market order at `price` on `candle`.
+    /// Whether a fill belongs to a market order at `price` on `candle`.
     fn is_market(&self, fill: &Fill, direction: Direction, price: f64, candle: usize) -> bool {
         let slipped = self.costs.slipped(
             price,

@@ -1,4 +1,4 @@
-//! Cash and positions: every fill changes them by exactly what it says.
+//! Cash and positions: every fill changes them by exactly its amounts.
 
 use rust_decimal::Decimal;
 
@@ -122,8 +122,8 @@ impl Portfolio {
         Ok(Some(trade))
     }
 
-    /// Closes a part of a position, above 0 and below all of it: a trade of its own. Indices of the part and of
-    /// the rest among the trades.
+    /// Closes a part of a position, above 0 and below all of it, as a separate trade. Returns the indices of the part and
+    /// of the rest among the trades.
     pub(crate) fn reduce(
         &mut self,
         number: u32,

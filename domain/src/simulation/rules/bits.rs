@@ -1,4 +1,4 @@
-//! A column of booleans, one bit a candle: signals that the engine can leap through.
+//! A column of booleans, one bit per candle: signals that the engine can skip through.
 
 /// One bit a candle, 64 a word.
 #[derive(Debug, Clone, PartialEq, Eq)]

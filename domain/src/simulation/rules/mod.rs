@@ -1,4 +1,4 @@
-//! A strategy with every parameter bound: what the engine evaluates.
+//! A strategy with every parameter bound, which the engine evaluates.
 
 mod bits;
 pub(super) mod series;

@@ -1,4 +1,4 @@
-//! Operands as columns: what comparisons read, computed once over all candles.
+//! Operands of comparisons as columns, computed once over all candles.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Rules as bit columns: where they hold, and in whose words.
+//! Rules as bit columns: where they hold, and their texts.
 
 use super::{
     Comparator, Comparison, Condition, Operand, Test,

@@ -1,4 +1,4 @@
-//! The rules of a run: where each direction is entered and left, and the prices at which its orders wait.
+//! The signals of a run: where each direction is entered and exited, and the prices at which its orders rest.
 
 use std::sync::Arc;
 

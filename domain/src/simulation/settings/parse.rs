@@ -1,4 +1,4 @@
-//! Reads settings out of a backtest's `metadata`, every error at once.
+//! Parses settings from a backtest's `metadata`, reporting every error at once.
 
 use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;

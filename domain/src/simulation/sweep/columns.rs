@@ -1,4 +1,4 @@
-//! Indicator columns that combinations share: computed once while they fit into memory, dropped when next needed last.
+//! Indicator columns that combinations share: computed once while they fit into memory; the one needed last is dropped first.
 
 use std::{
     collections::BTreeMap,
@@ -76,7 +76,7 @@ impl Uses {
     }
 }
 
-/// Columns by the number of their call; whoever finds none computes it.
+/// Columns by the number of their call; the first thread that misses one computes it.
 type Held = BTreeMap<usize, Arc<OnceLock<Arc<Columns>>>>;
 
 /// The columns that are held; shared by all threads.
@@ -116,7 +116,7 @@ impl<'a> SharedColumns<'a> {
         &self.order
     }
 
-    /// The columns of a call that the row at `place` reads; whoever asks first computes them, the others wait.
+    /// Returns the columns of a call that the row at `place` reads; the first caller computes them, the others wait.
     pub(super) fn get(&self, place: usize, call: &IndicatorCall) -> Arc<Columns> {
         let Some(number) = self.uses.numbers.get(&key(call)) else {
             return Arc::new(call.compute(self.candles));
@@ -150,7 +150,7 @@ impl<'a> SharedColumns<'a> {
 mod tests {
     use super::*;
 
-    /// Ten short windows by ten long ones, each a call of its own.
+    /// Ten short windows by ten long ones, each a separate call.
     fn pairs() -> Uses {
         let mut uses = Uses::default();
         for row in 0..100 {

@@ -1,4 +1,4 @@
-//! The objective over two parameters: a table whose cell is the best of all rows that meet there.
+//! The objective over two parameters: a table whose cells hold the best of all rows that meet there.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub struct HeatMap {
     pub x: Vec<Number>,
     /// The second parameter's values, ascending: the rows.
     pub y: Vec<Number>,
-    /// `cells[row][column]`; none where no row of the sweep meets.
+    /// `cells[row][column]`; `None` if the sweep has no row there.
     pub cells: Vec<Vec<Option<Cell>>>,
 }
 
@@ -21,7 +21,7 @@ pub struct HeatMap {
 pub struct Cell {
     /// The number of the best row there.
     pub number: u32,
-    /// Its value of the metric; none where it is undefined.
+    /// Its value of the metric; `None` if it is undefined.
     pub value: Option<f64>,
     /// Rows that meet there: they differ in other parameters.
     pub rows_count: u32,

@@ -1,4 +1,4 @@
-//! The search of a sweep as a body writes it: `grid`, `combinations`, `random`, `constraints`, `objective`, `walk_forward`.
+//! Parses the search of a sweep from a request body: `grid`, `combinations`, `random`, `constraints`, `objective`, `walk_forward`.
 
 use std::collections::BTreeMap;
 
@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A list of numbers, or `{from, to, step}` with a step of 1 unless told.
+/// Parses a list of numbers, or `{from, to, step}`; `step` defaults to 1.
 fn axis(value: &Value) -> Result<Axis, String> {
     let number = |value: &Value| {
         let number = match value {

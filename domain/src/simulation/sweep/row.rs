@@ -1,4 +1,4 @@
-//! A row: one combination and what came of it, and the hash over all of them.
+//! A row: one combination and its result, and the hash over all rows.
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;

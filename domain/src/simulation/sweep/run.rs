@@ -1,4 +1,4 @@
-//! The rows of a sweep on all cores: each thread takes the next row, and the result is the same with one as with many.
+//! The rows of a sweep on all cores: each thread takes the next row, and the result is the same for any number of threads.
 
 use std::{
     borrow::Borrow,

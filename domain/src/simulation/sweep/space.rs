@@ -1,4 +1,4 @@
-//! The combinations of a search, numbered from 1 in their order, those alone that meet the constraints.
+//! The combinations of a search that meet its constraints, in order, numbered from 1.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What a sweep is asked for: the combinations, their constraints, the objective, walk-forward; as events pin it.
+//! The specification of a sweep as events pin it: combinations, constraints, objective, walk-forward.
 
 use std::collections::BTreeMap;
 
@@ -113,13 +113,13 @@ impl Objective {
         "volatility",
     ];
 
-    /// The better direction of a metric, unless told.
+    /// The default direction of a metric.
     #[must_use]
     pub fn direction_of(metric: &str) -> Goal {
         if Self::LESS_IS_BETTER.contains(&metric) { Goal::Minimize } else { Goal::Maximize }
     }
 
-    /// The value by which a row is ranked; none where the metric is undefined.
+    /// Returns the value by which a row is ranked; `None` if the metric is undefined.
     #[must_use]
     pub fn value(&self, metrics: &Metrics) -> Option<f64> {
         metrics.get(&self.metric)

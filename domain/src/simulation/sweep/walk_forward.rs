@@ -1,4 +1,4 @@
-//! Walk-forward: what was best in sample is run on the candles right behind it, and these runs are stitched together.
+//! Walk-forward: the best combination in sample runs on the candles right after it, and these runs are stitched together.
 
 use std::ops::Range;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// Candles of entry and exit, none where it is open at the end.
+/// Candles of entry and exit; `None` if it is open at the end.
 type Span = (usize, Option<usize>);
 
 #[test]

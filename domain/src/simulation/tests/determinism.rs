@@ -42,7 +42,7 @@ fn goldens() -> Vec<Golden> {
     builtins::ALL.iter().map(of_builtin).chain(runs.map(of_reference)).collect()
 }
 
-/// Writes the ledger as the run goes on.
+/// Writes the ledger during the run.
 struct Recorder(LedgerWriter);
 
 impl Observer for Recorder {
@@ -111,7 +111,7 @@ fn every_golden_run_has_its_bytes_in_one_thread_and_in_many() {
     }
     let pinned = fs::read_to_string(&path).unwrap_or_default();
     for (ours, pinned) in alone.lines().zip(pinned.lines()) {
-        assert_eq!(ours, pinned, "whoever changes a hash raises ENGINE_VERSION");
+        assert_eq!(ours, pinned, "a changed hash requires a new ENGINE_VERSION");
     }
     assert_eq!(alone.lines().count(), pinned.lines().count(), "UPDATE_HASHES=1 adds new runs");
 

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 
-/// Enters where the volume is 1 (3 for a short of its own), leaves where it is 2.
+/// Enters where the volume is 1 (3 for a separate short), exits where it is 2.
 pub(super) fn body(config: Value) -> Value {
     json!({"entry_rules": when("volume", "==", 1), "exit_rules": when("volume", "==", 2), "config": config})
 }

@@ -1,4 +1,4 @@
-//! The hashes of the built-ins over Bitcoin's days: whoever changes one raises `ENGINE_VERSION`.
+//! The hashes of the built-ins over Bitcoin's days: a change to one requires a new `ENGINE_VERSION`.
 
 use std::collections::BTreeMap;
 

@@ -53,7 +53,7 @@ fn equity_at_the_maintenance_margin_is_liquidated(
     let exit = outcome.trades[0].exit.as_ref().unwrap();
     assert_eq!(exit.reason == "liquidation", is_liquidated);
     let is_ruined = close < 80.0;
-    // 500 × 21 lost, and 500 that nobody can pay.
+    // 500 × 21 lost, of which 500 cannot be paid.
     assert_eq!(outcome.shortfall, Decimal::from(if is_ruined { 500 } else { 0 }));
     // What is left is traded on.
     assert_eq!(outcome.trades.len(), if is_liquidated && !is_ruined { 2 } else { 1 });

@@ -1,4 +1,4 @@
-//! A ledger marked over its candles gives the engine's equity, bit by bit, and tells how far each trade went.
+//! A ledger marked over its candles gives the engine's equity, bit by bit, and shows how far each trade went.
 
 use proptest::prelude::*;
 use rstest::rstest;

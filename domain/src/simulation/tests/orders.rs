@@ -104,7 +104,7 @@ fn a_trailing_stop_follows_the_closes_up_and_acts_from_the_next_candle() {
     let outcome = simulate(&body(config), &after_signal(days), &free(json!({}))).unwrap();
     // 120 less a tenth; the fall to 110 does not lower it.
     assert_eq!(fills(&outcome)[1], fill(4, Side::Sell, "108", "trailing_stop"));
-    // Before any close of its own it lies a tenth below the fill, and counts at once.
+    // Before its first close it lies a tenth below the fill, and counts at once.
     let days = [[100.0, 101.0, 89.0, 95.0]];
     let config = json!({"trailing_stop": 10, "stop_loss": 20});
     let outcome = simulate(&body(config), &after_signal(days), &free(json!({}))).unwrap();

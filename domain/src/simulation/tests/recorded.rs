@@ -1,4 +1,4 @@
-//! What a run writes down is what the ledger aggregate accepts, to the last digit.
+//! The ledger aggregate accepts what a run records, to the last digit.
 
 use super::*;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// Writes the ledger as the run goes on.
+/// Writes the ledger during the run.
 struct Recorder {
     writer: LedgerWriter,
     events: Vec<LedgerEvent>,

@@ -1,4 +1,4 @@
-//! Trades whose result a candle does not tell.
+//! Warns about trades whose result cannot be told from their candle.
 
 use super::Review;
 use crate::simulation::Warning;

@@ -1,4 +1,4 @@
-//! Results that hang on one trade: the best one, or the one that was still open at the end.
+//! Warns about results that depend on one trade: the best one, or one still open at the end.
 
 use rust_decimal::Decimal;
 

@@ -1,4 +1,4 @@
-//! What the fees leave of the profit.
+//! Warns if fees use up much of the profit.
 
 use rust_decimal::Decimal;
 

@@ -1,4 +1,4 @@
-//! Runs that were hardly in the market.
+//! Warns about runs that were hardly in the market.
 
 use super::Review;
 use crate::simulation::Warning;

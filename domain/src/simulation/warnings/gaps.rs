@@ -1,4 +1,4 @@
-//! Gaps: candles that the series lacks.
+//! Gaps: candles missing from the series.
 
 use super::{Review, time_text};
 use crate::simulation::{

@@ -1,4 +1,4 @@
-//! Whether the daily returns could be chance.
+//! Warns if the daily returns could be chance.
 
 use super::Review;
 use crate::simulation::Warning;

@@ -1,4 +1,4 @@
-//! What a reader of a result should know: one family a file, each with its formula, its threshold and its source.
+//! Warnings about a result: one file per family, each with its formula, its threshold and its source.
 
 mod ambiguity;
 mod concentration;

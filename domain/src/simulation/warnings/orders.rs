@@ -1,4 +1,4 @@
-//! Orders that were not filled, and the end of trading.
+//! Warns about orders that were not filled, and about the end of trading.
 
 use super::Review;
 use crate::simulation::Warning;

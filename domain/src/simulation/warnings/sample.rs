@@ -1,4 +1,4 @@
-//! How many trades a result rests on.
+//! Warns if a result rests on few trades.
 
 use super::Review;
 use crate::simulation::Warning;

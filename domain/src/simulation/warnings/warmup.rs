@@ -1,4 +1,4 @@
-//! Warm-up: what lacked before the range, and how much of the range it used up.
+//! Warm-up: candles missing before the range, and how much of the range it used up.
 
 use super::{Review, count, time_text};
 use crate::simulation::{Warning, settings::Warmup};

@@ -1,4 +1,4 @@
-//! The built-in strategies: parametrised rule sets written in the rule language, constants with ids of their own.
+//! The built-in strategies: parametrised rule sets written in the rule language, constants with fixed ids.
 
 mod adx_trend;
 mod bollinger_breakout;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::language::suggest::{did_you_mean, shown};
 use crate::{fields::FieldError, ids::StrategyId};
 
-/// A strategy that everyone has, nobody owns and no event made.
+/// A strategy that is available to every user, has no owner and was not created by an event.
 #[derive(Debug)]
 pub struct Builtin {
     /// Its `code_ref` in canonical spelling: `golden_cross`.

@@ -135,7 +135,7 @@ fn not_allowed(name: &str) -> Fault {
 }
 
 impl Term {
-    /// None where it is not finite.
+    /// `None` if it is not finite.
     fn value(&self, parameters: &BTreeMap<String, Number>) -> Option<f64> {
         let value = |term: &Self| term.value(parameters);
         let fold = |terms: &[Self], pick: fn(f64, f64) -> f64| {

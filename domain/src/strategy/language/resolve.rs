@@ -27,7 +27,7 @@ pub fn parse(text: &str) -> Result<Expression, Vec<Fault>> {
 /// Reads a bare indicator (`sma`, `macd.signal`, `rsi[1]`) whose arguments stand beside it by name.
 ///
 /// # Errors
-/// As [`parse`]; also when it is not an indicator or has arguments of its own. Faults of an argument
+/// As [`parse`]; also if it is not an indicator or already has arguments. Faults of an argument
 /// come with its name.
 pub(super) fn parse_with(
     text: &str,

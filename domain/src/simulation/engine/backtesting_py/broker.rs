@@ -7,7 +7,7 @@ use crate::simulation::{exact, portfolio::costs::Costs, trade::Direction};
 /// Its default size, `1 - sys.float_info.epsilon`.
 pub(crate) const LARGEST_FRACTION: f64 = 1.0 - f64::EPSILON;
 
-/// What `_Broker` counts. It simulates in whole lots: prices are those of one lot.
+/// The state of `_Broker`. It simulates in whole lots: prices are per lot.
 #[derive(Debug)]
 pub(crate) struct Broker {
     cash: f64,
@@ -45,8 +45,8 @@ impl Broker {
         self.find(number).map_or(0.0, |trade| trade.size)
     }
 
-    /// What one lot of an order of `size` lots (or that fraction) costs at `price`. The fee is that of the order's
-    /// size: with a fraction, a fixed one counts once a lot.
+    /// Returns what one lot of an order of `size` lots (or that fraction) costs at `price`. The fee follows from the
+    /// order's size: with a fraction, a fixed one counts once a lot.
     pub(crate) fn unit_cost(
         &self,
         costs: &Costs,

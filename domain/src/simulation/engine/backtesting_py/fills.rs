@@ -1,4 +1,4 @@
-//! What an order of the queue does when it meets its price.
+//! What happens when an order of the queue reaches its price.
 
 use rust_decimal::Decimal;
 

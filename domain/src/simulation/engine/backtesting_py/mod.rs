@@ -1,4 +1,4 @@
-//! The order queue of backtesting.py 0.6.6, in the words of docs/simulation.md: one list, walked once a candle.
+//! The order queue of backtesting.py 0.6.6, as docs/simulation.md describes it: one list, walked once per candle.
 
 mod broker;
 mod fills;
@@ -64,8 +64,8 @@ impl OrderModel for Queue {
         self.trades.iter().filter(|trade| trade.direction == direction).count()
     }
 
-    /// Exclusive entries close what is open first. Stops are measured from the order's own price, those of a market
-    /// order from the close.
+    /// Exclusive entries close what is open first. Stops are measured from the order's own price, or from the close
+    /// for a market order.
     fn enter(&mut self, engine: &Engine<'_>, entry: Entry) {
         let config = &engine.input.strategy.config;
         let direction = entry.direction;
@@ -119,7 +119,7 @@ impl OrderModel for Queue {
         self.leave_trades(Some(direction), portion, reason);
     }
 
-    /// Every order once, and again when a market entry brought stops of its own.
+    /// Examines every order once, and again if a market entry added stops.
     fn examine(&mut self, engine: &mut Engine<'_>, index: usize) -> Result<(), SimulationError> {
         let mut is_again = true;
         while is_again {

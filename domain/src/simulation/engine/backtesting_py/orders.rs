@@ -1,4 +1,4 @@
-//! Orders of backtesting.py's queue: what they are for, and when a candle meets their price.
+//! Orders of backtesting.py's queue: what they are for, and when a candle reaches their price.
 
 use super::{Queue, QueueTrade};
 use crate::simulation::{

@@ -1,4 +1,4 @@
-//! The micro cases: calls of a strategy of backtesting.py, one by one.
+//! The micro cases: the calls of a backtesting.py strategy, one by one.
 
 use std::collections::BTreeMap;
 

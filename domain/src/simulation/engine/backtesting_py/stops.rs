@@ -1,4 +1,4 @@
-//! Stops and targets of the queue's trades: orders of their own, and how they move.
+//! Stops and targets of the queue's trades: separate orders, and how they move.
 
 use super::{
     Queue, QueueTrade,

@@ -1,4 +1,4 @@
-//! The order book of our own rules: what is held with its stops and targets, and entries that wait.
+//! The order book of our own conventions: open trades with their stops and targets, and resting entries.
 
 mod open_trade;
 

@@ -1,4 +1,4 @@
-//! An open trade of the book: its stop, its targets, and what a candle does to them.
+//! An open trade of the book: its stop, its targets, and how a candle affects them.
 
 use rust_decimal::Decimal;
 

@@ -1,4 +1,4 @@
-//! Sweeps against full runs, and the spaces that they search.
+//! Sweeps compared with full runs, and the spaces that they search.
 
 mod rows;
 mod space;

@@ -1,4 +1,4 @@
-//! Every row has the numbers of a full backtest, whoever computes it.
+//! Every row has the numbers of a full backtest, whichever thread computes it.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! Which combinations a search has.
+//! The combinations of a search.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Windows, what is best in them, and the runs behind them.
+//! Windows, the best combinations in them, and the out-of-sample runs.
 
 use rstest::rstest;
 use serde_json::json;

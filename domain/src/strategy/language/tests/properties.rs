@@ -229,7 +229,7 @@ fn the_work_grows_as_the_text_does() {
     }
 }
 
-/// A body of so many conditions, each with an indicator of its own.
+/// A body of so many conditions, each with a different indicator.
 fn wide(conditions: usize) -> Map<String, Value> {
     let condition = |n: usize| serde_json::json!({"indicator": format!("sma({})", n + 1), "comparator": ">", "value": "close * (1 + 0.5)"});
     let list: Vec<Value> = (0..conditions).map(condition).collect();
