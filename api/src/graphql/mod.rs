@@ -1,6 +1,7 @@
 //! GraphQL over the same read models and the same ownership check; read only.
 
 mod backtest;
+mod limits;
 mod loaders;
 mod metrics;
 mod scalars;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use async_graphql::{
     BatchRequest, EmptyMutation, EmptySubscription, MergedObject, Schema,
     dataloader::DataLoader,
-    parser::{parse_query, types::Selection},
+    parser::types::{ExecutableDocument, Selection},
 };
 use poem::{Endpoint, Request, Response, http::Method};
 
@@ -50,7 +51,6 @@ impl GraphQl {
             Schema::build(Query::default(), EmptyMutation, EmptySubscription)
                 .limit_depth(depth)
                 .limit_complexity(COMPLEXITY_MAX)
-                .limit_recursive_depth(32)
                 .limit_directives(10)
                 .finish()
         };
@@ -65,13 +65,16 @@ impl GraphQl {
 
     async fn execute(
         &self,
-        request: async_graphql::Request,
+        mut request: async_graphql::Request,
         caller: &Arc<Caller>,
     ) -> async_graphql::Response {
+        let is_introspection = match limits::check(&mut request) {
+            Ok(document) => asks_for_schema_only(document),
+            Err(refused) => return async_graphql::Response::from_errors(vec![refused]),
+        };
         let strategies = loaders::StrategyLoader(Arc::clone(caller));
         let trades = loaders::TradeLoader(Arc::clone(caller));
         let progress = loaders::ProgressLoader(Arc::clone(caller));
-        let is_introspection = asks_for_schema_only(&request.query);
         let request = request
             .data(Arc::clone(caller))
             .data(DataLoader::new(strategies, tokio::spawn))
@@ -142,8 +145,7 @@ async fn read(request: &mut Request, bytes_max: usize) -> Result<BatchRequest, A
 }
 
 /// Whether the query asks for `__schema` and `__type` and nothing else.
-fn asks_for_schema_only(query: &str) -> bool {
-    let Ok(document) = parse_query(query) else { return false };
+fn asks_for_schema_only(document: &ExecutableDocument) -> bool {
     let mut roots = document
         .operations
         .iter()
@@ -182,9 +184,10 @@ fn limit(first: i32) -> async_graphql::Result<i64> {
     Err(refusal(ApiError::invalid_field("first", message)))
 }
 
-/// The complexity of a list.
+/// The complexity of a list: at most one more than is allowed, so that sums of them do not overflow.
 fn list_complexity(first: i32, child: usize) -> usize {
-    usize::try_from(first).unwrap_or(usize::MAX).saturating_mul(child.saturating_add(1))
+    let rows = usize::try_from(first).unwrap_or(usize::MAX);
+    rows.saturating_mul(child.saturating_add(1)).min(COMPLEXITY_MAX + 1)
 }
 
 #[cfg(test)]
@@ -198,8 +201,19 @@ mod tests {
     }
 
     #[test]
+    fn the_complexity_of_lists_in_lists_does_not_overflow() {
+        let inner = list_complexity(i32::MAX, list_complexity(i32::MAX, 2));
+        assert_eq!(list_complexity(-1, inner + inner), COMPLEXITY_MAX + 1);
+        assert_eq!(list_complexity(10, 4), 50);
+    }
+
+    #[test]
     fn a_query_for_the_schema_alone_is_known() {
-        assert!(asks_for_schema_only("{ __schema { types { name } } __typename }"));
-        assert!(!asks_for_schema_only("{ __schema { types { name } } me { id } }"));
+        let is_known = |query: &str| {
+            let document = async_graphql::parser::parse_query(query).unwrap();
+            asks_for_schema_only(&document)
+        };
+        assert!(is_known("{ __schema { types { name } } __typename }"));
+        assert!(!is_known("{ __schema { types { name } } me { id } }"));
     }
 }

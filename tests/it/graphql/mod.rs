@@ -1,5 +1,7 @@
 //! GraphQL: the same data, the same ownership, bounded work.
 
+mod limits;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{ANYONE, TestApp, TestUser};
