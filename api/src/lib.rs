@@ -1,29 +1,15 @@
 //! All that a client sees: REST, GraphQL, errors, sessions.
 
-mod answer;
-mod boundary;
 #[cfg(test)]
 mod contract;
-mod error;
-mod fields;
-pub mod figures;
 mod graphql;
-pub mod health;
-mod json;
-mod links;
-mod lttb;
-mod openapi;
-mod query;
-mod request;
+mod http;
+pub mod ops;
 mod rest;
-mod select;
-mod settle;
-mod values;
 
 use std::{sync::Arc, time::Duration};
 
 use commands::Commands;
-use health::Health;
 use infra::{
     clock::Clock,
     postgres::{
@@ -35,6 +21,11 @@ use infra::{
 };
 use poem::{Endpoint, EndpointExt, Response, Route};
 use projections::ReadModels;
+
+use crate::{
+    http::{middleware, openapi},
+    ops::health::{self, Health},
+};
 
 /// Everything that requests need; clones share it.
 #[derive(Clone)]
@@ -92,7 +83,7 @@ pub fn endpoint(
         .at("/api/docs", poem::get(openapi::DocumentEndpoint::swagger(&document)))
         .nest("/api/v1", service);
     let routes = routes.data(Arc::clone(&context)).data(Arc::new(health));
-    Ok(boundary::Boundary::new(routes, context, document))
+    Ok(middleware::Boundary::new(routes, context, document))
 }
 
 /// The OpenAPI document, as it is published.

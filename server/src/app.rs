@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
-use api::health::{Health, Probe};
+use api::ops::health::{Health, Probe};
 use commands::{
     Commands,
     executors::{self, ExecutorOptions, JobSource, SweepOptions},
@@ -92,7 +92,7 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
     let mut upkeep = JoinSet::new();
-    upkeep.spawn(api::figures::record()?);
+    upkeep.spawn(api::ops::metrics::record()?);
     let mut probes = Vec::new();
     if roles.has(Role::Projector) {
         let projector = projections::runner::start(reads.clone(), store.clone(), stopped.clone());
@@ -126,7 +126,7 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
         let endpoint = api::endpoint(context.clone(), health)?;
         tasks.spawn(serve_http(listener, endpoint, stopped));
     } else {
-        tasks.spawn(serve_http(listener, api::health::endpoint(health), stopped));
+        tasks.spawn(serve_http(listener, api::ops::health::endpoint(health), stopped));
     }
     Ok(App { address, context, backend, stop, tasks, _upkeep: upkeep })
 }

@@ -9,6 +9,8 @@ mod executor;
 #[cfg(test)]
 mod graphql;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod kafka;
 #[cfg(test)]
 mod leaders;

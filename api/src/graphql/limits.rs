@@ -47,7 +47,9 @@ fn scan(document: &str) -> Result<(), ServerError> {
     while let Some(byte) = bytes.get(at) {
         let rest = &bytes[at..];
         at += match byte {
-            b'#' => rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len()),
+            b'#' => {
+                rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len())
+            }
             b'"' => string_length(rest).ok_or_else(|| {
                 refusal("malformed", "A string is not closed.", Some(position(document, at)))
             })?,
@@ -109,8 +111,9 @@ fn check_expanded_size(document: &ExecutableDocument) -> Result<(), ServerError>
         total = total.saturating_add(sizes.of_fragment(name, 0)?.selections);
     }
     if total > COMPLEXITY_MAX {
-        let message =
-            format!("The query may select at most {COMPLEXITY_MAX} fields with its fragments expanded.");
+        let message = format!(
+            "The query may select at most {COMPLEXITY_MAX} fields with its fragments expanded."
+        );
         return Err(refusal("too_complex", message, None));
     }
     Ok(())
@@ -189,7 +192,8 @@ impl<'a> Sizes<'a> {
 }
 
 fn too_deep(at: Pos) -> ServerError {
-    let message = format!("Selections may be nested at most {DEPTH_MAX} deep with fragments expanded.");
+    let message =
+        format!("Selections may be nested at most {DEPTH_MAX} deep with fragments expanded.");
     refusal("too_deep", message, Some(at))
 }
 

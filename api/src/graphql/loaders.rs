@@ -14,8 +14,8 @@ use domain::{
 use infra::postgres::jobs::BACKTEST;
 use projections::trades::TradeRow;
 
-use super::{refusal, strategy::Strategy};
-use crate::request::Caller;
+use super::{refusal, types::strategy::Strategy};
+use crate::http::caller::Caller;
 
 /// Strategies by id; those that the caller may not read are left out.
 pub(crate) struct StrategyLoader(pub(crate) Arc<Caller>);

@@ -1,13 +1,9 @@
 //! GraphQL over the same read models and the same ownership check; read only.
 
-mod backtest;
 mod limits;
 mod loaders;
-mod metrics;
 mod scalars;
-mod strategy;
-mod trade;
-mod user;
+mod types;
 
 use std::sync::Arc;
 
@@ -18,9 +14,11 @@ use async_graphql::{
 };
 use poem::{Endpoint, Request, Response, http::Method};
 
-use crate::{
+use self::types::{backtest::BacktestQuery, strategy::StrategyQuery, user::UserQuery};
+use crate::http::{
+    caller::{Caller, authenticate},
     error::ApiError,
-    request::{Caller, authenticate},
+    json,
 };
 
 /// Fields in one another; of a query for the schema alone, the standard one is 15 deep.
@@ -35,7 +33,7 @@ const FIRST_MAX: i32 = 100;
 
 /// The root: one part for each type.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(user::UserQuery, strategy::StrategyQuery, backtest::BacktestQuery);
+pub(crate) struct Query(UserQuery, StrategyQuery, BacktestQuery);
 
 type ReadSchema = Schema<Query, EmptyMutation, EmptySubscription>;
 
@@ -138,7 +136,7 @@ async fn read(request: &mut Request, bytes_max: usize) -> Result<BatchRequest, A
         return Ok(BatchRequest::Single(parsed));
     }
     let body = request.take_body();
-    let bytes = crate::json::read_bytes(request.headers(), body, bytes_max).await?;
+    let bytes = json::read_bytes(request.headers(), body, bytes_max).await?;
     serde_json::from_slice(&bytes).map_err(|error| {
         ApiError::malformed(format!("The body is not a GraphQL request: {error}."))
     })

@@ -3,7 +3,7 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime, Utc};
 
-use crate::values::{self, DayEnd, time_text};
+use crate::http::values::{self, DayEnd, time_text};
 
 /// An exact decimal, as a string.
 #[derive(Debug, Clone, Copy)]

@@ -1,47 +1,14 @@
-//! REST: one file per resource, all of it described by one OpenAPI document.
+//! REST: one folder per chapter, one file per path, all of it described by one OpenAPI document.
 
-pub(crate) mod assets;
-pub(crate) mod backtest_body;
-pub(crate) mod backtest_query;
-pub(crate) mod backtest_resource;
+pub(crate) mod accounts;
+pub(crate) mod audit;
 pub(crate) mod backtests;
-pub(crate) mod events;
-pub(crate) mod indicators;
-pub(crate) mod ledger;
 pub(crate) mod market_data;
-pub(crate) mod metrics;
-pub(crate) mod service_info;
-pub(crate) mod sessions;
+pub(crate) mod service;
 pub(crate) mod strategies;
-pub(crate) mod strategy_body;
-pub(crate) mod strategy_catalog;
-pub(crate) mod sweep_body;
-pub(crate) mod sweep_resource;
-pub(crate) mod sweep_results;
 pub(crate) mod sweeps;
-pub(crate) mod trades;
-pub(crate) mod users;
 
-use poem_openapi::{OpenApiService, Tags};
-
-/// The resources under `/api/v1`.
-pub(crate) type Resources = (
-    users::Users,
-    sessions::Sessions,
-    strategies::Strategies,
-    strategy_catalog::StrategyCatalog,
-    backtests::Backtests,
-    metrics::BacktestMetrics,
-    trades::Trades,
-    ledger::Ledger,
-    sweeps::Sweeps,
-    sweep_results::SweepResults,
-    events::Events,
-    assets::Assets,
-    market_data::MarketData,
-    indicators::Indicators,
-    service_info::ServiceInfo,
-);
+use poem_openapi::{OpenApi, OpenApiService, Tags};
 
 /// The chapters of the document.
 #[derive(Tags)]
@@ -63,25 +30,17 @@ pub(crate) enum Chapter {
 }
 
 /// The REST service.
-pub(crate) fn service() -> OpenApiService<Resources, ()> {
-    let resources = (
-        users::Users,
-        sessions::Sessions,
-        strategies::Strategies,
-        strategy_catalog::StrategyCatalog,
-        backtests::Backtests,
-        metrics::BacktestMetrics,
-        trades::Trades,
-        ledger::Ledger,
-        sweeps::Sweeps,
-        sweep_results::SweepResults,
-        events::Events,
-        assets::Assets,
-        market_data::MarketData,
-        indicators::Indicators,
-        service_info::ServiceInfo,
+pub(crate) fn service() -> OpenApiService<impl OpenApi + 'static, ()> {
+    let chapters = (
+        accounts::api(),
+        strategies::api(),
+        backtests::api(),
+        sweeps::api(),
+        audit::Events,
+        market_data::api(),
+        service::ServiceInfo,
     );
-    OpenApiService::new(resources, "Backtrail", "1.0")
+    OpenApiService::new(chapters, "Backtrail", "1.0")
         .description(include_str!("description.md"))
         .server("/api/v1")
 }

@@ -1,17 +1,11 @@
-//! The HTTP API, one file a resource.
+//! The HTTP API: the folders mirror `api/src/rest/`.
 
-mod alias;
-mod assets;
-mod backtest_errors;
+mod accounts;
+mod audit;
 mod backtests;
-mod boundary;
-mod events;
 mod market_data;
-mod results;
-mod sessions;
 mod strategies;
 mod sweeps;
-mod users;
 
 use std::time::Duration;
 

@@ -1,0 +1,298 @@
+//! `Backtest`: one's own runs, with strategy, metrics and trades.
+
+use async_graphql::{
+    Context, Enum, ID, InputObject, Json, Object, Result, SimpleObject,
+    connection::{Connection, Edge},
+    dataloader::DataLoader,
+};
+use domain::{ids::StrategyId, job::Status as DomainStatus, market::Symbol};
+use projections::{
+    backtests::{BacktestFilter as RowFilter, BacktestRow, BacktestSort},
+    page::PageRequest,
+};
+use serde_json::{Value, json};
+
+use super::{
+    metrics::{BacktestOrderField, Metrics, MetricsFilter},
+    strategy::Strategy,
+    trade::Trade,
+};
+use crate::{
+    graphql::{
+        caller, limit, list_complexity,
+        loaders::{ProgressLoader, StrategyLoader, TradeLoader, TradesOf},
+        refusal,
+        scalars::{Decimal, Time},
+    },
+    http::error::ApiError,
+    rest::backtests,
+};
+
+/// Queries of backtests.
+#[derive(Default)]
+pub(crate) struct BacktestQuery;
+
+/// A backtest.
+pub(crate) struct Backtest(BacktestRow);
+
+/// Where a backtest stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainStatus")]
+pub(crate) enum BacktestStatus {
+    Pending,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+/// Which backtests; all of it must fit.
+#[derive(Debug, Default, InputObject)]
+pub(crate) struct BacktestFilter {
+    /// Every market with that base: `BTC`.
+    asset_symbol: Option<String>,
+    /// A market: `BTCUSDT`.
+    symbol: Option<String>,
+    strategy_id: Option<ID>,
+    status: Option<BacktestStatus>,
+    timeframe: Option<String>,
+    metrics: Option<MetricsFilter>,
+}
+
+/// The order of backtests; runs without the metric come last.
+#[derive(Debug, InputObject)]
+pub(crate) struct BacktestOrder {
+    field: BacktestOrderField,
+    direction: OrderDirection,
+}
+
+/// Up or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum OrderDirection {
+    Asc,
+    Desc,
+}
+
+/// Why a run failed, or what a reader of its result should know.
+#[derive(Debug, SimpleObject)]
+pub(crate) struct Notice {
+    code: String,
+    message: String,
+}
+
+impl BacktestFilter {
+    fn apply(self, filter: &mut RowFilter) -> Result<(), ApiError> {
+        let invalid = |field: &str, error: &dyn std::fmt::Display| {
+            ApiError::invalid_field(&format!("filter.{field}"), format!("{error}."))
+        };
+        filter.asset_symbol = self.asset_symbol.map(|asset| asset.to_ascii_uppercase());
+        if let Some(symbol) = self.symbol {
+            let symbol: Symbol = symbol.parse().map_err(|error| invalid("symbol", &error))?;
+            filter.symbol = Some(symbol);
+        }
+        if let Some(id) = self.strategy_id {
+            let id: StrategyId = id.parse().map_err(|error| invalid("strategyId", &error))?;
+            filter.strategy_id = Some(id);
+        }
+        if let Some(timeframe) = self.timeframe {
+            let timeframe = timeframe.parse().map_err(|error| invalid("timeframe", &error))?;
+            filter.timeframe = Some(timeframe);
+        }
+        filter.status = self.status.map(DomainStatus::from);
+        filter.metrics = self.metrics.unwrap_or_default().filters();
+        Ok(())
+    }
+}
+
+#[Object]
+impl BacktestQuery {
+    /// One's own backtest.
+    async fn backtest(&self, context: &Context<'_>, id: ID) -> Result<Backtest> {
+        backtests::find(caller(context)?, &id).await.map(Backtest).map_err(refusal)
+    }
+
+    /// One's own backtests, newest first unless told.
+    #[graphql(complexity = "list_complexity(first, child_complexity)")]
+    async fn backtests(
+        &self,
+        context: &Context<'_>,
+        filter: Option<BacktestFilter>,
+        order_by: Option<BacktestOrder>,
+        first: i32,
+        after: Option<String>,
+    ) -> Result<Connection<String, Backtest>> {
+        let caller = caller(context)?;
+        let mut rows = RowFilter { owner_id: Some(caller.user.id), ..RowFilter::default() };
+        filter.unwrap_or_default().apply(&mut rows).map_err(refusal)?;
+        let (sort, descending) = match order_by {
+            None => (BacktestSort::CreatedAt, true),
+            Some(BacktestOrder { field, direction }) => {
+                let sort = field.metric().map_or(BacktestSort::CreatedAt, BacktestSort::Metric);
+                (sort, direction == OrderDirection::Desc)
+            }
+        };
+        let has_previous = after.is_some();
+        let request = PageRequest::Cursor { cursor: after, limit: limit(first)? };
+        let page = caller.api.reads.list_backtests(&rows, sort, descending, &request).await;
+        let page = page.map_err(refusal)?;
+        let mut connection = Connection::new(has_previous, page.next_cursor.is_some());
+        let rows = page.cursors.into_iter().zip(page.rows);
+        connection.edges.extend(rows.map(|(cursor, row)| Edge::new(cursor, Backtest(row))));
+        Ok(connection)
+    }
+}
+
+#[Object]
+impl Backtest {
+    async fn id(&self) -> ID {
+        self.0.id.to_string().into()
+    }
+
+    async fn strategy_id(&self) -> ID {
+        self.0.run.strategy_id.to_string().into()
+    }
+
+    async fn strategy_version(&self) -> u32 {
+        self.0.run.strategy_version
+    }
+
+    async fn strategy_name(&self) -> &str {
+        &self.0.run.strategy_name
+    }
+
+    /// Null when it was deleted, or may not be read any more.
+    async fn strategy(&self, context: &Context<'_>) -> Result<Option<Strategy>> {
+        let loader = context.data::<DataLoader<StrategyLoader>>()?;
+        loader.load_one(self.0.run.strategy_id).await
+    }
+
+    async fn symbol(&self) -> &str {
+        self.0.run.symbol.as_str()
+    }
+
+    async fn asset_symbol(&self) -> &str {
+        &self.0.run.asset_symbol
+    }
+
+    async fn timeframe(&self) -> &'static str {
+        self.0.run.timeframe.as_str()
+    }
+
+    async fn start_time(&self) -> Time {
+        Time(self.0.run.start_time)
+    }
+
+    async fn end_time(&self) -> Time {
+        Time(self.0.run.end_time)
+    }
+
+    async fn initial_balance(&self) -> Decimal {
+        Decimal(self.0.run.initial_balance)
+    }
+
+    /// Null until it has completed.
+    async fn final_balance(&self) -> Option<Decimal> {
+        self.0.final_balance.map(Decimal)
+    }
+
+    async fn status(&self) -> BacktestStatus {
+        self.0.status.into()
+    }
+
+    /// 0 to 100.
+    async fn progress(&self, context: &Context<'_>) -> Result<u8> {
+        match self.0.status {
+            DomainStatus::Completed => Ok(100),
+            DomainStatus::Pending | DomainStatus::Failed | DomainStatus::Cancelled => Ok(0),
+            DomainStatus::Running => {
+                let loader = context.data::<DataLoader<ProgressLoader>>()?;
+                Ok(loader.load_one(self.0.id).await?.unwrap_or(0).min(99))
+            }
+        }
+    }
+
+    async fn cancellation_requested_at(&self) -> Option<Time> {
+        self.0.cancellation_requested_at.map(Time)
+    }
+
+    async fn parameters(&self) -> Json<Value> {
+        Json(json!(self.0.run.parameters))
+    }
+
+    async fn metadata(&self) -> Json<Value> {
+        Json(json!(self.0.run.settings))
+    }
+
+    async fn error(&self) -> Option<Notice> {
+        let code = self.0.error_code.clone()?;
+        Some(Notice { code, message: self.0.error_message.clone().unwrap_or_default() })
+    }
+
+    async fn warnings(&self) -> Vec<Notice> {
+        let warnings = self.0.warnings.iter().cloned();
+        warnings.map(|warning| Notice { code: warning.code, message: warning.message }).collect()
+    }
+
+    async fn engine_version(&self) -> Option<&str> {
+        self.0.engine_version.as_deref()
+    }
+
+    async fn result_hash(&self) -> Option<&str> {
+        self.0.result_hash.as_deref()
+    }
+
+    async fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    async fn created_at(&self) -> Time {
+        Time(self.0.created_at)
+    }
+
+    async fn started_at(&self) -> Option<Time> {
+        self.0.started_at.map(Time)
+    }
+
+    async fn completed_at(&self) -> Option<Time> {
+        self.0.completed_at.map(Time)
+    }
+
+    async fn updated_at(&self) -> Time {
+        Time(self.0.updated_at)
+    }
+
+    /// Null until it has completed.
+    async fn metrics(&self) -> Option<Metrics> {
+        Metrics::of(&self.0)
+    }
+
+    /// Trades, an open one included.
+    async fn trades_count(&self) -> u32 {
+        self.0.trades_count
+    }
+
+    /// In order of entry.
+    #[graphql(complexity = "list_complexity(first, child_complexity)")]
+    async fn trades(
+        &self,
+        context: &Context<'_>,
+        first: i32,
+        after: Option<String>,
+    ) -> Result<Connection<String, Trade>> {
+        let number = after.as_deref().map_or(Ok(0), str::parse::<u32>);
+        let bad_cursor = |_| refusal(projections::QueryError::BadCursor);
+        let key = TradesOf {
+            backtest: self.0.id,
+            position: self.0.position,
+            after: number.map_err(bad_cursor)?,
+            limit: limit(first)?,
+        };
+        let shown = usize::try_from(key.limit).unwrap_or(usize::MAX);
+        let loader = context.data::<DataLoader<TradeLoader>>()?;
+        let rows = loader.load_one(key).await?.unwrap_or_default();
+        let mut connection = Connection::new(after.is_some(), rows.len() > shown);
+        let rows = rows.into_iter().take(shown);
+        connection.edges.extend(rows.map(|row| Edge::new(row.number.to_string(), row.into())));
+        Ok(connection)
+    }
+}

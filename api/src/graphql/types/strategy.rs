@@ -1,0 +1,162 @@
+//! `Strategy`: one's own, public ones, built-ins.
+
+use async_graphql::{
+    Context, Enum, ID, Json, Object, Result, SimpleObject,
+    connection::{Connection, Edge},
+};
+use domain::strategy::{Builtin, StrategyDefinition};
+use projections::{
+    page::PageRequest,
+    strategies::{StrategyFilter, StrategyRow, StrategyScope, StrategySort},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    graphql::{caller, limit, list_complexity, refusal, scalars::Time},
+    rest::strategies::{Found, find},
+};
+
+/// Queries of strategies.
+#[derive(Default)]
+pub(crate) struct StrategyQuery;
+
+/// A strategy.
+#[derive(Clone, SimpleObject)]
+pub(crate) struct Strategy {
+    id: ID,
+    slug: String,
+    /// Null for a built-in.
+    owner_id: Option<ID>,
+    name: String,
+    description: String,
+    /// `code` (a built-in's rules) or `rules`.
+    kind: String,
+    code_ref: Option<String>,
+    entry_rules: Option<Json<Value>>,
+    exit_rules: Option<Json<Value>>,
+    short_entry_rules: Option<Json<Value>>,
+    short_exit_rules: Option<Json<Value>>,
+    config: Option<Json<Value>>,
+    default_parameters: Json<Value>,
+    default_symbol: Option<String>,
+    is_active: bool,
+    is_public: bool,
+    version: u32,
+    /// Null for a built-in.
+    created_at: Option<Time>,
+    /// Null for a built-in.
+    updated_at: Option<Time>,
+}
+
+/// Whose strategies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+pub(crate) enum Scope {
+    /// One's own.
+    #[default]
+    Mine,
+    /// Everybody's public ones.
+    Public,
+    /// Both.
+    All,
+}
+
+impl From<StrategyRow> for Strategy {
+    fn from(row: StrategyRow) -> Self {
+        let StrategyDefinition {
+            code_ref,
+            entry_rules,
+            exit_rules,
+            short_entry_rules,
+            short_exit_rules,
+            config,
+            default_parameters,
+        } = row.definition;
+        Self {
+            id: row.id.to_string().into(),
+            slug: row.slug,
+            owner_id: Some(row.owner_id.to_string().into()),
+            name: row.name,
+            description: row.description,
+            kind: if code_ref.is_some() { "code" } else { "rules" }.to_owned(),
+            code_ref,
+            entry_rules: entry_rules.map(Json),
+            exit_rules: exit_rules.map(Json),
+            short_entry_rules: short_entry_rules.map(Json),
+            short_exit_rules: short_exit_rules.map(Json),
+            config: config.map(Json),
+            default_parameters: Json(json!(default_parameters)),
+            default_symbol: row.default_symbol.map(String::from),
+            is_active: row.is_active,
+            is_public: row.is_public,
+            version: row.version,
+            created_at: Some(Time(row.created_at)),
+            updated_at: Some(Time(row.updated_at)),
+        }
+    }
+}
+
+impl From<&Builtin> for Strategy {
+    fn from(builtin: &Builtin) -> Self {
+        let definition = StrategyDefinition::of_builtin(builtin);
+        Self {
+            id: builtin.id().to_string().into(),
+            slug: builtin.slug.to_owned(),
+            owner_id: None,
+            name: builtin.title.to_owned(),
+            description: builtin.description.to_owned(),
+            kind: definition.kind().to_owned(),
+            code_ref: definition.code_ref,
+            entry_rules: None,
+            exit_rules: None,
+            short_entry_rules: None,
+            short_exit_rules: None,
+            config: None,
+            default_parameters: Json(json!(definition.default_parameters)),
+            default_symbol: None,
+            is_active: true,
+            is_public: true,
+            version: 1,
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
+#[Object]
+impl StrategyQuery {
+    /// A strategy by id, by one's own slug, or by a built-in's slug.
+    async fn strategy(&self, context: &Context<'_>, id: ID) -> Result<Strategy> {
+        match find(caller(context)?, &id).await.map_err(refusal)? {
+            Found::Stored(row) => Ok((*row).into()),
+            Found::Builtin(builtin) => Ok(builtin.into()),
+        }
+    }
+
+    /// Strategies, newest first; built-ins are in none of the scopes.
+    #[graphql(complexity = "list_complexity(first, child_complexity)")]
+    async fn strategies(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default)] scope: Scope,
+        first: i32,
+        after: Option<String>,
+    ) -> Result<Connection<String, Strategy>> {
+        let caller = caller(context)?;
+        let me = caller.user.id;
+        let scope = match scope {
+            Scope::Mine => StrategyScope::Mine(me),
+            Scope::Public => StrategyScope::Public,
+            Scope::All => StrategyScope::All(me),
+        };
+        let filter = StrategyFilter { scope, is_active: None, search: None };
+        let has_previous = after.is_some();
+        let request = PageRequest::Cursor { cursor: after, limit: limit(first)? };
+        let reads = &caller.api.reads;
+        let page = reads.list_strategies(&filter, StrategySort::CreatedAt, true, &request).await;
+        let page = page.map_err(refusal)?;
+        let mut connection = Connection::new(has_previous, page.next_cursor.is_some());
+        let rows = page.cursors.into_iter().zip(page.rows);
+        connection.edges.extend(rows.map(|(cursor, row)| Edge::new(cursor, row.into())));
+        Ok(connection)
+    }
+}

@@ -1,0 +1,68 @@
+//! `Trade`: a round trip of a run.
+
+use async_graphql::{Enum, ID, SimpleObject};
+use domain::simulation::Direction;
+use projections::trades::TradeRow;
+
+use crate::graphql::scalars::{Decimal, Time};
+
+/// A round trip; `exit…` and `pnl…` are null while it is open.
+#[derive(Clone, SimpleObject)]
+pub(crate) struct Trade {
+    id: ID,
+    /// From 1, in order of entry; a part that was closed on its own took the next number when it was closed.
+    number: u32,
+    entry_time: Time,
+    entry_price: Decimal,
+    exit_time: Option<Time>,
+    exit_price: Option<Decimal>,
+    quantity: Decimal,
+    side: TradeSide,
+    /// Net of both fees.
+    pnl: Option<Decimal>,
+    pnl_percentage: Option<Decimal>,
+    fees: Decimal,
+    entry_reason: String,
+    exit_reason: Option<String>,
+    /// One candle touched stop-loss and take-profit.
+    is_ambiguous: bool,
+    /// Received above 0, paid below; not in `pnl`. Null where there was none.
+    funding: Option<Decimal>,
+    /// The number of the trade of which this is a part that was closed on its own.
+    part_of: Option<u32>,
+    created_at: Time,
+}
+
+/// Which way a trade goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub(crate) enum TradeSide {
+    Long,
+    Short,
+}
+
+impl From<TradeRow> for Trade {
+    fn from(row: TradeRow) -> Self {
+        Self {
+            id: row.id.to_string().into(),
+            number: row.number,
+            entry_time: Time(row.entry_time),
+            entry_price: Decimal(row.entry_price),
+            exit_time: row.exit_time.map(Time),
+            exit_price: row.exit_price.map(Decimal),
+            quantity: Decimal(row.quantity),
+            side: match row.direction {
+                Direction::Long => TradeSide::Long,
+                Direction::Short => TradeSide::Short,
+            },
+            pnl: row.pnl.map(Decimal),
+            pnl_percentage: row.pnl_percentage.map(Decimal),
+            fees: Decimal(row.fees),
+            entry_reason: row.entry_reason,
+            exit_reason: row.exit_reason,
+            is_ambiguous: row.is_ambiguous,
+            funding: row.funding.map(Decimal),
+            part_of: row.part_of,
+            created_at: Time(row.created_at),
+        }
+    }
+}

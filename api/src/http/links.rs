@@ -1,0 +1,63 @@
+//! The `Link` header of lists, and parameters of the query as the client wrote it.
+
+use poem::http::Uri;
+
+use super::response::ListMeta;
+
+/// The parameter's value, decoded.
+pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
+    pairs(uri).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
+}
+
+fn pairs(uri: &Uri) -> Vec<(String, String)> {
+    let query = uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// `first`, `prev`, `next` and `last` of numbered pages, `next` of a cursor's; none where there is none.
+pub(crate) fn link(uri: &Uri, meta: &ListMeta) -> Option<String> {
+    let mut links = Vec::new();
+    if let (Some(page), Some(pages)) = (meta.page, meta.total_pages) {
+        let mut add = |rel, page: i64| links.push(one(uri, rel, "page", &page.to_string()));
+        add("first", 1);
+        if page > 1 {
+            add("prev", (page - 1).min(pages.max(1)));
+        }
+        if page < pages {
+            add("next", page + 1);
+        }
+        add("last", pages.max(1));
+    } else if let Some(cursor) = &meta.next_cursor {
+        links.push(one(uri, "next", "cursor", cursor));
+    }
+    (!links.is_empty()).then(|| links.join(", "))
+}
+
+fn one(uri: &Uri, rel: &str, name: &str, value: &str) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(pairs(uri).into_iter().filter(|(known, _)| known != name));
+    query.append_pair(name, value);
+    format!("<{}?{}>; rel=\"{rel}\"", uri.path(), query.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_keep_the_other_parameters() {
+        let uri: Uri = "/api/v1/backtests?status=failed&page=2".parse().unwrap();
+        let meta = ListMeta {
+            total: Some(50),
+            page: Some(2),
+            limit: 20,
+            per_page: 20,
+            total_pages: Some(3),
+            total_count: Some(50),
+            next_cursor: None,
+            has_more: true,
+        };
+        let expected = r#"</api/v1/backtests?status=failed&page=1>; rel="first", </api/v1/backtests?status=failed&page=1>; rel="prev", </api/v1/backtests?status=failed&page=3>; rel="next", </api/v1/backtests?status=failed&page=3>; rel="last""#;
+        assert_eq!(link(&uri, &meta).as_deref(), Some(expected));
+    }
+}

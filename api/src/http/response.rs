@@ -1,0 +1,303 @@
+//! What handlers return: one item or a page of a list; the boundary writes it in the shape of the prefix.
+
+use std::{borrow::Cow, fmt::Write as _};
+
+use poem::{
+    IntoResponse, Response,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    types::Type,
+};
+use serde::Serialize;
+
+use super::{error::ApiError, query::Paging};
+
+/// One item, with `STATUS`.
+pub(crate) struct Item<T, const STATUS: u16 = 200> {
+    value: T,
+    extras: Extras,
+}
+
+/// A page of a list.
+pub(crate) struct List<T> {
+    rows: Vec<T>,
+    meta: ListMeta,
+    extras: Extras,
+}
+
+/// 204.
+#[derive(Default)]
+pub(crate) struct NoContent {
+    extras: Extras,
+}
+
+/// What a list says about itself.
+#[derive(Debug, Clone, Serialize, Object)]
+pub(crate) struct ListMeta {
+    /// Rows in all; null with a cursor.
+    pub(crate) total: Option<i64>,
+    /// From 1; null with a cursor.
+    pub(crate) page: Option<i64>,
+    pub(crate) limit: i64,
+    /// The same as `limit`.
+    pub(crate) per_page: i64,
+    pub(crate) total_pages: Option<i64>,
+    /// The same as `total`.
+    pub(crate) total_count: Option<i64>,
+    /// For `?cursor=`; null at the end.
+    pub(crate) next_cursor: Option<String>,
+    pub(crate) has_more: bool,
+}
+
+/// What the boundary finds in a response: data that has no shape yet.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    /// JSON text.
+    pub(crate) data: String,
+    /// The name of its schema in the document.
+    pub(crate) schema: Cow<'static, str>,
+    /// For lists.
+    pub(crate) meta: Option<ListMeta>,
+}
+
+#[derive(Default)]
+struct Extras {
+    status: Option<StatusCode>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Extras {
+    fn push(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+    }
+
+    fn apply(self, response: &mut Response) {
+        if let Some(status) = self.status {
+            response.set_status(status);
+        }
+        response.headers_mut().extend(self.headers);
+    }
+}
+
+/// Adds headers to what a handler returns.
+pub(crate) trait WithHeaders: Sized {
+    /// The same with a header.
+    fn with_header(self, name: HeaderName, value: &str) -> Self;
+
+    /// The same with an entity tag.
+    fn with_etag(self, tag: &str) -> Self {
+        self.with_header(header::ETAG, &format!("\"{tag}\""))
+    }
+
+    /// The same, for anyone to keep for an hour.
+    fn cached_publicly(self) -> Self {
+        self.with_header(header::CACHE_CONTROL, "public, max-age=3600")
+    }
+}
+
+impl<T, const STATUS: u16> WithHeaders for Item<T, STATUS> {
+    fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.extras.push(name, value);
+        self
+    }
+}
+
+impl<T> WithHeaders for List<T> {
+    fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.extras.push(name, value);
+        self
+    }
+}
+
+impl WithHeaders for NoContent {
+    fn with_header(mut self, name: HeaderName, value: &str) -> Self {
+        self.extras.push(name, value);
+        self
+    }
+}
+
+impl<T, const STATUS: u16> Item<T, STATUS> {
+    /// The item.
+    pub(crate) fn new(value: T) -> Self {
+        Self { value, extras: Extras::default() }
+    }
+
+    /// The same with another status than the usual one.
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.extras.status = Some(status);
+        self
+    }
+}
+
+impl<T> List<T> {
+    /// A page as a read model gave it, each row as it is shown.
+    pub(crate) fn of<R>(
+        paging: &Paging,
+        page: projections::page::Page<R>,
+        show: impl FnMut(R) -> T,
+    ) -> Self {
+        let rows = page.rows.into_iter().map(show).collect();
+        Self::new(paging, rows, page.total, page.next_cursor)
+    }
+
+    /// A page of these rows.
+    pub(crate) fn new(
+        paging: &Paging,
+        rows: Vec<T>,
+        total: Option<i64>,
+        next_cursor: Option<String>,
+    ) -> Self {
+        Self { rows, meta: paging.meta(total, next_cursor), extras: Extras::default() }
+    }
+
+    /// All that there is, on one page.
+    pub(crate) fn whole(rows: Vec<T>) -> Self {
+        let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let meta = ListMeta {
+            total: Some(count),
+            page: Some(1),
+            limit: count,
+            per_page: count,
+            total_pages: Some(1),
+            total_count: Some(count),
+            next_cursor: None,
+            has_more: false,
+        };
+        Self { rows, meta, extras: Extras::default() }
+    }
+}
+
+impl<T: Serialize + Type, const STATUS: u16> IntoResponse for Item<T, STATUS> {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(STATUS).unwrap_or(StatusCode::OK);
+        respond(status, &self.value, T::name(), None, self.extras)
+    }
+}
+
+impl<T: Serialize + Type> IntoResponse for List<T> {
+    fn into_response(self) -> Response {
+        respond(StatusCode::OK, &self.rows, T::name(), Some(self.meta), self.extras)
+    }
+}
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        self.extras.apply(&mut response);
+        response
+    }
+}
+
+fn respond<T: Serialize>(
+    status: StatusCode,
+    data: &T,
+    schema: Cow<'static, str>,
+    meta: Option<ListMeta>,
+    extras: Extras,
+) -> Response {
+    match serde_json::to_string(data) {
+        Ok(data) => {
+            let mut response = Response::builder().status(status).finish();
+            response.set_data(Answer { data, schema, meta });
+            extras.apply(&mut response);
+            response
+        }
+        Err(error) => {
+            let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+            response.set_data(std::sync::Arc::new(ApiError::internal(error)));
+            response
+        }
+    }
+}
+
+impl Answer {
+    /// The body: in the envelope, or in the alias's bare shape.
+    ///
+    /// # Errors
+    /// When the meta cannot be written.
+    pub(crate) fn body(&self, is_bare: bool) -> Result<String, serde_json::Error> {
+        let mut body = String::with_capacity(self.data.len() + 256);
+        match (&self.meta, is_bare) {
+            (None, true) => body.push_str(&self.data),
+            (Some(meta), true) => {
+                let meta = serde_json::to_string(meta)?;
+                let _ = write!(body, r#"{{"data":{},"meta":{meta}}}"#, self.data);
+            }
+            (meta, false) => {
+                let meta = match meta {
+                    Some(meta) => serde_json::to_string(meta)?,
+                    None => "{}".to_owned(),
+                };
+                let _ = write!(body, r#"{{"data":{},"meta":{meta},"errors":[]}}"#, self.data);
+            }
+        }
+        Ok(body)
+    }
+}
+
+impl<T: Type, const STATUS: u16> ApiResponse for Item<T, STATUS> {
+    fn meta() -> MetaResponses {
+        let meta = MetaSchemaRef::Inline(Box::new(MetaSchema::new("object")));
+        enveloped(STATUS, T::schema_ref(), meta)
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
+impl<T: Type> ApiResponse for List<T> {
+    fn meta() -> MetaResponses {
+        let mut rows = MetaSchema::new("array");
+        rows.items = Some(Box::new(T::schema_ref()));
+        let rows = MetaSchemaRef::Inline(Box::new(rows));
+        enveloped(200, rows, <ListMeta as Type>::schema_ref())
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        <ListMeta as Type>::register(registry);
+    }
+}
+
+impl ApiResponse for NoContent {
+    fn meta() -> MetaResponses {
+        let response = MetaResponse {
+            description: "Done.",
+            status: Some(204),
+            status_range: None,
+            content: Vec::new(),
+            headers: Vec::new(),
+        };
+        MetaResponses { responses: vec![response] }
+    }
+
+    fn register(_registry: &mut Registry) {}
+}
+
+fn enveloped(status: u16, data: MetaSchemaRef, meta: MetaSchemaRef) -> MetaResponses {
+    let mut errors = MetaSchema::new("array");
+    errors.items = Some(Box::new(MetaSchemaRef::Inline(Box::new(MetaSchema::new("object")))));
+    errors.max_items = Some(0);
+    let mut envelope = MetaSchema::new("object");
+    envelope.required = vec!["data", "meta", "errors"];
+    envelope.properties =
+        vec![("data", data), ("meta", meta), ("errors", MetaSchemaRef::Inline(Box::new(errors)))];
+    let content = MetaMediaType {
+        content_type: "application/json",
+        schema: MetaSchemaRef::Inline(Box::new(envelope)),
+    };
+    let response = MetaResponse {
+        description: if status == 202 { "Accepted." } else { "Done." },
+        status: Some(status),
+        status_range: None,
+        content: vec![content],
+        headers: Vec::new(),
+    };
+    MetaResponses { responses: vec![response] }
+}

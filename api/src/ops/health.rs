@@ -1,0 +1,181 @@
+//! Health at the root of every process: alive, ready for work, and each of its roles by name.
+
+use std::{sync::Arc, time::Duration};
+
+use infra::{
+    kafka::{Relay, relay::RelayState},
+    postgres::{
+        Database, DatabaseError, EventStore,
+        leaders::{Candidate, LeaderState},
+    },
+    process::Pulse,
+};
+use poem::{EndpointExt as _, Response, Route, handler, http::StatusCode, web::Data};
+use projections::ReadModels;
+use serde_json::{Value, json};
+
+use super::metrics;
+
+/// Every role of the service, in the order in which they are told.
+const ROLES: [&str; 5] = ["api", "projector", "executor", "relay", "reaper"];
+/// How long the database may take; probes do not wait for ever.
+const ANSWER_BOUND: Duration = Duration::from_secs(2);
+/// An executor looks at the queue at least twice a second.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// What is asked of this process about itself.
+#[derive(Clone)]
+pub struct Health {
+    pub database: Database,
+    pub store: EventStore,
+    pub reads: ReadModels,
+    /// One for each role that this process has.
+    pub probes: Vec<Probe>,
+}
+
+/// How a role is asked.
+#[derive(Clone)]
+pub enum Probe {
+    /// Well when the database answers and every read model has reached the end of the log at least once.
+    Api,
+    /// Well when every read model follows the log.
+    Projector,
+    /// Well when each of its loops, by name, looked at the queue a moment ago.
+    Executor(Vec<(&'static str, Pulse)>),
+    /// Well when it leads and follows the log, or knows who leads.
+    Relay(Box<(Candidate, Relay)>),
+    /// Well when it leads or knows who does.
+    Reaper(Box<Candidate>),
+}
+
+/// What a role answers: how well it is, or what is wrong.
+type Told = Result<String, String>;
+
+impl Probe {
+    pub(crate) fn role(&self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Projector => "projector",
+            Self::Executor(_) => "executor",
+            Self::Relay(_) => "relay",
+            Self::Reaper(_) => "reaper",
+        }
+    }
+
+    /// Who leads the role, where one process does.
+    pub(crate) fn candidate(&self) -> Option<&Candidate> {
+        match self {
+            Self::Api | Self::Projector | Self::Executor(_) => None,
+            Self::Relay(relay) => Some(&relay.0),
+            Self::Reaper(candidate) => Some(candidate),
+        }
+    }
+
+    async fn ask(&self, health: &Health) -> Told {
+        // These decode events on their way; the projector says by itself before which event it rests.
+        if let (Self::Api | Self::Executor(_), Some(ahead)) = (self, health.store.ahead()) {
+            return Err(format!("rests: {ahead}"));
+        }
+        match self {
+            Self::Api => match answer(health.reads.is_ready()).await? {
+                true => Ok("answers".to_owned()),
+                false => Err("the read models are being built".to_owned()),
+            },
+            Self::Projector => match answer(health.reads.trouble()).await? {
+                None => Ok("follows the log".to_owned()),
+                Some(trouble) => Err(trouble),
+            },
+            Self::Executor(pulses) => {
+                for (name, pulse) in pulses {
+                    pulse.check(SILENCE_MAX).map_err(|trouble| format!("{name}: {trouble}"))?;
+                }
+                Ok("looks at the queue".to_owned())
+            }
+            Self::Relay(relay) => {
+                let standing = standing(&relay.0)?;
+                match relay.1.state() {
+                    RelayState::Following => Ok(format!("{standing}, follows the log")),
+                    RelayState::Standby => Ok(standing),
+                    RelayState::Waiting { reason } => Err(format!("waits: {reason}")),
+                    RelayState::Stopped { position, reason } => {
+                        Err(format!("has stopped before position {position}: {reason}"))
+                    }
+                }
+            }
+            Self::Reaper(candidate) => standing(candidate),
+        }
+    }
+}
+
+async fn answer<T>(asked: impl Future<Output = Result<T, DatabaseError>>) -> Result<T, String> {
+    let answered = tokio::time::timeout(ANSWER_BOUND, asked).await;
+    let answered = answered.map_err(|_| "the database does not answer".to_owned())?;
+    answered.map_err(|error| {
+        tracing::warn!(%error, "not ready");
+        "the database does not answer".to_owned()
+    })
+}
+
+fn standing(candidate: &Candidate) -> Told {
+    match candidate.state() {
+        LeaderState::Leading { term } => Ok(format!("leads, term {term}")),
+        LeaderState::Standby { holder } => Ok(format!("stands by for {holder}")),
+        LeaderState::Absent => Err("has not asked yet who leads".to_owned()),
+        LeaderState::Unknown { .. } => Err("does not know who leads: the database".to_owned()),
+    }
+}
+
+/// `/livez`, `/healthz` (the same), `/readyz` and `/metrics`, for a process that answers nothing else.
+pub fn endpoint(health: Health) -> impl poem::Endpoint<Output = Response> + 'static {
+    routes(Route::new()).data(Arc::new(health))
+}
+
+/// Adds them to other routes, which carry an [`Health`].
+pub(crate) fn routes(routes: Route) -> Route {
+    routes
+        .at("/livez", poem::get(livez))
+        .at("/healthz", poem::get(livez))
+        .at("/readyz", poem::get(readyz))
+        .at("/metrics", poem::get(metrics::scrape))
+}
+
+/// The process answers.
+#[handler]
+fn livez() -> Response {
+    json_response(StatusCode::OK, &json!({"status": "alive"}))
+}
+
+/// Every role of this process is well.
+#[handler]
+async fn readyz(health: Data<&Arc<Health>>) -> Response {
+    let mut roles = serde_json::Map::new();
+    let mut is_ready = true;
+    for role in ROLES {
+        let told = match health.probes.iter().find(|probe| probe.role() == role) {
+            Some(probe) => probe.ask(&health).await,
+            None => {
+                roles.insert(role.to_owned(), told("absent", "not a role of this process"));
+                continue;
+            }
+        };
+        is_ready &= told.is_ok();
+        let entry = match &told {
+            Ok(detail) => self::told("ready", detail),
+            Err(detail) => self::told("unready", detail),
+        };
+        roles.insert(role.to_owned(), entry);
+    }
+    let (status, text) = match is_ready {
+        true => (StatusCode::OK, "ready"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "unready"),
+    };
+    json_response(status, &json!({"status": text, "roles": roles}))
+}
+
+fn told(status: &str, detail: &str) -> Value {
+    json!({"status": status, "detail": detail})
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    Response::builder().status(status).content_type("application/json").body(body.to_string())
+}

@@ -1,0 +1,4 @@
+//! What operators see at the root of every process: health and metrics.
+
+pub mod health;
+pub mod metrics;

@@ -1,0 +1,124 @@
+//! The body of a backtest: read as far as it goes, with what is wrong noted, so that all errors come at once.
+
+use std::collections::BTreeMap;
+
+use commands::BacktestDraft;
+use domain::{
+    backtest::Origin, fields::FieldError, market::Timeframe, number::Number, simulation::Settings,
+};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use crate::http::{
+    fields::{Field, Fields, Input, Kind, field},
+    values::DayEnd,
+};
+
+/// A run as a user asks for it.
+pub(crate) struct BacktestBody {
+    pub(crate) draft: BacktestDraft,
+    /// What is wrong already; strategy, market and candles are checked by the command.
+    pub(crate) errors: Vec<FieldError>,
+}
+
+const SYMBOL: [&str; 2] = ["symbol", "asset_symbol"];
+const BALANCE: [&str; 2] = ["initial_balance", "initial_capital"];
+
+impl Input for BacktestBody {
+    const NAME: &'static str = "BacktestBody";
+    const EXAMPLE: &'static str = r#"{
+        "strategy_id": "golden-cross", "symbol": "BTCUSDT", "timeframe": "1d",
+        "start_time": "2018-01-01", "end_time": "2024-12-31", "initial_balance": "10000",
+        "parameters": {"short_window": 50, "long_window": 200},
+        "metadata": {"commission": 0.001}
+    }"#;
+    const FIELDS: &'static [Field] = &[
+        field("strategy_id", Kind::Text, "An id, one's own slug, or a built-in's slug.").required(),
+        field("symbol", Kind::Text, "A market (`BTCUSDT`), or an asset (`BTC`)."),
+        field("asset_symbol", Kind::Text, "The same as `symbol`."),
+        field("quote", Kind::Text, "The market's quote, for an asset: `USDT` unless told."),
+        field("timeframe", Kind::Text, "1m, 5m, 15m, 1h, 4h or 1d: 1d unless told."),
+        field("interval", Kind::Text, "The same as `timeframe`."),
+        field("start_time", Kind::Time, "Inclusive on candles' opening; unless told the first."),
+        field("start_date", Kind::Time, "The same as `start_time`."),
+        field("end_time", Kind::Time, "Inclusive; a date means its end; unless told the last."),
+        field("end_date", Kind::Time, "The same as `end_time`."),
+        field("initial_balance", Kind::Decimal, "Above 0; 10000 unless told."),
+        field("initial_capital", Kind::Decimal, "The same as `initial_balance`."),
+        field("parameters", Kind::Object, "Numbers over the strategy's `default_parameters`."),
+        field(
+            "metadata",
+            Kind::Object,
+            "leverage, maintenance_margin, funding_rate, funding_interval_hours, commission, commission_maker, commission_fixed, slippage_bps, slippage_range_percentage, spread_bps, fill (next_open, close), intrabar (stop_first, target_first, lower_timeframe), finalize (close, open, leave_open), warmup (before_start, in_range), lot, seed, preset (backtrail, backtesting_py).",
+        ),
+    ];
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.require(&["strategy_id"]);
+        fields.require(&SYMBOL);
+        let strategy = fields.text(&["strategy_id"], 200);
+        let symbol = fields.text(&SYMBOL, 60);
+        let quote = fields.text(&["quote"], 30);
+        let timeframe = fields.timeframe(&["timeframe", "interval"]).unwrap_or(Timeframe::OneDay);
+        let start_time = fields.time(&["start_time", "start_date"], DayEnd::Start);
+        let end_time = fields.time(&["end_time", "end_date"], DayEnd::End);
+        let given = BALANCE.into_iter().find(|name| fields.has(&[name])).unwrap_or(BALANCE[0]);
+        let mut initial_balance = fields.decimal(&BALANCE).unwrap_or_else(|| Decimal::from(10_000));
+        if initial_balance <= Decimal::ZERO {
+            fields.error(given, "out_of_range", format!("`{given}` must be above 0."));
+            initial_balance = Decimal::ONE;
+        }
+        let parameters = fields.object("parameters").unwrap_or_default();
+        let parameters = read_parameters(fields, &parameters);
+        let metadata = fields.object("metadata").unwrap_or_default();
+        let settings = Settings::parse(&metadata).map_err(|errors| fields.errors(errors));
+        let draft = BacktestDraft {
+            strategy,
+            symbol,
+            quote,
+            timeframe,
+            start_time,
+            end_time,
+            initial_balance,
+            parameters,
+            settings: settings.unwrap_or_default(),
+            origin: Origin::User,
+        };
+        Some(Self { draft, errors: fields.take_errors() })
+    }
+}
+
+fn read_parameters(
+    fields: &mut Fields<'_>,
+    parameters: &Map<String, Value>,
+) -> BTreeMap<String, Number> {
+    let mut read = BTreeMap::new();
+    for (name, value) in parameters {
+        let number = match value {
+            Value::String(text) => text.trim().parse().ok(),
+            Value::Number(number) => number.as_f64(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        match number.and_then(Number::try_new) {
+            Some(number) => {
+                read.insert(name.clone(), number);
+            }
+            None => {
+                let shown: String = name.chars().take(60).collect();
+                let message = format!("`{shown}` must be a finite number.");
+                fields.error(&format!("parameters.{shown}"), "invalid", message);
+            }
+        }
+    }
+    read
+}
+
+impl BacktestBody {
+    /// All that is wrong: what was noted here, and what the check of the rest found elsewhere.
+    pub(crate) fn all_errors(self, found: Vec<FieldError>) -> Vec<FieldError> {
+        let mut errors = self.errors;
+        let noted: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
+        errors.extend(found.into_iter().filter(|error| !noted.contains(&error.field)));
+        errors
+    }
+}

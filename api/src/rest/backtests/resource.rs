@@ -1,0 +1,256 @@
+//! A backtest as it is shown.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    dataset::Dataset,
+    ids::BacktestId,
+    job::Status,
+    simulation::metrics::{Metrics, generate_performance_summary},
+};
+use infra::postgres::jobs::BACKTEST;
+use poem_openapi::Object;
+use projections::backtests::BacktestRow;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::metrics::MetricsResource;
+use crate::{
+    Context,
+    http::{
+        error::ApiError,
+        values::{DecimalText, time_text},
+    },
+    rest::strategies::body::StrategyResource,
+};
+
+/// A backtest.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Backtest")]
+pub(crate) struct BacktestResource {
+    id: String,
+    strategy_id: String,
+    strategy_version: u32,
+    strategy_name: String,
+    symbol: String,
+    /// The market's base.
+    asset_symbol: String,
+    timeframe: String,
+    interval: String,
+    start_time: String,
+    end_time: String,
+    start_date: String,
+    end_date: String,
+    initial_balance: DecimalText,
+    initial_capital: DecimalText,
+    /// Null until it has completed.
+    final_balance: Option<DecimalText>,
+    /// `pending`, `running`, `completed`, `failed` or `cancelled`.
+    status: String,
+    /// 0 to 100.
+    progress: u8,
+    cancellation_requested_at: Option<String>,
+    parameters: Value,
+    metadata: Value,
+    /// `user`, `automation`, `replay` or `sweep`.
+    origin: String,
+    error: Option<RunError>,
+    warnings: Vec<RunWarning>,
+    dataset: Option<DatasetResource>,
+    engine_version: Option<String>,
+    result_hash: Option<String>,
+    attempt: u32,
+    created_at: String,
+    started_at: Option<String>,
+    completed_at: Option<String>,
+    updated_at: String,
+    /// Null until it has completed.
+    performance_summary: Option<Summary>,
+    /// With `include=metrics`; null until it has completed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics: Option<MetricsResource>,
+    /// With `include=strategy`; null when it was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) strategy: Option<StrategyResource>,
+}
+
+/// Why a run failed.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct RunError {
+    code: String,
+    message: String,
+}
+
+/// What a reader of the result should know.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct RunWarning {
+    code: String,
+    message: String,
+}
+
+/// The candles that a run is pinned to, warm-up included.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Dataset")]
+pub(crate) struct DatasetResource {
+    revision: i64,
+    rows: u64,
+    /// Of the rows, those before the range.
+    warmup_rows: u64,
+    first: String,
+    last: String,
+    sha256: String,
+    /// The finer candles of `intrabar: lower_timeframe`; null without.
+    fine: Option<FineDatasetResource>,
+}
+
+/// Finer candles of the same range, which tell what came first within a candle.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "FineDataset")]
+pub(crate) struct FineDatasetResource {
+    timeframe: String,
+    revision: i64,
+    rows: u64,
+    sha256: String,
+}
+
+/// The result in brief; `…_percentage` in percent, `win_rate` a fraction.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "PerformanceSummary")]
+pub(crate) struct Summary {
+    total_trades: u32,
+    winning_trades: u32,
+    losing_trades: u32,
+    win_rate: Option<DecimalText>,
+    profit_factor: Option<DecimalText>,
+    max_drawdown: Option<DecimalText>,
+    max_drawdown_percentage: Option<DecimalText>,
+    sharpe_ratio: Option<DecimalText>,
+    sortino_ratio: Option<DecimalText>,
+    total_pnl: DecimalText,
+    total_pnl_percentage: Option<DecimalText>,
+}
+
+impl RunError {
+    pub(crate) fn new(code: String, message: String) -> Self {
+        Self { code, message }
+    }
+}
+
+impl From<&Metrics> for Summary {
+    fn from(metrics: &Metrics) -> Self {
+        let summary = generate_performance_summary(metrics);
+        let real = |value: Option<f64>| value.and_then(DecimalText::of_real);
+        Self {
+            total_trades: summary.total_trades,
+            winning_trades: summary.winning_trades,
+            losing_trades: summary.losing_trades,
+            win_rate: real(summary.win_rate),
+            profit_factor: real(summary.profit_factor),
+            max_drawdown: real(summary.max_drawdown),
+            max_drawdown_percentage: real(summary.max_drawdown_percentage),
+            sharpe_ratio: real(summary.sharpe_ratio),
+            sortino_ratio: real(summary.sortino_ratio),
+            total_pnl: summary.total_pnl.into(),
+            total_pnl_percentage: real(summary.total_pnl_percentage),
+        }
+    }
+}
+
+impl From<Dataset> for DatasetResource {
+    fn from(dataset: Dataset) -> Self {
+        Self {
+            revision: dataset.revision,
+            rows: dataset.rows,
+            warmup_rows: dataset.warmup_rows,
+            first: time_text(dataset.first),
+            last: time_text(dataset.last),
+            sha256: dataset.sha256,
+            fine: dataset.fine.map(|fine| FineDatasetResource {
+                timeframe: fine.timeframe.as_str().to_owned(),
+                revision: fine.revision,
+                rows: fine.rows,
+                sha256: fine.sha256,
+            }),
+        }
+    }
+}
+
+impl BacktestResource {
+    /// The row as it is shown, that far.
+    pub(crate) fn new(row: BacktestRow, progress: u8) -> Self {
+        let error = row
+            .error_code
+            .map(|code| RunError { code, message: row.error_message.unwrap_or_default() });
+        let warnings = row.warnings.into_iter();
+        let warnings = warnings
+            .map(|warning| RunWarning { code: warning.code, message: warning.message })
+            .collect();
+        Self {
+            id: row.id.to_string(),
+            strategy_id: row.run.strategy_id.to_string(),
+            strategy_version: row.run.strategy_version,
+            strategy_name: row.run.strategy_name,
+            symbol: row.run.symbol.to_string(),
+            asset_symbol: row.run.asset_symbol,
+            timeframe: row.run.timeframe.to_string(),
+            interval: row.run.timeframe.to_string(),
+            start_time: time_text(row.run.start_time),
+            end_time: time_text(row.run.end_time),
+            start_date: time_text(row.run.start_time),
+            end_date: time_text(row.run.end_time),
+            initial_balance: row.run.initial_balance.into(),
+            initial_capital: row.run.initial_balance.into(),
+            final_balance: row.final_balance.map(DecimalText::from),
+            status: row.status.as_str().to_owned(),
+            progress,
+            cancellation_requested_at: row.cancellation_requested_at.map(time_text),
+            parameters: json!(row.run.parameters),
+            metadata: json!(row.run.settings),
+            origin: json!(row.origin).as_str().unwrap_or_default().to_owned(),
+            error,
+            warnings,
+            dataset: row.dataset.map(DatasetResource::from),
+            engine_version: row.engine_version,
+            result_hash: row.result_hash,
+            attempt: row.attempt,
+            created_at: time_text(row.created_at),
+            started_at: row.started_at.map(time_text),
+            completed_at: row.completed_at.map(time_text),
+            updated_at: time_text(row.updated_at),
+            performance_summary: row.metrics.as_ref().map(Summary::from),
+            metrics: None,
+            strategy: None,
+        }
+    }
+}
+
+/// How far each run is: 100 when completed, else what its executor last told.
+///
+/// # Errors
+/// The database.
+pub(crate) async fn progress(
+    api: &Context,
+    rows: &[BacktestRow],
+) -> Result<BTreeMap<BacktestId, u8>, ApiError> {
+    let running = rows.iter().filter(|row| row.status == Status::Running);
+    let running: Vec<_> = running.map(|row| row.id.uuid()).collect();
+    let known = match running.as_slice() {
+        [] => BTreeMap::new(),
+        running => api.jobs.progress(&BACKTEST, running).await?,
+    };
+    let mut progress: BTreeMap<_, _> =
+        known.into_iter().map(|(id, percent)| (BacktestId::new(id), percent)).collect();
+    for row in rows {
+        match row.status {
+            Status::Completed => {
+                progress.insert(row.id, 100);
+            }
+            // What is not completed never says so.
+            Status::Running => {
+                progress.entry(row.id).and_modify(|percent| *percent = (*percent).min(99));
+            }
+            Status::Pending | Status::Failed | Status::Cancelled => {}
+        }
+    }
+    Ok(progress)
+}

@@ -1,0 +1,126 @@
+//! `/backtests/{id}/trades`: the round trips of a run.
+
+use domain::simulation::Direction;
+use poem_openapi::{Object, OpenApi, param::Path};
+use projections::trades::{TradeFilter, TradeResult, TradeRow};
+use serde::Serialize;
+
+use crate::{
+    http::{
+        caller::Caller,
+        error::ApiError,
+        fields::{Field, Fields, Input, Kind, field},
+        query::{self, Paging, Query},
+        response::List,
+        values::{DecimalText, time_text},
+    },
+    rest::{Chapter, backtests},
+};
+
+/// The round trips of a run.
+pub(crate) struct Trades;
+
+/// A round trip; `exit_*` and `pnl*` are null while it is open.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Trade")]
+pub(crate) struct TradeResource {
+    id: String,
+    backtest_id: String,
+    /// From 1, in order of entry; a part that was closed on its own took the next number when it was closed.
+    number: u32,
+    entry_time: String,
+    entry_price: DecimalText,
+    exit_time: Option<String>,
+    exit_price: Option<DecimalText>,
+    quantity: DecimalText,
+    /// `long` or `short`.
+    side: String,
+    /// Net of both fees.
+    pnl: Option<DecimalText>,
+    pnl_percentage: Option<DecimalText>,
+    fees: DecimalText,
+    entry_reason: String,
+    exit_reason: Option<String>,
+    /// One candle touched stop-loss and take-profit.
+    is_ambiguous: bool,
+    /// Received above 0, paid below; not in `pnl`. Null where there was none.
+    funding: Option<DecimalText>,
+    /// The number of the trade of which this is a part that was closed on its own.
+    part_of: Option<u32>,
+    created_at: String,
+}
+
+impl From<TradeRow> for TradeResource {
+    fn from(row: TradeRow) -> Self {
+        let side = match row.direction {
+            Direction::Long => "long",
+            Direction::Short => "short",
+        };
+        Self {
+            id: row.id.to_string(),
+            backtest_id: row.backtest_id.to_string(),
+            number: row.number,
+            entry_time: time_text(row.entry_time),
+            entry_price: row.entry_price.into(),
+            exit_time: row.exit_time.map(time_text),
+            exit_price: row.exit_price.map(DecimalText::from),
+            quantity: row.quantity.into(),
+            side: side.to_owned(),
+            pnl: row.pnl.map(DecimalText::from),
+            pnl_percentage: row.pnl_percentage.map(DecimalText::from),
+            fees: row.fees.into(),
+            entry_reason: row.entry_reason,
+            exit_reason: row.exit_reason,
+            is_ambiguous: row.is_ambiguous,
+            funding: row.funding.map(DecimalText::from),
+            part_of: row.part_of,
+            created_at: time_text(row.created_at),
+        }
+    }
+}
+
+/// Which trades a list shows.
+pub(crate) struct TradeQuery {
+    filter: TradeFilter,
+    paging: Paging,
+}
+
+impl Input for TradeQuery {
+    const NAME: &'static str = "TradeQuery";
+    const FIELDS: &'static [Field] = &[
+        field("side", Kind::OneOf(&["long", "short"]), "Only those."),
+        field("result", Kind::OneOf(&["win", "loss"]), "Only those; a pnl of 0 is neither."),
+        query::PAGE,
+        query::LIMIT,
+        query::PER_PAGE,
+        query::CURSOR,
+    ];
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let side = fields.one_of("side", &["long", "short"]);
+        let direction =
+            side.map(|side| if side == "long" { Direction::Long } else { Direction::Short });
+        let result = fields.one_of("result", &["win", "loss"]);
+        let result =
+            result.map(|result| if result == "win" { TradeResult::Win } else { TradeResult::Loss });
+        let filter = TradeFilter { direction, result };
+        Some(Self { filter, paging: Paging::read(fields) })
+    }
+}
+
+#[OpenApi(tag = "Chapter::Backtests")]
+impl Trades {
+    /// Lists the trades of a run, in order of entry.
+    #[oai(path = "/backtests/:id/trades", method = "get", operation_id = "listTrades")]
+    async fn list(
+        &self,
+        caller: Caller,
+        id: Path<String>,
+        query: Query<TradeQuery>,
+    ) -> Result<List<TradeResource>, ApiError> {
+        let row = backtests::find(&caller, &id.0).await?;
+        let TradeQuery { filter, paging } = query.0;
+        let page = caller.api.reads.trades(&row, filter, &paging.request()).await?;
+        Ok(List::of(&paging, page, TradeResource::from))
+    }
+}

@@ -1,0 +1,282 @@
+//! The body of a strategy, and the strategy as it is shown.
+
+use commands::StrategyDraft;
+use domain::{
+    market::Symbol,
+    strategy::{Builtin, StrategyContent, StrategyDefinition},
+};
+use poem_openapi::Object;
+use projections::{strategies::StrategyRow, strategy_versions::StrategyVersionRow};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::http::{
+    fields::{Field, Fields, Input, Kind, field},
+    values::time_text,
+};
+
+/// A strategy.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Strategy")]
+pub(crate) struct StrategyResource {
+    pub(crate) id: String,
+    pub(crate) slug: String,
+    /// Null for a built-in.
+    pub(crate) owner_id: Option<String>,
+    #[serde(flatten)]
+    #[oai(flatten)]
+    pub(crate) content: ContentResource,
+    pub(crate) is_active: bool,
+    pub(crate) is_public: bool,
+    pub(crate) version: u32,
+    /// Null for a built-in.
+    pub(crate) created_at: Option<String>,
+    /// Null for a built-in.
+    pub(crate) updated_at: Option<String>,
+}
+
+/// What a strategy says.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct ContentResource {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    /// `code` (a built-in's rules) or `rules`.
+    pub(crate) kind: String,
+    pub(crate) code_ref: Option<String>,
+    pub(crate) entry_rules: Option<Value>,
+    pub(crate) exit_rules: Option<Value>,
+    pub(crate) short_entry_rules: Option<Value>,
+    pub(crate) short_exit_rules: Option<Value>,
+    pub(crate) config: Option<Value>,
+    pub(crate) default_parameters: Value,
+    pub(crate) default_symbol: Option<String>,
+}
+
+/// A strategy under one version.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "StrategyVersion")]
+pub(crate) struct VersionResource {
+    strategy_id: String,
+    version: u32,
+    #[serde(flatten)]
+    #[oai(flatten)]
+    content: ContentResource,
+    /// Null for a built-in.
+    created_at: Option<String>,
+}
+
+impl ContentResource {
+    fn new(
+        name: String,
+        description: String,
+        definition: StrategyDefinition,
+        default_symbol: Option<Symbol>,
+    ) -> Self {
+        Self {
+            name,
+            description,
+            kind: definition.kind().to_owned(),
+            code_ref: definition.code_ref,
+            entry_rules: definition.entry_rules,
+            exit_rules: definition.exit_rules,
+            short_entry_rules: definition.short_entry_rules,
+            short_exit_rules: definition.short_exit_rules,
+            config: definition.config,
+            default_parameters: json!(definition.default_parameters),
+            default_symbol: default_symbol.map(String::from),
+        }
+    }
+
+    fn of_builtin(builtin: &Builtin) -> Self {
+        let definition = StrategyDefinition::of_builtin(builtin);
+        Self::new(builtin.title.to_owned(), builtin.description.to_owned(), definition, None)
+    }
+}
+
+impl From<StrategyRow> for StrategyResource {
+    fn from(row: StrategyRow) -> Self {
+        Self {
+            id: row.id.to_string(),
+            slug: row.slug,
+            owner_id: Some(row.owner_id.to_string()),
+            content: ContentResource::new(
+                row.name,
+                row.description,
+                row.definition,
+                row.default_symbol,
+            ),
+            is_active: row.is_active,
+            is_public: row.is_public,
+            version: row.version,
+            created_at: Some(time_text(row.created_at)),
+            updated_at: Some(time_text(row.updated_at)),
+        }
+    }
+}
+
+impl From<&Builtin> for StrategyResource {
+    fn from(builtin: &Builtin) -> Self {
+        Self {
+            id: builtin.id().to_string(),
+            slug: builtin.slug.to_owned(),
+            owner_id: None,
+            content: ContentResource::of_builtin(builtin),
+            is_active: true,
+            is_public: true,
+            version: 1,
+            created_at: None,
+            updated_at: None,
+        }
+    }
+}
+
+impl From<StrategyVersionRow> for VersionResource {
+    fn from(row: StrategyVersionRow) -> Self {
+        Self {
+            strategy_id: row.strategy_id.to_string(),
+            version: row.version,
+            content: ContentResource::new(
+                row.name,
+                row.description,
+                row.definition,
+                row.default_symbol,
+            ),
+            created_at: Some(time_text(row.created_at)),
+        }
+    }
+}
+
+impl From<&Builtin> for VersionResource {
+    fn from(builtin: &Builtin) -> Self {
+        let content = ContentResource::of_builtin(builtin);
+        Self { strategy_id: builtin.id().to_string(), version: 1, content, created_at: None }
+    }
+}
+
+/// A strategy as a user writes it.
+pub(crate) struct StrategyBody(pub(crate) StrategyDraft);
+
+const READ_ONLY: &str = "As it was read; not looked at.";
+
+impl Input for StrategyBody {
+    const NAME: &'static str = "StrategyBody";
+    const EXAMPLE: &'static str = r#"{
+        "name": "Buy the dip",
+        "entry_rules": {"operator": "and", "conditions": [
+            {"indicator": "rsi", "params": {"period": 14}, "comparator": "<", "value": "$oversold"}]},
+        "exit_rules": {"operator": "or", "conditions": [
+            {"indicator": "rsi(14)", "comparator": ">", "value": 70}]},
+        "config": {"stop_loss": 5, "take_profit": 10},
+        "default_parameters": {"oversold": 30}
+    }"#;
+    const FIELDS: &'static [Field] = &[
+        field("name", Kind::Text, "1 to 200 characters; the slug is made of it once.").required(),
+        field("description", Kind::Text, "At most 5,000 characters."),
+        field(
+            "code_ref",
+            Kind::Text,
+            "A built-in: `golden_cross`, `core.strategies.GoldenCross`. Either this or rules.",
+        ),
+        field("entry_rules", Kind::Object, "A group of conditions. Either this or `code_ref`."),
+        field("exit_rules", Kind::Object, "A group of conditions; none is never."),
+        field("short_entry_rules", Kind::Object, "For `direction` = `both`."),
+        field("short_exit_rules", Kind::Object, "For `direction` = `both`."),
+        field(
+            "config",
+            Kind::Object,
+            "Direction, sizing, entry orders, stops and targets (in percent), position mode: docs/rules.md.",
+        ),
+        field("default_parameters", Kind::Object, "Numbers for `$name` in rules."),
+        field("default_symbol", Kind::Text, "The market or asset that it is meant for."),
+        field("is_active", Kind::Boolean, "True unless told."),
+        field("is_public", Kind::Boolean, "Everyone may read and run it; false unless told."),
+        field("id", Kind::ReadOnly, READ_ONLY),
+        field("slug", Kind::ReadOnly, READ_ONLY),
+        field("owner_id", Kind::ReadOnly, READ_ONLY),
+        field("kind", Kind::ReadOnly, READ_ONLY),
+        field("version", Kind::ReadOnly, READ_ONLY),
+        field("created_at", Kind::ReadOnly, READ_ONLY),
+        field("updated_at", Kind::ReadOnly, READ_ONLY),
+    ];
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        fields.require(&["name"]);
+        let name = fields.text(&["name"], 200).map(|name| name.trim().to_owned());
+        if name.as_deref() == Some("") {
+            fields.error("name", "required", "`name` must not be empty.");
+        }
+        let description = fields.text(&["description"], 5_000).unwrap_or_default();
+        let definition = StrategyDefinition::parse(fields.map());
+        let definition = definition.map_err(|errors| fields.errors(errors)).ok();
+        let default_symbol = fields.parsed(&["default_symbol"], |value| {
+            let text = value.as_str().ok_or("must be a text")?;
+            text.parse::<Symbol>().map_err(|_| "must be a symbol, such as BTCUSDT".to_owned())
+        });
+        let is_active = fields.boolean("is_active").unwrap_or(true);
+        let is_public = fields.boolean("is_public").unwrap_or(false);
+        let content =
+            StrategyContent { name: name?, description, definition: definition?, default_symbol };
+        Some(Self(StrategyDraft { content, is_active, is_public }))
+    }
+}
+
+/// An object whose fields are not looked at: a merge patch, or a body to validate.
+pub(crate) struct AnyObject(pub(crate) Map<String, Value>);
+
+impl Input for AnyObject {
+    const NAME: &'static str = "StrategyPart";
+    const FIELDS: &'static [Field] = StrategyBody::FIELDS;
+    const IS_OPEN: bool = true;
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self(fields.map().clone()))
+    }
+}
+
+/// The body that a PUT would have to send for this content.
+pub(crate) fn body_of(draft: &StrategyDraft) -> Map<String, Value> {
+    let StrategyDraft { content, is_active, is_public } = draft;
+    let mut body = match serde_json::to_value(&content.definition) {
+        Ok(Value::Object(body)) => body,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    body.insert("name".to_owned(), json!(content.name));
+    body.insert("description".to_owned(), json!(content.description));
+    body.insert("default_symbol".to_owned(), json!(content.default_symbol));
+    body.insert("is_active".to_owned(), json!(is_active));
+    body.insert("is_public".to_owned(), json!(is_public));
+    body
+}
+
+/// JSON merge patch (RFC 7396).
+pub(crate) fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match (value, target.get_mut(&name)) {
+            (Value::Null, _) => {
+                target.remove(&name);
+            }
+            (Value::Object(patch), Some(Value::Object(inner))) => merge(inner, patch),
+            (Value::Object(patch), _) => {
+                let mut inner = Map::new();
+                merge(&mut inner, patch);
+                target.insert(name, Value::Object(inner));
+            }
+            (value, _) => {
+                target.insert(name, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_patch_replaces_merges_and_removes() {
+        let object = |value: Value| value.as_object().cloned().unwrap();
+        let mut target = object(json!({"a": "b", "c": {"d": "e", "f": "g"}, "l": [1, 2]}));
+        merge(&mut target, object(json!({"a": "z", "c": {"f": null}, "l": [3], "n": {"x": null}})));
+        assert_eq!(Value::Object(target), json!({"a": "z", "c": {"d": "e"}, "l": [3], "n": {}}));
+    }
+}

@@ -1,0 +1,87 @@
+//! The body of a sweep: a backtest's, and the combinations that are searched.
+
+use commands::{BacktestDraft, SweepDraft};
+use domain::{fields::FieldError, simulation::sweep::Spec};
+
+use crate::{
+    http::fields::{Field, Fields, Input, Kind, field},
+    rest::backtests::body::BacktestBody,
+};
+
+/// A sweep as a user asks for it.
+pub(crate) struct SweepBody {
+    run: BacktestDraft,
+    spec: Option<Spec>,
+    /// What is wrong already; strategy, market, candles and combinations are checked by the command.
+    pub(crate) errors: Vec<FieldError>,
+}
+
+const SEARCH: [Field; 6] = [
+    field(
+        "grid",
+        Kind::Object,
+        "For each parameter a list of numbers, or {from, to, step}: every combination. This or `combinations`.",
+    ),
+    field("combinations", Kind::List, "Objects of parameters: these, in this order."),
+    field("random", Kind::Object, "{count, seed = 0}: so many different points of the grid."),
+    field("constraints", Kind::List, "Texts that hold for all: `short_window < long_window`."),
+    field(
+        "objective",
+        Kind::Any,
+        "A metric, or {metric, direction: maximize | minimize}: sharpe_ratio unless told.",
+    ),
+    field(
+        "walk_forward",
+        Kind::Object,
+        "{mode: rolling | anchored, windows, in_sample_percentage = 70}.",
+    ),
+];
+
+const FIELDS_COUNT: usize = BacktestBody::FIELDS.len() + SEARCH.len();
+
+/// The fields of a backtest and those of the search.
+const fn fields() -> [Field; FIELDS_COUNT] {
+    let mut all = [SEARCH[0]; FIELDS_COUNT];
+    let mut at = 0;
+    while at < FIELDS_COUNT {
+        let common = BacktestBody::FIELDS.len();
+        all[at] = if at < common { BacktestBody::FIELDS[at] } else { SEARCH[at - common] };
+        at += 1;
+    }
+    all
+}
+
+impl Input for SweepBody {
+    const NAME: &'static str = "SweepBody";
+    const EXAMPLE: &'static str = r#"{
+        "strategy_id": "golden-cross", "symbol": "BTCUSDT", "timeframe": "1d",
+        "start_time": "2018-01-01", "end_time": "2024-12-31", "initial_balance": "10000",
+        "metadata": {"commission": 0.001},
+        "grid": {"short_window": {"from": 5, "to": 50, "step": 5}, "long_window": [60, 100, 150, 200]},
+        "constraints": ["short_window < long_window"],
+        "objective": "sharpe_ratio",
+        "walk_forward": {"mode": "rolling", "windows": 4, "in_sample_percentage": 70}
+    }"#;
+    const FIELDS: &'static [Field] = &fields();
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let BacktestBody { draft, mut errors } = BacktestBody::read(fields)?;
+        let spec = Spec::parse(fields.map(), &mut errors);
+        Some(Self { run: draft, spec, errors })
+    }
+}
+
+impl SweepBody {
+    /// The sweep with the quota of combinations.
+    pub(crate) fn draft(&self, combinations_max: usize) -> SweepDraft {
+        SweepDraft { run: self.run.clone(), spec: self.spec.clone(), combinations_max }
+    }
+
+    /// All that is wrong: what was noted here, and what the check of the rest found elsewhere.
+    pub(crate) fn all_errors(self, found: Vec<FieldError>) -> Vec<FieldError> {
+        let mut errors = self.errors;
+        let noted: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
+        errors.extend(found.into_iter().filter(|error| !noted.contains(&error.field)));
+        errors
+    }
+}

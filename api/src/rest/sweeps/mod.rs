@@ -1,0 +1,214 @@
+//! `/sweeps`: asking for sweeps, watching and ending them.
+
+pub(crate) mod body;
+pub(crate) mod resource;
+pub(crate) mod results;
+
+use commands::CommandError;
+use domain::{
+    access::{self, Access, Ownership},
+    ids::SweepId,
+    job::Status,
+    market::Symbol,
+    sweep::Sweep,
+};
+use poem::http::{StatusCode, header};
+use poem_openapi::{OpenApi, param::Path};
+use projections::sweeps::{self, SweepFilter, SweepRow};
+
+use self::{
+    body::SweepBody,
+    resource::{SweepResource, progress},
+};
+use super::{Chapter, strategies};
+use crate::{
+    Context,
+    http::{
+        caller::Caller,
+        error::ApiError,
+        fields::{Field, Fields, Input, Kind, field},
+        json::ValidJson,
+        query::{self, Paging, Query},
+        read_your_writes::row_after_command,
+        response::{Item, List, NoContent, WithHeaders as _},
+    },
+};
+
+const TOUCHED: [&str; 2] = [sweeps::NAME, projections::streams::NAME];
+const STATUSES: &[&str] = &["pending", "running", "completed", "failed", "cancelled"];
+
+/// Asking for sweeps, watching and ending them.
+pub(crate) struct Sweeps;
+
+/// The resources of this chapter.
+pub(crate) fn api() -> impl OpenApi {
+    (Sweeps, results::SweepResults)
+}
+
+/// Which sweeps a list shows.
+pub(crate) struct SweepQuery {
+    strategy: Option<String>,
+    status: Option<Status>,
+    symbol: Option<Symbol>,
+    descending: bool,
+    paging: Paging,
+}
+
+impl Input for SweepQuery {
+    const NAME: &'static str = "SweepQuery";
+    const FIELDS: &'static [Field] = &[
+        field("strategy_id", Kind::Text, "An id, one's own slug, or a built-in's slug."),
+        field("status", Kind::OneOf(STATUSES), "Only those."),
+        field("symbol", Kind::Text, "Only that market."),
+        field("sort", Kind::OneOf(&["created_at", "-created_at"]), "-created_at unless told."),
+        query::PAGE,
+        query::LIMIT,
+        query::PER_PAGE,
+        query::CURSOR,
+    ];
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        let status = fields.parsed(&["status"], |value| {
+            serde_json::from_value::<Status>(value.clone())
+                .map_err(|_| format!("must be one of {}", STATUSES.join(", ")))
+        });
+        let symbol = fields.parsed(&["symbol"], |value| {
+            let text = value.as_str().unwrap_or_default();
+            text.parse::<Symbol>().map_err(|error| error.to_string())
+        });
+        Some(Self {
+            strategy: fields.text(&["strategy_id"], 200),
+            status,
+            symbol,
+            descending: fields.one_of("sort", &["created_at", "-created_at"]) != Some("created_at"),
+            paging: Paging::read(fields),
+        })
+    }
+}
+
+/// The sweep of that id, which the caller may read.
+///
+/// # Errors
+/// 404, 403.
+pub(crate) async fn find(caller: &Caller, text: &str) -> Result<SweepRow, ApiError> {
+    let row = caller.api.reads.sweep(parse_id(text)?).await?;
+    let row = row.ok_or_else(|| ApiError::not_found("sweep"))?;
+    let ownership = Ownership { owner_id: Some(row.run.owner_id), is_public: false };
+    access::check(&caller.actor(), Access::Read, ownership)?;
+    Ok(row)
+}
+
+/// The id, or 404.
+pub(crate) fn parse_id(text: &str) -> Result<SweepId, ApiError> {
+    text.parse().map_err(|_| ApiError::not_found("sweep"))
+}
+
+/// The sweep as it is shown, with a tag that changes with everything that is shown.
+async fn show<const STATUS: u16>(
+    api: &Context,
+    row: SweepRow,
+) -> Result<Item<SweepResource, STATUS>, ApiError> {
+    let percent = progress(api, std::slice::from_ref(&row)).await?;
+    let percent = percent.first().copied().unwrap_or(0);
+    let etag = if row.status.is_final() {
+        row.sequence.to_string()
+    } else {
+        format!("{}-{percent}", row.sequence)
+    };
+    Ok(Item::new(SweepResource::new(row, percent)).with_etag(&etag))
+}
+
+/// The sweep as a command left it.
+async fn after_command(api: &Context, id: SweepId, is_behind: bool) -> Result<SweepRow, ApiError> {
+    let (id, stored) = (id.to_string(), api.reads.sweep(id));
+    row_after_command(api, "sweep", &id, is_behind, stored, SweepRow::of_events).await
+}
+
+#[OpenApi(tag = "Chapter::Sweeps")]
+impl Sweeps {
+    /// Lists one's own sweeps.
+    #[oai(path = "/sweeps", method = "get", operation_id = "listSweeps")]
+    async fn list(
+        &self,
+        caller: Caller,
+        query: Query<SweepQuery>,
+    ) -> Result<List<SweepResource>, ApiError> {
+        let query = query.0;
+        let strategy_id = match query.strategy.as_deref() {
+            None => None,
+            Some(text) => Some(strategies::id_of(&caller, text).await?),
+        };
+        let filter = SweepFilter {
+            owner_id: Some(caller.user.id),
+            strategy_id,
+            status: query.status,
+            symbol: query.symbol,
+        };
+        let request = query.paging.request();
+        let page = caller.api.reads.list_sweeps(&filter, query.descending, &request).await?;
+        let percents = progress(&caller.api, &page.rows).await?;
+        let rows = page.rows.into_iter().zip(percents);
+        let shown = rows.map(|(row, percent)| SweepResource::new(row, percent)).collect();
+        Ok(List::new(&query.paging, shown, page.total, page.next_cursor))
+    }
+
+    /// Asks for a sweep. 202; with `Prefer: wait=N` and a sweep that ended by then, 201.
+    #[oai(path = "/sweeps", method = "post", operation_id = "createSweep")]
+    async fn create(
+        &self,
+        caller: Caller,
+        body: ValidJson<SweepBody>,
+    ) -> Result<Item<SweepResource, 202>, ApiError> {
+        let context = caller.creation("POST /sweeps", &body);
+        let commands = &caller.api.commands;
+        let body = body.value;
+        let draft = body.draft(caller.api.options.sweep_combinations_max);
+        if !body.errors.is_empty() {
+            let found = match commands.check_sweep(&caller.actor(), &draft).await {
+                Ok(_) => Vec::new(),
+                Err(CommandError::Invalid(found)) => found,
+                Err(other) => return Err(other.into()),
+            };
+            return Err(ApiError::invalid(body.all_errors(found)));
+        }
+        let accepted = commands.request_sweep(&context, &draft).await?;
+        let settled = caller.settle(&accepted, &TOUCHED).await;
+        let id = accepted.value;
+        let has_ended = caller.sees_end_of::<Sweep>(&id.to_string(), &TOUCHED).await?;
+        let row = after_command(&caller.api, id, settled.is_pending && !has_ended).await?;
+        let location = format!("{}/sweeps/{id}", caller.headers.prefix());
+        let item = show(&caller.api, row).await?.with_header(header::LOCATION, &location);
+        let item = if has_ended { item.with_status(StatusCode::CREATED) } else { item };
+        Ok(settled.mark(item))
+    }
+
+    /// A sweep with its progress and, once completed, its winners and its walk-forward.
+    #[oai(path = "/sweeps/:id", method = "get", operation_id = "getSweep")]
+    async fn get(&self, caller: Caller, id: Path<String>) -> Result<Item<SweepResource>, ApiError> {
+        let row = find(&caller, &id.0).await?;
+        show(&caller.api, row).await
+    }
+
+    /// Deletes a sweep in any state, with its rows; one that runs is stopped.
+    #[oai(path = "/sweeps/:id", method = "delete", operation_id = "deleteSweep")]
+    async fn delete(&self, caller: Caller, id: Path<String>) -> Result<NoContent, ApiError> {
+        let id = parse_id(&id.0)?;
+        let accepted = caller.api.commands.delete_sweep(&caller.command(), id).await?;
+        let settled = caller.settle(&accepted, &TOUCHED).await;
+        Ok(settled.mark(NoContent::default()))
+    }
+
+    /// Cancels a sweep: waits up to a second for its executor and answers where it stands.
+    #[oai(path = "/sweeps/:id/cancel", method = "post", operation_id = "cancelSweep")]
+    async fn cancel(
+        &self,
+        caller: Caller,
+        id: Path<String>,
+    ) -> Result<Item<SweepResource>, ApiError> {
+        let id = parse_id(&id.0)?;
+        let accepted = caller.api.commands.cancel_sweep(&caller.command(), id).await?;
+        let settled = caller.settle(&accepted, &TOUCHED).await;
+        let row = after_command(&caller.api, id, settled.is_pending).await?;
+        Ok(settled.mark(show(&caller.api, row).await?))
+    }
+}

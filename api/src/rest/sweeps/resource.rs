@@ -1,0 +1,311 @@
+//! A sweep, its rows and its walk-forward as they are shown.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    job::Status,
+    simulation::{
+        metrics::{Metrics, is_key},
+        sweep::{Figures, Row, RowResult, WalkForwardResult, Window, walk_forward::Span},
+    },
+};
+use infra::postgres::jobs::SWEEP;
+use poem_openapi::Object;
+use projections::{sweep_results::RankedRow, sweeps::SweepRow};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Context,
+    http::{
+        error::ApiError,
+        values::{DecimalText, time_text},
+    },
+    rest::backtests::{
+        metrics::PERCENT,
+        resource::{DatasetResource, RunError},
+    },
+};
+
+/// A sweep.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Sweep")]
+pub(crate) struct SweepResource {
+    id: String,
+    strategy_id: String,
+    strategy_version: u32,
+    strategy_name: String,
+    symbol: String,
+    /// The market's base.
+    asset_symbol: String,
+    timeframe: String,
+    interval: String,
+    start_time: String,
+    end_time: String,
+    start_date: String,
+    end_date: String,
+    initial_balance: DecimalText,
+    initial_capital: DecimalText,
+    /// Those that do not vary, where they are not the defaults.
+    parameters: Value,
+    metadata: Value,
+    /// `kind` (`grid`, `list`, `random`) with `axes`, `combinations`, `count`, `seed`.
+    search: Value,
+    constraints: Vec<String>,
+    objective: ObjectiveResource,
+    walk_forward: Option<Value>,
+    combinations_count: u32,
+    /// `pending`, `running`, `completed`, `failed` or `cancelled`.
+    status: String,
+    /// 0 to 100.
+    progress: u8,
+    cancellation_requested_at: Option<String>,
+    error: Option<RunError>,
+    dataset: Option<DatasetResource>,
+    engine_version: Option<String>,
+    /// SHA-256 over all rows; null until it has completed.
+    result_hash: Option<String>,
+    rows_count: u32,
+    /// Combinations without a result: their rows say why.
+    failed_rows_count: u32,
+    /// The best rows, best first.
+    winners: Vec<SweepRowResource>,
+    /// In sample and out of sample side by side; null without a walk-forward, and until it has completed.
+    walk_forward_result: Option<WalkForwardResource>,
+    attempt: u32,
+    created_at: String,
+    started_at: Option<String>,
+    completed_at: Option<String>,
+    updated_at: String,
+}
+
+/// What makes a row better than another.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "SweepObjective")]
+pub(crate) struct ObjectiveResource {
+    metric: String,
+    /// `maximize` or `minimize`.
+    direction: String,
+}
+
+/// One combination and what came of it.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "SweepRow")]
+pub(crate) struct SweepRowResource {
+    /// From 1, in the order of the combinations.
+    number: u32,
+    /// By the objective, the best first, from 1.
+    rank: u32,
+    parameters: Value,
+    /// Null where the combination has no result.
+    final_balance: Option<DecimalText>,
+    trades_count: Option<u32>,
+    ambiguous_trades_count: Option<u32>,
+    /// By name, in the units of a backtest's; undefined is null.
+    metrics: Option<Value>,
+    error: Option<RunError>,
+}
+
+/// What a walk-forward found.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "WalkForward")]
+pub(crate) struct WalkForwardResource {
+    windows: Vec<WindowResource>,
+    /// All out-of-sample runs as one; null where one has no result.
+    stitched: Option<FiguresResource>,
+}
+
+/// One window of a walk-forward.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "WalkForwardWindow")]
+pub(crate) struct WindowResource {
+    /// The number of the combination that was best in sample.
+    best: Option<u32>,
+    parameters: Option<Value>,
+    in_sample: SampleResource,
+    out_of_sample: SampleResource,
+}
+
+/// A part of the range, and the best combination's numbers in it.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "WalkForwardSample")]
+pub(crate) struct SampleResource {
+    /// Opening of the first candle.
+    start_time: String,
+    /// Opening of the last candle.
+    end_time: String,
+    candles_count: u64,
+    figures: Option<FiguresResource>,
+}
+
+/// The numbers of a run.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "SweepFigures")]
+pub(crate) struct FiguresResource {
+    final_balance: DecimalText,
+    trades_count: u32,
+    ambiguous_trades_count: u32,
+    /// By name, in the units of a backtest's; undefined is null.
+    metrics: Value,
+}
+
+impl SweepResource {
+    /// The row as it is shown, that far.
+    pub(crate) fn new(row: SweepRow, progress: u8) -> Self {
+        let error =
+            row.error_code.map(|code| RunError::new(code, row.error_message.unwrap_or_default()));
+        let winners = row.winners.into_iter().zip(1..);
+        let winners = winners.map(|(row, rank)| RankedRow { rank, row }.into()).collect();
+        Self {
+            id: row.id.to_string(),
+            strategy_id: row.run.strategy_id.to_string(),
+            strategy_version: row.run.strategy_version,
+            strategy_name: row.run.strategy_name,
+            symbol: row.run.symbol.to_string(),
+            asset_symbol: row.run.asset_symbol,
+            timeframe: row.run.timeframe.to_string(),
+            interval: row.run.timeframe.to_string(),
+            start_time: time_text(row.run.start_time),
+            end_time: time_text(row.run.end_time),
+            start_date: time_text(row.run.start_time),
+            end_date: time_text(row.run.end_time),
+            initial_balance: row.run.initial_balance.into(),
+            initial_capital: row.run.initial_balance.into(),
+            parameters: json!(row.run.parameters),
+            metadata: json!(row.run.settings),
+            search: json!(row.spec.search),
+            constraints: row.spec.constraints,
+            objective: ObjectiveResource {
+                direction: word(&row.spec.objective.direction),
+                metric: row.spec.objective.metric,
+            },
+            walk_forward: row.spec.walk_forward.map(|walk| json!(walk)),
+            combinations_count: row.combinations_count,
+            status: row.status.as_str().to_owned(),
+            progress,
+            cancellation_requested_at: row.cancellation_requested_at.map(time_text),
+            error,
+            dataset: row.dataset.map(DatasetResource::from),
+            engine_version: row.engine_version,
+            result_hash: row.result_hash,
+            rows_count: row.rows_count,
+            failed_rows_count: row.failed_rows_count,
+            winners,
+            walk_forward_result: row.walk_forward.map(WalkForwardResource::from),
+            attempt: row.attempt,
+            created_at: time_text(row.created_at),
+            started_at: row.started_at.map(time_text),
+            completed_at: row.completed_at.map(time_text),
+            updated_at: time_text(row.updated_at),
+        }
+    }
+}
+
+impl From<RankedRow> for SweepRowResource {
+    fn from(ranked: RankedRow) -> Self {
+        let RankedRow { rank, row: Row { number, parameters, result } } = ranked;
+        let (figures, error) = match result {
+            RowResult::Figures(figures) => (Some(FiguresResource::from(*figures)), None),
+            RowResult::Error(error) => (None, Some(RunError::new(error.code, error.message))),
+        };
+        let counts = figures.as_ref().map(|of| (of.trades_count, of.ambiguous_trades_count));
+        let (final_balance, metrics) =
+            figures.map(|figures| (figures.final_balance, figures.metrics)).unzip();
+        let (trades_count, ambiguous_trades_count) = counts.unzip();
+        let parameters = json!(parameters);
+        Self {
+            number,
+            rank,
+            parameters,
+            final_balance,
+            trades_count,
+            ambiguous_trades_count,
+            metrics,
+            error,
+        }
+    }
+}
+
+impl From<Figures> for FiguresResource {
+    fn from(figures: Figures) -> Self {
+        Self {
+            final_balance: figures.final_balance.into(),
+            trades_count: figures.trades_count,
+            ambiguous_trades_count: figures.ambiguous_trades_count,
+            metrics: metrics(&figures.metrics),
+        }
+    }
+}
+
+impl From<WalkForwardResult> for WalkForwardResource {
+    fn from(result: WalkForwardResult) -> Self {
+        Self {
+            windows: result.windows.into_iter().map(WindowResource::from).collect(),
+            stitched: result.stitched.map(FiguresResource::from),
+        }
+    }
+}
+
+impl From<Window> for WindowResource {
+    fn from(window: Window) -> Self {
+        let sample = |span: Span, figures: Option<Figures>| SampleResource {
+            start_time: time_text(span.start_time),
+            end_time: time_text(span.end_time),
+            candles_count: span.candles_count,
+            figures: figures.map(FiguresResource::from),
+        };
+        Self {
+            best: window.best,
+            parameters: window.parameters.map(|parameters| json!(parameters)),
+            in_sample: sample(window.in_sample, window.in_sample_figures),
+            out_of_sample: sample(window.out_of_sample, window.out_of_sample_figures),
+        }
+    }
+}
+
+/// Those that every row has, and those of the objective's family: `…_percentage` in percent.
+fn metrics(metrics: &Metrics) -> Value {
+    let mut shown: BTreeMap<&str, Value> = BTreeMap::from([
+        ("total_trades", json!(metrics.total_trades)),
+        ("winning_trades", json!(metrics.winning_trades)),
+        ("losing_trades", json!(metrics.losing_trades)),
+        ("total_pnl", json!(DecimalText::from(metrics.total_pnl))),
+        ("total_fees", json!(DecimalText::from(metrics.total_fees))),
+    ]);
+    for (name, value) in Metrics::NAMES.iter().zip(metrics.values()) {
+        if is_key(name) || value.is_some() {
+            shown.insert(name, json!(metric_text(name, value)));
+        }
+    }
+    json!(shown)
+}
+
+/// A metric in the units of the wire.
+pub(crate) fn metric_text(name: &str, value: Option<f64>) -> Option<DecimalText> {
+    let scale = if PERCENT.contains(&name) { 100.0 } else { 1.0 };
+    value.and_then(|value| DecimalText::of_real(value * scale))
+}
+
+/// How a word is written in JSON.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    json!(value).as_str().unwrap_or_default().to_owned()
+}
+
+/// How far each sweep is, in the order of `rows`: 100 when completed, else what its executor last told.
+///
+/// # Errors
+/// The database.
+pub(crate) async fn progress(api: &Context, rows: &[SweepRow]) -> Result<Vec<u8>, ApiError> {
+    let running = rows.iter().filter(|row| row.status == Status::Running);
+    let running: Vec<_> = running.map(|row| row.id.uuid()).collect();
+    let known = match running.as_slice() {
+        [] => BTreeMap::new(),
+        running => api.jobs.progress(&SWEEP, running).await?,
+    };
+    let percent = |row: &SweepRow| match row.status {
+        Status::Completed => 100,
+        Status::Running => known.get(&row.id.uuid()).copied().unwrap_or(0).min(99),
+        Status::Pending | Status::Failed | Status::Cancelled => 0,
+    };
+    Ok(rows.iter().map(percent).collect())
+}

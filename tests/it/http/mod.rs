@@ -1,0 +1,4 @@
+//! What every endpoint shares.
+
+mod alias;
+mod middleware;

@@ -1,0 +1,4 @@
+//! `/users` and `/sessions`.
+
+mod sessions;
+mod users;

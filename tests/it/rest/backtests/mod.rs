@@ -1,0 +1,235 @@
+//! `/backtests`: asking, watching, ending.
+
+mod body;
+mod results;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tests::{ANYONE, TestApp};
+
+use super::{completed, golden_cross, has_status};
+
+const PATH: &str = "/api/v1/backtests";
+
+#[tokio::test]
+async fn a_run_is_accepted_there_at_once_and_ends() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let reply = app.post(&user, PATH, golden_cross()).await;
+    let location = reply.header("location").to_owned();
+    assert!(reply.header("x-backtrail-position").parse::<i64>().unwrap() > 0);
+    let made = reply.expect(StatusCode::ACCEPTED)["data"].clone();
+    assert_eq!(location, format!("{PATH}/{}", made["id"].as_str().unwrap()));
+    app.get(&user, &location).await.expect(StatusCode::OK);
+    let run = has_status(&app, &user, made["id"].as_str().unwrap(), "completed").await;
+    assert_eq!(run["progress"], 100);
+    for (one, other) in [
+        ("symbol", "BTCUSDT"),
+        ("asset_symbol", "BTC"),
+        ("timeframe", "1d"),
+        ("interval", "1d"),
+        ("start_time", "2020-01-01T00:00:00Z"),
+        ("start_date", "2020-01-01T00:00:00Z"),
+        ("initial_balance", "10000"),
+        ("initial_capital", "10000"),
+        ("origin", "user"),
+    ] {
+        assert_eq!(run[one], other, "{one}");
+    }
+    assert_eq!(run["parameters"], json!({"short_window": 20, "long_window": 50}));
+    assert_eq!(run["metadata"]["commission"], 0.001);
+    assert!(run["performance_summary"]["total_trades"].as_i64().unwrap() > 0);
+    assert!(run["performance_summary"]["sharpe_ratio"].is_string());
+    assert!(run["final_balance"].is_string());
+    assert!(run["dataset"]["sha256"].is_string());
+}
+
+#[tokio::test]
+async fn waiting_answers_201_with_the_finished_run() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let run = completed(&app, &user, golden_cross()).await;
+    let id = run["id"].as_str().unwrap();
+    let included = app.get(&user, &format!("{PATH}/{id}?include=metrics,strategy")).await;
+    let included = included.expect(StatusCode::OK);
+    assert_eq!(included["data"]["strategy"]["slug"], "golden-cross");
+    assert_eq!(
+        included["data"]["metrics"]["sharpe_ratio"],
+        run["performance_summary"]["sharpe_ratio"]
+    );
+    let wrong = app.get(&user, &format!("{PATH}/{id}?include=everything")).await;
+    assert_eq!(wrong.field_errors()[0].0, "include");
+}
+
+#[tokio::test]
+async fn whoever_does_not_want_to_wait_gets_the_same_answer_marked_as_pending() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let headers = [("prefer", "respond-async")];
+    let reply = app.send(&user, Method::POST, PATH, Some(golden_cross()), &headers).await;
+    assert_eq!(reply.header("x-backtrail-pending"), "true");
+    let made = reply.expect(StatusCode::ACCEPTED)["data"].clone();
+    assert_eq!(made["asset_symbol"], "BTC");
+    has_status(&app, &user, made["id"].as_str().unwrap(), "completed").await;
+}
+
+#[tokio::test]
+async fn a_run_that_ended_within_the_wait_is_whole_without_waiting_for_the_read_models() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let headers = [("prefer", "respond-async, wait=30")];
+    let reply = app.send(&user, Method::POST, PATH, Some(golden_cross()), &headers).await;
+    let made = reply.expect(StatusCode::CREATED)["data"].clone();
+    assert_eq!(made["status"], "completed");
+    assert!(made["final_balance"].is_string(), "{made}");
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    assert_eq!(made, app.get(&user, &path).await.expect(StatusCode::OK)["data"]);
+}
+
+#[tokio::test]
+async fn the_bare_alias_answers_in_the_other_design_s_shape() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let body = json!({
+        "strategy_id": "golden_cross".replace('_', "-"), "asset_symbol": "BTC", "interval": "1d",
+        "start_date": "2021-01-01", "end_date": "2021-12-31", "initial_capital": 5000,
+    });
+    let reply = app.post(&user, "/api/backtests", body).await;
+    assert!(reply.header("location").starts_with("/api/backtests/"));
+    let made = reply.expect(StatusCode::ACCEPTED);
+    assert_eq!(made["initial_balance"], "5000");
+    assert_eq!(made["end_time"], "2021-12-31T23:59:59.999Z");
+    has_status(&app, &user, made["id"].as_str().unwrap(), "completed").await;
+}
+
+#[tokio::test]
+async fn lists_filter_sort_and_page() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    for (short, long) in [(10, 20), (20, 50), (50, 100)] {
+        let mut body = golden_cross();
+        body["parameters"] = json!({"short_window": short, "long_window": long});
+        completed(&app, &user, body).await;
+    }
+    let list = async |query: &str| {
+        let reply = app.get(&user, &format!("{PATH}?{query}")).await;
+        reply.expect(StatusCode::OK)
+    };
+    for (query, total) in [
+        ("status=completed", 3),
+        ("status=failed", 0),
+        ("symbol=BTC", 3),
+        ("symbol=BTCUSDT&timeframe=1d", 3),
+        ("asset_symbol=ETH", 0),
+        ("strategy_id=golden-cross", 3),
+        ("total_trades[gte]=1", 3),
+        ("sharpe_ratio[gt]=100", 0),
+        ("created_at[gte]=2020-01-01", 3),
+    ] {
+        assert_eq!(list(query).await["meta"]["total"], total, "{query}");
+    }
+    let sorted = list("sort=-sharpe_ratio").await;
+    let ratios: Vec<f64> = sorted["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["performance_summary"]["sharpe_ratio"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(ratios.is_sorted_by(|a, b| a >= b), "{ratios:?}");
+    let page = list("limit=2&page=2").await;
+    assert_eq!(page["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!((&page["meta"]["total_count"], &page["meta"]["per_page"]), (&json!(3), &json!(2)));
+    for (query, field) in [
+        ("sort=-sharp_ratio", "sort"),
+        ("sharp_ratio[gte]=1", "sharp_ratio[gte]"),
+        ("status=done", "status"),
+        ("include=all", "include"),
+        ("page=0", "page"),
+        ("limit=201", "limit"),
+        ("cursor=x", "cursor"),
+        ("fields=idd", "fields"),
+    ] {
+        let reply = app.get(&user, &format!("{PATH}?{query}")).await;
+        assert_eq!(reply.field_errors()[0].0, field, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_finished_run_cannot_be_cancelled_and_a_deleted_one_is_gone() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let run = completed(&app, &user, golden_cross()).await;
+    let path = format!("{PATH}/{}", run["id"].as_str().unwrap());
+    let reply = app.send(&user, Method::POST, &format!("{path}/cancel"), None, &[]).await;
+    let error = reply.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(error["error"]["code"], "not_cancellable");
+    let reply = app.send(&user, Method::DELETE, &path, None, &[]).await;
+    reply.expect(StatusCode::NO_CONTENT);
+    app.get(&user, &path).await.expect(StatusCode::NOT_FOUND);
+    app.get(&user, &format!("{path}/trades")).await.expect(StatusCode::NOT_FOUND);
+    let reply = app.send(&user, Method::DELETE, &path, None, &[]).await;
+    reply.expect(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_stranger_is_refused_everywhere() {
+    let app = TestApp::with_candles().await;
+    let (owner, stranger) = (app.user().await, app.user().await);
+    let run = completed(&app, &owner, golden_cross()).await;
+    let path = format!("{PATH}/{}", run["id"].as_str().unwrap());
+    for part in ["", "/metrics", "/ledger", "/trades", "/equity", "/events"] {
+        let path = format!("{path}{part}");
+        app.get(&stranger, &path).await.expect(StatusCode::FORBIDDEN);
+        app.get(&ANYONE, &path).await.expect(StatusCode::UNAUTHORIZED);
+    }
+    for (method, path) in [(Method::POST, format!("{path}/cancel")), (Method::DELETE, path.clone())]
+    {
+        let refused = app.send(&stranger, method.clone(), &path, None, &[]).await;
+        refused.expect(StatusCode::FORBIDDEN);
+        let refused = app.send(&ANYONE, method, &path, None, &[]).await;
+        refused.expect(StatusCode::UNAUTHORIZED);
+    }
+    app.post(&ANYONE, PATH, golden_cross()).await.expect(StatusCode::UNAUTHORIZED);
+    app.get(&ANYONE, PATH).await.expect(StatusCode::UNAUTHORIZED);
+    let list = app.get(&stranger, PATH).await.expect(StatusCode::OK);
+    assert_eq!(list["meta"]["total"], 0);
+    let strategy = json!({"name": "Private", "code_ref": "buy_and_hold"});
+    let strategy = app.post(&owner, "/api/v1/strategies", strategy).await;
+    let strategy = strategy.expect(StatusCode::CREATED)["data"]["id"].clone();
+    let mut body = golden_cross();
+    body["strategy_id"] = strategy;
+    body["parameters"] = Value::Null;
+    app.post(&stranger, PATH, body).await.expect(StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn what_is_unchanged_is_not_sent_again() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let run = completed(&app, &user, golden_cross()).await;
+    let path = format!("{PATH}/{}", run["id"].as_str().unwrap());
+    let reply = app.get(&user, &path).await;
+    assert_eq!(reply.header("cache-control"), "private, no-cache");
+    let tag = reply.header("etag").to_owned();
+    let reply = app.send(&user, Method::GET, &path, None, &[("if-none-match", &tag)]).await;
+    reply.expect(StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn a_repeated_key_starts_one_run() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let headers = [("idempotency-key", "one-run"), ("prefer", "wait=30")];
+    let mut ids = Vec::new();
+    for is_again in [false, true] {
+        let reply = app.send(&user, Method::POST, PATH, Some(golden_cross()), &headers).await;
+        assert_eq!(reply.header("idempotency-replayed") == "true", is_again);
+        ids.push(reply.expect(StatusCode::CREATED)["data"]["id"].clone());
+    }
+    assert_eq!(ids[0], ids[1]);
+    let mut other = golden_cross();
+    other["initial_balance"] = json!(1);
+    let reply = app.send(&user, Method::POST, PATH, Some(other), &headers).await;
+    let error = reply.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(error["error"]["code"], "idempotency_mismatch");
+}

@@ -1,0 +1,124 @@
+//! `/backtests/{id}/metrics`, `/ledger`, `/trades`, `/equity`, `/events`.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tests::{TestApp, TestUser};
+
+use crate::rest::{completed, golden_cross};
+
+struct Finished {
+    app: TestApp,
+    user: TestUser,
+    run: Value,
+    path: String,
+}
+
+impl Finished {
+    async fn new() -> Self {
+        let app = TestApp::with_candles().await;
+        let user = app.user().await;
+        let run = completed(&app, &user, golden_cross()).await;
+        let path = format!("/api/v1/backtests/{}", run["id"].as_str().unwrap());
+        Self { app, user, run, path }
+    }
+
+    async fn get(&self, part: &str) -> Value {
+        let reply = self.app.get(&self.user, &format!("{}/{part}", self.path)).await;
+        reply.expect(StatusCode::OK)
+    }
+
+    fn trades_count(&self) -> usize {
+        let count = self.run["performance_summary"]["total_trades"].as_u64().unwrap();
+        usize::try_from(count).unwrap()
+    }
+}
+
+fn rows(body: &Value) -> Vec<Value> {
+    body["data"].as_array().cloned().unwrap()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn metrics_are_all_there_and_agree_with_the_summary() {
+    let finished = Finished::new().await;
+    let metrics = finished.get("metrics").await["data"].clone();
+    for (name, value) in finished.run["performance_summary"].as_object().unwrap() {
+        assert_eq!(&metrics[name], value, "{name}");
+    }
+    let total = number(&metrics["total_return"]);
+    assert!((number(&metrics["total_pnl_percentage"]) - 100.0 * total).abs() < 1e-9);
+    assert!(number(&metrics["max_drawdown_percentage"]) > 1.0, "in percent");
+    assert!(metrics["drawdown_periods"][0]["start"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(metrics["ambiguous_trades_count"], 0);
+}
+
+#[tokio::test]
+async fn the_ledger_adds_up_and_trades_are_its_round_trips() {
+    let finished = Finished::new().await;
+    let ledger = rows(&finished.get("ledger?limit=200").await);
+    let trades = rows(&finished.get("trades?limit=200").await);
+    assert_eq!(trades.len(), finished.trades_count());
+    assert_eq!(ledger.len(), 2 * trades.len());
+    assert_eq!(ledger.last().unwrap()["cash_after"], finished.run["final_balance"]);
+    for (index, trade) in trades.iter().enumerate() {
+        let (entry, exit) = (&ledger[2 * index], &ledger[2 * index + 1]);
+        assert_eq!((&entry["side"], &exit["side"]), (&json!("buy"), &json!("sell")));
+        assert_eq!((&entry["trade_id"], &exit["trade_id"]), (&trade["id"], &trade["id"]));
+        assert_eq!((&entry["profit"], &exit["profit"]), (&Value::Null, &trade["pnl"]));
+        assert_eq!(entry["timestamp"], trade["entry_time"]);
+        assert_eq!(exit["price"], trade["exit_price"]);
+    }
+    let pnl: f64 = trades.iter().map(|trade| number(&trade["pnl"])).sum();
+    assert!((10_000.0 + pnl - number(&finished.run["final_balance"])).abs() < 1e-6);
+}
+
+#[tokio::test]
+async fn trades_are_filtered_by_side_and_result_and_paged() {
+    let finished = Finished::new().await;
+    let wins = finished.get("trades?result=win").await["meta"]["total"].clone();
+    let losses = finished.get("trades?result=loss").await["meta"]["total"].clone();
+    assert_eq!(wins, finished.run["performance_summary"]["winning_trades"]);
+    assert_eq!(losses, finished.run["performance_summary"]["losing_trades"]);
+    assert_eq!(finished.get("trades?side=short").await["meta"]["total"], 0);
+    let mut seen = Vec::new();
+    let mut page = finished.get("trades?limit=2").await;
+    loop {
+        seen.extend(rows(&page).iter().map(|trade| trade["number"].as_u64().unwrap()));
+        let Some(cursor) = page["meta"]["next_cursor"].as_str() else { break };
+        page = finished.get(&format!("trades?limit=2&cursor={cursor}")).await;
+    }
+    assert_eq!(seen, (1..=finished.trades_count() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn equity_is_a_point_a_day_and_fewer_that_look_the_same() {
+    let finished = Finished::new().await;
+    let all = rows(&finished.get("equity").await);
+    // 2020 to 2022: 366 + 365 + 365 days.
+    assert_eq!(all.len(), 1_096);
+    assert_eq!(all.last().unwrap()["equity"], finished.run["final_balance"]);
+    let few = rows(&finished.get("equity?max_points=100").await);
+    assert_eq!(few.len(), 100);
+    assert_eq!((few.first(), few.last()), (all.first(), all.last()));
+    assert!(few.iter().all(|point| all.contains(point)));
+}
+
+#[tokio::test]
+async fn events_tell_the_run_from_request_to_end() {
+    let finished = Finished::new().await;
+    let events = rows(&finished.get("events?limit=200").await);
+    let types: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types[..3], ["BacktestRequested", "BacktestClaimed", "BacktestStarted"]);
+    for name in ["LedgerOpened", "TradeOpened", "TradeClosed", "LedgerClosed"] {
+        assert!(types.contains(&name), "{name}");
+    }
+    assert_eq!(types.last(), Some(&"BacktestCompleted"));
+    let positions: Vec<i64> =
+        events.iter().map(|event| event["position"].as_i64().unwrap()).collect();
+    assert!(positions.is_sorted());
+    let closed = finished.get("events?event_type=TradeClosed").await;
+    assert_eq!(rows(&closed).len(), finished.trades_count().min(20));
+}

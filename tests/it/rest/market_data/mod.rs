@@ -1,0 +1,4 @@
+//! `/market_data` and `/assets`.
+
+mod assets;
+mod candles;
