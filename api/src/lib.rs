@@ -4,6 +4,7 @@
 mod contract;
 mod graphql;
 mod http;
+mod lookup;
 pub mod ops;
 mod rest;
 
@@ -24,7 +25,7 @@ use projections::ReadModels;
 
 use crate::{
     http::{middleware, openapi},
-    ops::health::{self, Health},
+    ops::{health::Health, routes},
 };
 
 /// Everything that requests need; clones share it.
@@ -73,17 +74,17 @@ pub fn endpoint(
     let context = Arc::new(context);
     let service = rest::service();
     let document = Arc::new(openapi::Document::build(&service)?);
-    let graphql = Arc::new(graphql::GraphQl::new());
-    let graphql = || graphql::GraphQlEndpoint(Arc::clone(&graphql));
+    let graphql = Arc::new(graphql::endpoint::GraphQl::new());
+    let graphql = || graphql::endpoint::GraphQlEndpoint(Arc::clone(&graphql));
     let queries = || poem::get(graphql()).post(graphql());
-    let routes = health::routes(Route::new())
+    let routes = routes::add(Route::new())
         .at("/graphql", queries())
         .at("/api/v1/graphql", queries())
         .at("/api/v1/openapi.json", poem::get(openapi::DocumentEndpoint::json(&document)))
         .at("/api/docs", poem::get(openapi::DocumentEndpoint::swagger(&document)))
         .nest("/api/v1", service);
     let routes = routes.data(Arc::clone(&context)).data(Arc::new(health));
-    Ok(middleware::Boundary::new(routes, context, document))
+    Ok(middleware::Middleware::new(routes, context, document))
 }
 
 /// The OpenAPI document, as it is published.

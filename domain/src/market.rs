@@ -158,6 +158,18 @@ pub enum MarketKind {
     Equity,
 }
 
+impl MarketKind {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Crypto => "crypto",
+            Self::Fiat => "fiat",
+            Self::Equity => "equity",
+        }
+    }
+}
+
 /// A pair that can be traded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Market {

@@ -126,7 +126,7 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
         let endpoint = api::endpoint(context.clone(), health)?;
         tasks.spawn(serve_http(listener, endpoint, stopped));
     } else {
-        tasks.spawn(serve_http(listener, api::ops::health::endpoint(health), stopped));
+        tasks.spawn(serve_http(listener, api::ops::routes::endpoint(health), stopped));
     }
     Ok(App { address, context, backend, stop, tasks, _upkeep: upkeep })
 }

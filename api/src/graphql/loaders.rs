@@ -6,11 +6,7 @@ use std::{
 };
 
 use async_graphql::dataloader::Loader;
-use domain::{
-    access::{self, Access, Ownership},
-    ids::{BacktestId, StrategyId},
-    strategy::builtins,
-};
+use domain::ids::{BacktestId, StrategyId};
 use infra::postgres::jobs::BACKTEST;
 use projections::trades::TradeRow;
 
@@ -28,15 +24,8 @@ impl Loader<StrategyId> for StrategyLoader {
         &self,
         ids: &[StrategyId],
     ) -> Result<HashMap<StrategyId, Strategy>, async_graphql::Error> {
-        let rows = self.0.api.reads.strategies_by_ids(ids).await.map_err(refusal)?;
-        let readable = rows.into_iter().filter(|row| {
-            let ownership = Ownership { owner_id: Some(row.owner_id), is_public: row.is_public };
-            access::check(&self.0.actor(), Access::Read, ownership).is_ok()
-        });
-        let mut found: HashMap<_, Strategy> = readable.map(|row| (row.id, row.into())).collect();
-        let builtins = ids.iter().filter_map(|id| Some((*id, builtins::find_by_id(*id)?.into())));
-        found.extend(builtins);
-        Ok(found)
+        let found = self.0.strategies(ids).await.map_err(refusal)?;
+        Ok(found.into_iter().map(|(id, strategy)| (id, strategy.into())).collect())
     }
 }
 

@@ -352,28 +352,6 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_the_document_are_valid() {
-        use crate::rest::{backtests::body::BacktestBody, sweeps::body::SweepBody};
-
-        fn is_valid<T: Input>() {
-            let example: Value = serde_json::from_str(T::EXAMPLE).unwrap();
-            assert!(read::<T>(example.as_object().unwrap(), false).is_ok(), "{}", T::NAME);
-        }
-        is_valid::<crate::rest::accounts::users::NewUser>();
-        is_valid::<crate::rest::accounts::sessions::Credentials>();
-        is_valid::<crate::rest::strategies::body::StrategyBody>();
-        is_valid::<BacktestBody>();
-        is_valid::<SweepBody>();
-        // Its errors are noted for the command's check, not refused by the reader.
-        let example: Value = serde_json::from_str(BacktestBody::EXAMPLE).unwrap();
-        let body = read::<BacktestBody>(example.as_object().unwrap(), false).unwrap();
-        assert_eq!(body.errors, []);
-        let example: Value = serde_json::from_str(SweepBody::EXAMPLE).unwrap();
-        let body = read::<SweepBody>(example.as_object().unwrap(), false).unwrap();
-        assert_eq!(body.errors, []);
-    }
-
-    #[test]
     fn every_error_comes_at_once_and_unknown_fields_suggest_the_nearest() {
         let errors =
             read_sample(json!({"initial_balence": 1, "initial_balance": "x"})).unwrap_err();

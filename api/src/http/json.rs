@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    caller::context,
+    context::context,
     error::ApiError,
     fields::{self, Input},
 };

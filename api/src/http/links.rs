@@ -2,7 +2,7 @@
 
 use poem::http::Uri;
 
-use super::response::ListMeta;
+use super::paging::ListMeta;
 
 /// The parameter's value, decoded.
 pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {

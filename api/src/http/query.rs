@@ -1,17 +1,15 @@
-//! Query parameters: read against a table, and the pages of lists.
+//! Query parameters, read against a table.
 
 use poem::{Request, RequestBody};
 use poem_openapi::{
     ApiExtractor, ApiExtractorType, ExtractParamOptions,
     registry::{MetaParamIn, MetaSchemaRef, Registry},
 };
-use projections::page::PageRequest;
 use serde_json::{Map, Value};
 
 use super::{
     error::ApiError,
-    fields::{self, Field, Fields, Input, Kind, field},
-    response::ListMeta,
+    fields::{self, Field, Fields, Input},
 };
 
 /// The query of a request; the document shows its fields one by one.
@@ -64,116 +62,4 @@ fn pairs(request: &Request) -> Result<Map<String, Value>, ApiError> {
         }
     }
     Ok(map)
-}
-
-/// The fields of every list's query.
-pub(crate) const PAGE: Field = field("page", Kind::Integer, "From 1; not with `cursor`.");
-/// See [`PAGE`].
-pub(crate) const LIMIT: Field = field("limit", Kind::Integer, "Rows on a page: 20 unless told.");
-/// See [`PAGE`].
-pub(crate) const PER_PAGE: Field = field("per_page", Kind::Integer, "The same as `limit`.");
-/// See [`PAGE`].
-pub(crate) const CURSOR: Field =
-    field("cursor", Kind::Text, "`next_cursor` of the page before; stable while rows arrive.");
-
-/// How many rows a list gives.
-pub(crate) const LIMIT_DEFAULT: i64 = 20;
-/// How many rows a list gives at most.
-pub(crate) const LIMIT_MAX: i64 = 200;
-
-/// Which page is asked for.
-#[derive(Debug, Clone)]
-pub(crate) struct Paging {
-    page: Option<i64>,
-    limit: i64,
-    cursor: Option<String>,
-}
-
-impl Input for Paging {
-    const NAME: &'static str = "Paging";
-    const FIELDS: &'static [Field] = &[PAGE, LIMIT, PER_PAGE, CURSOR];
-
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self::read(fields))
-    }
-}
-
-impl Paging {
-    /// Reads the page of an ordinary list.
-    pub(crate) fn read(fields: &mut Fields<'_>) -> Self {
-        Self::read_with(fields, LIMIT_DEFAULT, LIMIT_MAX)
-    }
-
-    /// Reads the page of a list with limits of its own.
-    pub(crate) fn read_with(fields: &mut Fields<'_>, limit_default: i64, limit_max: i64) -> Self {
-        if fields.has(&["page"]) && fields.has(&["cursor"]) {
-            fields.error("page", "invalid", "Give either `page` or `cursor`.");
-        }
-        let limit = fields.integer(&["limit", "per_page"], 1, limit_max).unwrap_or(limit_default);
-        Self {
-            page: fields.integer(&["page"], 1, 1_000_000),
-            limit,
-            cursor: fields.text(&["cursor"], 500),
-        }
-    }
-
-    /// As the read models want it.
-    pub(crate) fn request(&self) -> PageRequest {
-        match &self.cursor {
-            Some(_) => PageRequest::Cursor { cursor: self.cursor.clone(), limit: self.limit },
-            None => PageRequest::Number { page: self.page.unwrap_or(1), limit: self.limit },
-        }
-    }
-
-    /// Rows on a page.
-    pub(crate) fn limit(&self) -> i64 {
-        self.limit
-    }
-
-    /// The opaque cursor.
-    pub(crate) fn cursor(&self) -> Option<&str> {
-        self.cursor.as_deref()
-    }
-
-    /// The page of rows that are all in memory, ascending by `key`; a cursor is the key of the last row seen.
-    pub(crate) fn slice<T>(
-        &self,
-        rows: Vec<T>,
-        key: impl Fn(&T) -> String,
-    ) -> (Vec<T>, Option<i64>, Option<String>) {
-        let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let (skipped, total) = match &self.cursor {
-            Some(cursor) => (rows.iter().take_while(|row| key(row) <= *cursor).count(), None),
-            None => {
-                let before = (self.page.unwrap_or(1) - 1).saturating_mul(self.limit);
-                (usize::try_from(before).unwrap_or(usize::MAX), Some(total))
-            }
-        };
-        let mut rest = rows.into_iter().skip(skipped);
-        let rows: Vec<T> = rest.by_ref().take(limit).collect();
-        let next = if rest.next().is_some() { rows.last().map(&key) } else { None };
-        (rows, total, next)
-    }
-
-    /// What the list says about itself.
-    pub(crate) fn meta(&self, total: Option<i64>, next_cursor: Option<String>) -> ListMeta {
-        let total = total.filter(|_| self.cursor.is_none());
-        let total_pages = total.map(|total| (total + self.limit - 1) / self.limit);
-        let page = (self.cursor.is_none() && total.is_some()).then(|| self.page.unwrap_or(1));
-        let has_more = match (page, total_pages) {
-            (Some(page), Some(pages)) => page < pages,
-            _ => next_cursor.is_some(),
-        };
-        ListMeta {
-            total,
-            page,
-            limit: self.limit,
-            per_page: self.limit,
-            total_pages,
-            total_count: total,
-            next_cursor,
-            has_more,
-        }
-    }
 }

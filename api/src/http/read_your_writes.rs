@@ -14,32 +14,32 @@ use crate::Context;
 /// How long a wait for the end of a job goes without a look: wake-ups are hints.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How a command stands with the read models.
+/// Where a command lies in the log, and whether the read models have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Settled {
+pub(crate) struct WriteReceipt {
     position: i64,
     is_replayed: bool,
-    /// The read models did not have it within the bound, or nobody wanted to wait.
+    /// The read models did not have it within the bound, or the caller did not want to wait.
     pub(crate) is_pending: bool,
 }
 
 impl Caller {
     /// Waits until these read models have what the command did, unless the caller does not want to.
-    pub(crate) async fn settle<T>(
+    pub(crate) async fn wait_for_write<T>(
         &self,
         accepted: &Accepted<T>,
         read_models: &[&'static str],
-    ) -> Settled {
+    ) -> WriteReceipt {
         let Accepted { position, is_replayed, .. } = *accepted;
         let is_pending = self.headers.respond_async || {
             let bound = self.api.options.write_wait;
             let waited = self.api.reads.wait_for(read_models, position, bound).await;
             if let Err(behind) = &waited {
-                tracing::warn!(%behind, "answering before the read model has the command");
+                tracing::warn!(%behind, "responding before the read model has the command");
             }
             waited.is_err()
         };
-        Settled { position, is_replayed, is_pending }
+        WriteReceipt { position, is_replayed, is_pending }
     }
 
     /// Whether the job of that id has ended within the time that the caller wants to wait, and these read models know it.
@@ -86,17 +86,17 @@ pub(crate) async fn row_after_command<R>(
     row.ok_or_else(|| ApiError::not_found(aggregate_type))
 }
 
-impl Settled {
-    /// Adds what it says to an answer.
-    pub(crate) fn mark<T: WithHeaders>(self, mut answer: T) -> T {
+impl WriteReceipt {
+    /// Adds its headers to a response.
+    pub(crate) fn apply<T: WithHeaders>(self, mut response: T) -> T {
         let header = HeaderName::from_static;
-        answer = answer.with_header(header("x-backtrail-position"), &self.position.to_string());
+        response = response.with_header(header("x-backtrail-position"), &self.position.to_string());
         if self.is_pending {
-            answer = answer.with_header(header("x-backtrail-pending"), "true");
+            response = response.with_header(header("x-backtrail-pending"), "true");
         }
         if self.is_replayed {
-            answer = answer.with_header(header("idempotency-replayed"), "true");
+            response = response.with_header(header("idempotency-replayed"), "true");
         }
-        answer
+        response
     }
 }

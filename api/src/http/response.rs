@@ -1,19 +1,23 @@
-//! What handlers return: one item or a page of a list; the boundary writes it in the shape of the prefix.
+//! What handlers return: one item or a page of a list; the middleware writes it in the shape of the prefix.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 use poem::{
     IntoResponse, Response,
     http::{HeaderName, HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
-    ApiResponse, Object,
-    registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    ApiResponse,
+    registry::{MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
 use serde::Serialize;
 
-use super::{error::ApiError, query::Paging};
+use super::{
+    envelope::{Envelope, enveloped},
+    error::ApiError,
+    paging::{ListMeta, Paging},
+};
 
 /// One item, with `STATUS`.
 pub(crate) struct Item<T, const STATUS: u16 = 200> {
@@ -32,35 +36,6 @@ pub(crate) struct List<T> {
 #[derive(Default)]
 pub(crate) struct NoContent {
     extras: Extras,
-}
-
-/// What a list says about itself.
-#[derive(Debug, Clone, Serialize, Object)]
-pub(crate) struct ListMeta {
-    /// Rows in all; null with a cursor.
-    pub(crate) total: Option<i64>,
-    /// From 1; null with a cursor.
-    pub(crate) page: Option<i64>,
-    pub(crate) limit: i64,
-    /// The same as `limit`.
-    pub(crate) per_page: i64,
-    pub(crate) total_pages: Option<i64>,
-    /// The same as `total`.
-    pub(crate) total_count: Option<i64>,
-    /// For `?cursor=`; null at the end.
-    pub(crate) next_cursor: Option<String>,
-    pub(crate) has_more: bool,
-}
-
-/// What the boundary finds in a response: data that has no shape yet.
-#[derive(Clone)]
-pub(crate) struct Answer {
-    /// JSON text.
-    pub(crate) data: String,
-    /// The name of its schema in the document.
-    pub(crate) schema: Cow<'static, str>,
-    /// For lists.
-    pub(crate) meta: Option<ListMeta>,
 }
 
 #[derive(Default)]
@@ -203,7 +178,7 @@ fn respond<T: Serialize>(
     match serde_json::to_string(data) {
         Ok(data) => {
             let mut response = Response::builder().status(status).finish();
-            response.set_data(Answer { data, schema, meta });
+            response.set_data(Envelope { data, schema, meta });
             extras.apply(&mut response);
             response
         }
@@ -212,31 +187,6 @@ fn respond<T: Serialize>(
             response.set_data(std::sync::Arc::new(ApiError::internal(error)));
             response
         }
-    }
-}
-
-impl Answer {
-    /// The body: in the envelope, or in the alias's bare shape.
-    ///
-    /// # Errors
-    /// When the meta cannot be written.
-    pub(crate) fn body(&self, is_bare: bool) -> Result<String, serde_json::Error> {
-        let mut body = String::with_capacity(self.data.len() + 256);
-        match (&self.meta, is_bare) {
-            (None, true) => body.push_str(&self.data),
-            (Some(meta), true) => {
-                let meta = serde_json::to_string(meta)?;
-                let _ = write!(body, r#"{{"data":{},"meta":{meta}}}"#, self.data);
-            }
-            (meta, false) => {
-                let meta = match meta {
-                    Some(meta) => serde_json::to_string(meta)?,
-                    None => "{}".to_owned(),
-                };
-                let _ = write!(body, r#"{{"data":{},"meta":{meta},"errors":[]}}"#, self.data);
-            }
-        }
-        Ok(body)
     }
 }
 
@@ -278,26 +228,4 @@ impl ApiResponse for NoContent {
     }
 
     fn register(_registry: &mut Registry) {}
-}
-
-fn enveloped(status: u16, data: MetaSchemaRef, meta: MetaSchemaRef) -> MetaResponses {
-    let mut errors = MetaSchema::new("array");
-    errors.items = Some(Box::new(MetaSchemaRef::Inline(Box::new(MetaSchema::new("object")))));
-    errors.max_items = Some(0);
-    let mut envelope = MetaSchema::new("object");
-    envelope.required = vec!["data", "meta", "errors"];
-    envelope.properties =
-        vec![("data", data), ("meta", meta), ("errors", MetaSchemaRef::Inline(Box::new(errors)))];
-    let content = MetaMediaType {
-        content_type: "application/json",
-        schema: MetaSchemaRef::Inline(Box::new(envelope)),
-    };
-    let response = MetaResponse {
-        description: if status == 202 { "Accepted." } else { "Done." },
-        status: Some(status),
-        status_range: None,
-        content: vec![content],
-        headers: Vec::new(),
-    };
-    MetaResponses { responses: vec![response] }
 }

@@ -28,10 +28,20 @@ impl DecimalText {
         value.is_finite().then(|| Self(format!("{}", value + 0.0)))
     }
 
+    /// A metric in the units of the wire; `None` if it is undefined.
+    pub(crate) fn of_metric(name: &str, value: Option<f64>) -> Option<Self> {
+        value.and_then(|value| Self::of_real(value * metric_scale(name)))
+    }
+
     /// A real number with that many digits after the point.
     pub(crate) fn of_real_with(value: f64, decimals: u32) -> Self {
         Self(format!("{value:.precision$}", precision = decimals as usize))
     }
+}
+
+/// What a metric is multiplied by on the wire: percentages are fractions inside.
+pub(crate) fn metric_scale(name: &str) -> f64 {
+    if matches!(name, "max_drawdown_percentage" | "total_pnl_percentage") { 100.0 } else { 1.0 }
 }
 
 impl Type for DecimalText {

@@ -1,6 +1,6 @@
-//! Health at the root of every process: alive, ready for work, and each of its roles by name.
+//! How well each role of this process is.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use infra::{
     kafka::{Relay, relay::RelayState},
@@ -10,14 +10,10 @@ use infra::{
     },
     process::Pulse,
 };
-use poem::{EndpointExt as _, Response, Route, handler, http::StatusCode, web::Data};
 use projections::ReadModels;
-use serde_json::{Value, json};
-
-use super::metrics;
 
 /// Every role of the service, in the order in which they are told.
-const ROLES: [&str; 5] = ["api", "projector", "executor", "relay", "reaper"];
+pub(super) const ROLES: [&str; 5] = ["api", "projector", "executor", "relay", "reaper"];
 /// How long the database may take; probes do not wait for ever.
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
 /// An executor looks at the queue at least twice a second.
@@ -49,7 +45,7 @@ pub enum Probe {
 }
 
 /// What a role answers: how well it is, or what is wrong.
-type Told = Result<String, String>;
+pub(super) type Told = Result<String, String>;
 
 impl Probe {
     pub(crate) fn role(&self) -> &'static str {
@@ -71,7 +67,8 @@ impl Probe {
         }
     }
 
-    async fn ask(&self, health: &Health) -> Told {
+    /// Asks the role how it is.
+    pub(super) async fn ask(&self, health: &Health) -> Told {
         // These decode events on their way; the projector says by itself before which event it rests.
         if let (Self::Api | Self::Executor(_), Some(ahead)) = (self, health.store.ahead()) {
             return Err(format!("rests: {ahead}"));
@@ -123,59 +120,4 @@ fn standing(candidate: &Candidate) -> Told {
         LeaderState::Absent => Err("has not asked yet who leads".to_owned()),
         LeaderState::Unknown { .. } => Err("does not know who leads: the database".to_owned()),
     }
-}
-
-/// `/livez`, `/healthz` (the same), `/readyz` and `/metrics`, for a process that answers nothing else.
-pub fn endpoint(health: Health) -> impl poem::Endpoint<Output = Response> + 'static {
-    routes(Route::new()).data(Arc::new(health))
-}
-
-/// Adds them to other routes, which carry an [`Health`].
-pub(crate) fn routes(routes: Route) -> Route {
-    routes
-        .at("/livez", poem::get(livez))
-        .at("/healthz", poem::get(livez))
-        .at("/readyz", poem::get(readyz))
-        .at("/metrics", poem::get(metrics::scrape))
-}
-
-/// The process answers.
-#[handler]
-fn livez() -> Response {
-    json_response(StatusCode::OK, &json!({"status": "alive"}))
-}
-
-/// Every role of this process is well.
-#[handler]
-async fn readyz(health: Data<&Arc<Health>>) -> Response {
-    let mut roles = serde_json::Map::new();
-    let mut is_ready = true;
-    for role in ROLES {
-        let told = match health.probes.iter().find(|probe| probe.role() == role) {
-            Some(probe) => probe.ask(&health).await,
-            None => {
-                roles.insert(role.to_owned(), told("absent", "not a role of this process"));
-                continue;
-            }
-        };
-        is_ready &= told.is_ok();
-        let entry = match &told {
-            Ok(detail) => self::told("ready", detail),
-            Err(detail) => self::told("unready", detail),
-        };
-        roles.insert(role.to_owned(), entry);
-    }
-    let (status, text) = match is_ready {
-        true => (StatusCode::OK, "ready"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "unready"),
-    };
-    json_response(status, &json!({"status": text, "roles": roles}))
-}
-
-fn told(status: &str, detail: &str) -> Value {
-    json!({"status": status, "detail": detail})
-}
-
-fn json_response(status: StatusCode, body: &Value) -> Response {
-    Response::builder().status(status).content_type("application/json").body(body.to_string())
 }

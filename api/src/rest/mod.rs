@@ -38,9 +38,37 @@ pub(crate) fn service() -> OpenApiService<impl OpenApi + 'static, ()> {
         sweeps::api(),
         audit::Events,
         market_data::api(),
-        service::ServiceInfo,
+        service::api(),
     );
     OpenApiService::new(chapters, "Backtrail", "1.0")
         .description(include_str!("description.md"))
         .server("/api/v1")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{backtests::body::BacktestBody, sweeps::body::SweepBody, *};
+    use crate::http::fields::{Input, read};
+
+    #[test]
+    fn the_examples_of_the_document_are_valid() {
+        fn is_valid<T: Input>() {
+            let example: Value = serde_json::from_str(T::EXAMPLE).unwrap();
+            assert!(read::<T>(example.as_object().unwrap(), false).is_ok(), "{}", T::NAME);
+        }
+        is_valid::<accounts::users::NewUser>();
+        is_valid::<accounts::sessions::Credentials>();
+        is_valid::<strategies::body::StrategyBody>();
+        is_valid::<BacktestBody>();
+        is_valid::<SweepBody>();
+        // Its errors are noted for the command's check, not refused by the reader.
+        let example: Value = serde_json::from_str(BacktestBody::EXAMPLE).unwrap();
+        let body = read::<BacktestBody>(example.as_object().unwrap(), false).unwrap();
+        assert_eq!(body.errors, []);
+        let example: Value = serde_json::from_str(SweepBody::EXAMPLE).unwrap();
+        let body = read::<SweepBody>(example.as_object().unwrap(), false).unwrap();
+        assert_eq!(body.errors, []);
+    }
 }

@@ -19,13 +19,13 @@ use super::{
 };
 use crate::{
     graphql::{
-        caller, limit, list_complexity,
+        caller,
+        connection::{connection, limit, list_complexity},
         loaders::{ProgressLoader, StrategyLoader, TradeLoader, TradesOf},
         refusal,
         scalars::{Decimal, Time},
     },
     http::error::ApiError,
-    rest::backtests,
 };
 
 /// Queries of backtests.
@@ -108,7 +108,7 @@ impl BacktestFilter {
 impl BacktestQuery {
     /// One's own backtest.
     async fn backtest(&self, context: &Context<'_>, id: ID) -> Result<Backtest> {
-        backtests::find(caller(context)?, &id).await.map(Backtest).map_err(refusal)
+        caller(context)?.backtest(&id).await.map(Backtest).map_err(refusal)
     }
 
     /// One's own backtests, newest first unless told.
@@ -134,11 +134,7 @@ impl BacktestQuery {
         let has_previous = after.is_some();
         let request = PageRequest::Cursor { cursor: after, limit: limit(first)? };
         let page = caller.api.reads.list_backtests(&rows, sort, descending, &request).await;
-        let page = page.map_err(refusal)?;
-        let mut connection = Connection::new(has_previous, page.next_cursor.is_some());
-        let rows = page.cursors.into_iter().zip(page.rows);
-        connection.edges.extend(rows.map(|(cursor, row)| Edge::new(cursor, Backtest(row))));
-        Ok(connection)
+        Ok(connection(page.map_err(refusal)?, has_previous, Backtest))
     }
 }
 

@@ -4,33 +4,16 @@ use async_graphql::{Enum, InputObject, SimpleObject};
 use domain::simulation::metrics::Metrics as Values;
 use projections::{
     backtests::BacktestRow,
-    metric::{Comparison, Metric, MetricFilter},
+    metric::{Metric, MetricFilter},
 };
 
-use crate::graphql::scalars::{Decimal, Time};
-
-/// Comparisons that must all hold.
-#[derive(Debug, Clone, Copy, Default, InputObject)]
-pub(crate) struct FloatFilter {
-    gt: Option<f64>,
-    gte: Option<f64>,
-    lt: Option<f64>,
-    lte: Option<f64>,
-    eq: Option<f64>,
-}
-
-impl FloatFilter {
-    fn comparisons(self) -> impl Iterator<Item = (Comparison, f64)> {
-        let all = [
-            (Comparison::Gt, self.gt),
-            (Comparison::Gte, self.gte),
-            (Comparison::Lt, self.lt),
-            (Comparison::Lte, self.lte),
-            (Comparison::Eq, self.eq),
-        ];
-        all.into_iter().filter_map(|(comparison, value)| Some((comparison, value?)))
-    }
-}
+use crate::{
+    graphql::{
+        filters::FloatFilter,
+        scalars::{Decimal, Time},
+    },
+    http::values::metric_scale,
+};
 
 /// From a peak of equity down and back.
 #[derive(Debug, Clone, SimpleObject)]
@@ -40,11 +23,6 @@ pub(crate) struct DrawdownPeriod {
     /// Null when it never came back.
     recovery: Option<Time>,
     depth_percentage: f64,
-}
-
-/// Fractions inside, percent on the wire.
-fn scale(name: &str) -> f64 {
-    if matches!(name, "max_drawdown_percentage" | "total_pnl_percentage") { 100.0 } else { 1.0 }
 }
 
 macro_rules! metrics {
@@ -79,7 +57,7 @@ macro_rules! metrics {
                     final_balance_target_first: row.final_balance_target_first.map(Decimal),
                     total_pnl: Decimal(values.total_pnl),
                     total_fees: Decimal(values.total_fees),
-                    $($name: values.$name.map(|value| value * scale(stringify!($name))),)*
+                    $($name: values.$name.map(|value| value * metric_scale(stringify!($name))),)*
                     drawdown_periods: periods(values),
                 })
             }
@@ -113,7 +91,7 @@ macro_rules! metrics {
                     filters.extend(filter.comparisons().map(|(comparison, value)| MetricFilter {
                         metric,
                         comparison,
-                        value: value / scale(name),
+                        value: value / metric_scale(name),
                     }));
                 }
                 filters

@@ -1,8 +1,7 @@
 //! `Strategy`: one's own, public ones, built-ins.
 
 use async_graphql::{
-    Context, Enum, ID, Json, Object, Result, SimpleObject,
-    connection::{Connection, Edge},
+    Context, Enum, ID, Json, Object, Result, SimpleObject, connection::Connection,
 };
 use domain::strategy::{Builtin, StrategyDefinition};
 use projections::{
@@ -12,8 +11,13 @@ use projections::{
 use serde_json::{Value, json};
 
 use crate::{
-    graphql::{caller, limit, list_complexity, refusal, scalars::Time},
-    rest::strategies::{Found, find},
+    graphql::{
+        caller,
+        connection::{connection, limit, list_complexity},
+        refusal,
+        scalars::Time,
+    },
+    lookup::FoundStrategy,
 };
 
 /// Queries of strategies.
@@ -122,14 +126,20 @@ impl From<&Builtin> for Strategy {
     }
 }
 
+impl From<FoundStrategy> for Strategy {
+    fn from(found: FoundStrategy) -> Self {
+        match found {
+            FoundStrategy::Stored(row) => (*row).into(),
+            FoundStrategy::Builtin(builtin) => builtin.into(),
+        }
+    }
+}
+
 #[Object]
 impl StrategyQuery {
     /// A strategy by id, by one's own slug, or by a built-in's slug.
     async fn strategy(&self, context: &Context<'_>, id: ID) -> Result<Strategy> {
-        match find(caller(context)?, &id).await.map_err(refusal)? {
-            Found::Stored(row) => Ok((*row).into()),
-            Found::Builtin(builtin) => Ok(builtin.into()),
-        }
+        caller(context)?.strategy(&id).await.map(Strategy::from).map_err(refusal)
     }
 
     /// Strategies, newest first; built-ins are in none of the scopes.
@@ -153,10 +163,6 @@ impl StrategyQuery {
         let request = PageRequest::Cursor { cursor: after, limit: limit(first)? };
         let reads = &caller.api.reads;
         let page = reads.list_strategies(&filter, StrategySort::CreatedAt, true, &request).await;
-        let page = page.map_err(refusal)?;
-        let mut connection = Connection::new(has_previous, page.next_cursor.is_some());
-        let rows = page.cursors.into_iter().zip(page.rows);
-        connection.edges.extend(rows.map(|(cursor, row)| Edge::new(cursor, row.into())));
-        Ok(connection)
+        Ok(connection(page.map_err(refusal)?, has_previous, Strategy::from))
     }
 }

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use domain::simulation::metrics::Metrics;
+use poem::http::StatusCode;
 use poem_openapi::{
     Object, OpenApi,
     param::Path,
@@ -21,11 +22,8 @@ use crate::{
         response::{Item, WithHeaders as _},
         values::{DecimalText, time_text_of_ms},
     },
-    rest::{Chapter, backtests},
+    rest::Chapter,
 };
-
-/// Metrics that are fractions inside and percent on the wire.
-pub(crate) const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
 /// Every metric of a run.
 pub(crate) struct BacktestMetrics;
@@ -62,9 +60,7 @@ impl MetricsResource {
             ("final_balance_target_first", balance(row.final_balance_target_first)),
         ]);
         for (name, value) in Metrics::NAMES.iter().zip(metrics.values()) {
-            let scale = if PERCENT.contains(name) { 100.0 } else { 1.0 };
-            let value = value.and_then(|value| DecimalText::of_real(value * scale));
-            fields.insert(name, json!(value));
+            fields.insert(name, json!(DecimalText::of_metric(name, value)));
         }
         let periods = metrics.drawdown_periods.iter().map(|period| DrawdownResource {
             start: time_text_of_ms(period.start),
@@ -139,6 +135,13 @@ impl ParseFromJSON for MetricsResource {
     }
 }
 
+/// 404: there is no result yet, or there never will be.
+fn not_completed(row: &BacktestRow) -> ApiError {
+    let status = row.status.as_str();
+    let message = format!("The backtest is {status}; only a completed one has metrics.");
+    ApiError::new(StatusCode::NOT_FOUND, "not_completed", message)
+}
+
 #[OpenApi(tag = "Chapter::Backtests")]
 impl BacktestMetrics {
     /// Every metric of a run; 404 until it has completed.
@@ -148,8 +151,8 @@ impl BacktestMetrics {
         caller: Caller,
         id: Path<String>,
     ) -> Result<Item<MetricsResource>, ApiError> {
-        let row = backtests::find(&caller, &id.0).await?;
-        let metrics = MetricsResource::of(&row).ok_or_else(|| backtests::not_completed(&row))?;
+        let row = caller.backtest(&id.0).await?;
+        let metrics = MetricsResource::of(&row).ok_or_else(|| not_completed(&row))?;
         Ok(Item::new(metrics).with_etag(&row.sequence.to_string()))
     }
 }

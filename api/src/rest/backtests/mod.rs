@@ -1,20 +1,23 @@
 //! `/backtests`: asking for runs, watching and ending them.
 
 pub(crate) mod body;
-pub(crate) mod ledger;
-pub(crate) mod lttb;
+mod cancel;
+mod equity;
+mod events;
+mod ledger;
+mod lttb;
 pub(crate) mod metrics;
-pub(crate) mod query;
+mod query;
 pub(crate) mod resource;
-pub(crate) mod trades;
+mod trades;
+
+use std::collections::HashMap;
 
 use commands::CommandError;
 use domain::{
-    access::{self, Access, Ownership},
     backtest::Backtest,
     ids::{BacktestId, StrategyId},
     market::Symbol,
-    strategy::builtins,
 };
 use poem::http::{StatusCode, header};
 use poem_openapi::{OpenApi, param::Path};
@@ -26,10 +29,7 @@ use self::{
     query::{BacktestQuery, Include},
     resource::{BacktestResource, progress},
 };
-use super::{
-    Chapter,
-    strategies::{self, body::StrategyResource},
-};
+use super::{Chapter, strategies::resource::StrategyResource};
 use crate::{
     Context,
     http::{
@@ -37,9 +37,10 @@ use crate::{
         error::ApiError,
         json::ValidJson,
         query::Query,
-        read_your_writes::{Settled, row_after_command},
+        read_your_writes::{WriteReceipt, row_after_command},
         response::{Item, List, NoContent, WithHeaders as _},
     },
+    lookup,
 };
 
 pub(crate) const TOUCHED: [&str; 2] = [backtests::NAME, projections::streams::NAME];
@@ -49,30 +50,15 @@ pub(crate) struct Backtests;
 
 /// The resources of this chapter.
 pub(crate) fn api() -> impl OpenApi {
-    (Backtests, metrics::BacktestMetrics, trades::Trades, ledger::Ledger)
-}
-
-/// The backtest of that id, which the caller may read.
-///
-/// # Errors
-/// 404, 403.
-pub(crate) async fn find(caller: &Caller, text: &str) -> Result<BacktestRow, ApiError> {
-    let row = caller.api.reads.backtest(parse_id(text)?).await?;
-    let row = row.ok_or_else(|| ApiError::not_found("backtest"))?;
-    let ownership = Ownership { owner_id: Some(row.run.owner_id), is_public: false };
-    access::check(&caller.actor(), Access::Read, ownership)?;
-    Ok(row)
-}
-
-/// 404: there is no result yet, or there never will be.
-pub(crate) fn not_completed(row: &BacktestRow) -> ApiError {
-    let status = row.status.as_str();
-    let message = format!("The backtest is {status}; only a completed one has metrics.");
-    ApiError::new(StatusCode::NOT_FOUND, "not_completed", message)
-}
-
-fn parse_id(text: &str) -> Result<BacktestId, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found("backtest"))
+    (
+        Backtests,
+        cancel::BacktestCancel,
+        metrics::BacktestMetrics,
+        trades::Trades,
+        ledger::Ledger,
+        equity::Equity,
+        events::BacktestEvents,
+    )
 }
 
 /// The rows as they are shown, with what is to be included.
@@ -85,25 +71,14 @@ async fn show(
     let progress = progress(api, &rows).await?;
     let ids: Vec<StrategyId> = rows.iter().map(|row| row.run.strategy_id).collect();
     let strategies = match include.strategy {
-        true => api.reads.strategies_by_ids(&ids).await?,
-        false => Vec::new(),
+        true => caller.strategies(&ids).await?,
+        false => HashMap::new(),
     };
     let show = |row: BacktestRow| {
         let percent = progress.get(&row.id).copied().unwrap_or(0);
         let metrics = if include.metrics { MetricsResource::of(&row) } else { None };
-        let strategy = if include.strategy {
-            let stored = strategies.iter().find(|strategy| strategy.id == row.run.strategy_id);
-            // A public strategy may have become private since.
-            let readable = stored.filter(|strategy| {
-                let (owner_id, is_public) = (Some(strategy.owner_id), strategy.is_public);
-                let ownership = Ownership { owner_id, is_public };
-                access::check(&caller.actor(), Access::Read, ownership).is_ok()
-            });
-            let builtin = builtins::find_by_id(row.run.strategy_id).map(StrategyResource::from);
-            readable.map(|strategy| strategy.clone().into()).or(builtin)
-        } else {
-            None
-        };
+        // A public strategy may have become private since.
+        let strategy = strategies.get(&row.run.strategy_id).cloned().map(StrategyResource::from);
         let mut shown = BacktestResource::new(row, percent);
         (shown.metrics, shown.strategy) = (metrics, strategy);
         shown
@@ -145,16 +120,16 @@ async fn after_command(
 pub(crate) async fn requested(
     caller: &Caller,
     id: BacktestId,
-    settled: Settled,
+    receipt: WriteReceipt,
 ) -> Result<Item<BacktestResource, 202>, ApiError> {
     let has_ended = caller.sees_end_of::<Backtest>(&id.to_string(), &TOUCHED).await?;
-    let row = after_command(&caller.api, id, settled.is_pending && !has_ended).await?;
+    let row = after_command(&caller.api, id, receipt.is_pending && !has_ended).await?;
     let etag = etag(&caller.api, &row).await?;
     let location = format!("{}/backtests/{id}", caller.headers.prefix());
     let shown = show_one(caller, row, Include::default()).await?;
     let item = Item::new(shown).with_etag(&etag).with_header(header::LOCATION, &location);
     let item = if has_ended { item.with_status(StatusCode::CREATED) } else { item };
-    Ok(settled.mark(item))
+    Ok(receipt.apply(item))
 }
 
 async fn filter(caller: &Caller, query: &BacktestQuery) -> Result<BacktestFilter, ApiError> {
@@ -172,7 +147,7 @@ async fn filter(caller: &Caller, query: &BacktestQuery) -> Result<BacktestFilter
     };
     filter.strategy_id = match query.strategy.as_deref() {
         None => None,
-        Some(text) => Some(strategies::id_of(caller, text).await?),
+        Some(text) => Some(caller.strategy_id(text).await?),
     };
     filter.asset_symbol = query.asset.as_ref().map(|asset| asset.to_ascii_uppercase());
     if let Some(text) = &query.symbol {
@@ -214,7 +189,7 @@ impl Backtests {
         caller: Caller,
         body: ValidJson<BacktestBody>,
     ) -> Result<Item<BacktestResource, 202>, ApiError> {
-        let context = caller.creation("POST /backtests", &body);
+        let context = caller.creation("POST /backtests", &body.hash);
         let commands = &caller.api.commands;
         let body = body.value;
         if !body.errors.is_empty() {
@@ -226,8 +201,8 @@ impl Backtests {
             return Err(ApiError::invalid(body.all_errors(found)));
         }
         let accepted = commands.request_backtest(&context, &body.draft).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        requested(&caller, accepted.value, settled).await
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+        requested(&caller, accepted.value, receipt).await
     }
 
     /// A backtest with its progress and, once completed, its performance in brief.
@@ -238,7 +213,7 @@ impl Backtests {
         id: Path<String>,
         query: Query<Include>,
     ) -> Result<Item<BacktestResource>, ApiError> {
-        let row = find(&caller, &id.0).await?;
+        let row = caller.backtest(&id.0).await?;
         let etag = if query.is_own() { Some(etag(&caller.api, &row).await?) } else { None };
         let item = Item::new(show_one(&caller, row, query.0).await?);
         Ok(match etag {
@@ -250,25 +225,9 @@ impl Backtests {
     /// Deletes a backtest in any state; a run is stopped.
     #[oai(path = "/backtests/:id", method = "delete", operation_id = "deleteBacktest")]
     async fn delete(&self, caller: Caller, id: Path<String>) -> Result<NoContent, ApiError> {
-        let id = parse_id(&id.0)?;
+        let id = lookup::backtest_id(&id.0)?;
         let accepted = caller.api.commands.delete_backtest(&caller.command(), id).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        Ok(settled.mark(NoContent::default()))
-    }
-
-    /// Cancels a run: waits up to a second for its executor and answers where it stands.
-    #[oai(path = "/backtests/:id/cancel", method = "post", operation_id = "cancelBacktest")]
-    async fn cancel(
-        &self,
-        caller: Caller,
-        id: Path<String>,
-    ) -> Result<Item<BacktestResource>, ApiError> {
-        let id = parse_id(&id.0)?;
-        let accepted = caller.api.commands.cancel_backtest(&caller.command(), id).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        let row = after_command(&caller.api, id, settled.is_pending).await?;
-        let etag = etag(&caller.api, &row).await?;
-        let shown = show_one(&caller, row, Include::default()).await?;
-        Ok(settled.mark(Item::new(shown).with_etag(&etag)))
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+        Ok(receipt.apply(NoContent::default()))
     }
 }

@@ -10,14 +10,13 @@ use serde_json::Value;
 
 use crate::http::{
     fields::{Field, Fields, Input, Kind, field, nearest},
-    query::{self, Paging, Query},
+    paging::{self, Paging},
+    query::Query,
     values::{self, DayEnd},
 };
 
 const STATUSES: &[&str] = &["pending", "running", "completed", "failed", "cancelled"];
 const TIMES: [&str; 4] = ["created_at", "completed_at", "start_time", "end_time"];
-/// Percent on the wire, fractions in the read model.
-const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
 /// Which backtests a list shows.
 pub(crate) struct BacktestQuery {
@@ -62,10 +61,10 @@ impl Input for BacktestQuery {
             "`created_at` or a metric's name, `-` before it for descending: `-sharpe_ratio`. A metric or `created_at`, `completed_at`, `start_time`, `end_time` also filters: `sharpe_ratio[gte]=2` (gt, gte, lt, lte, eq; times gte, lte).",
         ),
         INCLUDE,
-        query::PAGE,
-        query::LIMIT,
-        query::PER_PAGE,
-        query::CURSOR,
+        paging::PAGE,
+        paging::LIMIT,
+        paging::PER_PAGE,
+        paging::CURSOR,
     ];
 
     fn is_extra(name: &str) -> bool {
@@ -181,7 +180,7 @@ impl BacktestQuery {
         let number = value.as_str().and_then(|text| text.trim().parse::<f64>().ok());
         match number.filter(|number| number.is_finite()) {
             Some(number) => {
-                let value = if PERCENT.contains(&filtered) { number / 100.0 } else { number };
+                let value = number / values::metric_scale(filtered);
                 self.metrics.push(MetricFilter { metric, comparison, value });
             }
             None => fields.error(name, "invalid", format!("`{name}` must be a finite number.")),

@@ -21,7 +21,7 @@ use crate::{
         error::ApiError,
         values::{DecimalText, time_text},
     },
-    rest::strategies::body::StrategyResource,
+    rest::strategies::resource::StrategyResource,
 };
 
 /// A backtest.

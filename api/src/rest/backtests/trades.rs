@@ -10,11 +10,12 @@ use crate::{
         caller::Caller,
         error::ApiError,
         fields::{Field, Fields, Input, Kind, field},
-        query::{self, Paging, Query},
+        paging::{self, Paging},
+        query::Query,
         response::List,
         values::{DecimalText, time_text},
     },
-    rest::{Chapter, backtests},
+    rest::Chapter,
 };
 
 /// The round trips of a run.
@@ -90,10 +91,10 @@ impl Input for TradeQuery {
     const FIELDS: &'static [Field] = &[
         field("side", Kind::OneOf(&["long", "short"]), "Only those."),
         field("result", Kind::OneOf(&["win", "loss"]), "Only those; a pnl of 0 is neither."),
-        query::PAGE,
-        query::LIMIT,
-        query::PER_PAGE,
-        query::CURSOR,
+        paging::PAGE,
+        paging::LIMIT,
+        paging::PER_PAGE,
+        paging::CURSOR,
     ];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
@@ -118,7 +119,7 @@ impl Trades {
         id: Path<String>,
         query: Query<TradeQuery>,
     ) -> Result<List<TradeResource>, ApiError> {
-        let row = backtests::find(&caller, &id.0).await?;
+        let row = caller.backtest(&id.0).await?;
         let TradeQuery { filter, paging } = query.0;
         let page = caller.api.reads.trades(&row, filter, &paging.request()).await?;
         Ok(List::of(&paging, page, TradeResource::from))

@@ -1,18 +1,17 @@
-//! `/assets`: what can be held, and its prices; public.
+//! `/assets`: what can be held; public.
 
 use domain::market::{Asset, MarketKind};
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Serialize;
 
-use super::candles::{self, SeriesQuery};
 use crate::{
     http::{
         caller::Visitor,
         error::ApiError,
         fields::{Field, Fields, Input, Kind, field},
-        query::{self, Paging, Query},
+        paging::{self, Paging},
+        query::Query,
         response::{Item, List, WithHeaders as _},
-        values::DecimalText,
     },
     rest::Chapter,
 };
@@ -35,37 +34,15 @@ pub(crate) struct AssetResource {
     markets: Vec<String>,
 }
 
-/// A candle of an asset in its market.
-#[derive(Debug, Serialize, Object)]
-pub(crate) struct PricePoint {
-    asset_id: String,
-    interval: String,
-    /// The candle's opening.
-    timestamp: String,
-    open: DecimalText,
-    high: DecimalText,
-    low: DecimalText,
-    close: DecimalText,
-    volume: DecimalText,
-}
-
 impl From<Asset> for AssetResource {
     fn from(asset: Asset) -> Self {
         Self {
             symbol: asset.symbol,
             name: asset.name,
-            kind: kind_name(asset.kind).to_owned(),
+            kind: asset.kind.as_str().to_owned(),
             active: asset.active,
             markets: asset.markets.iter().map(ToString::to_string).collect(),
         }
-    }
-}
-
-pub(super) const fn kind_name(kind: MarketKind) -> &'static str {
-    match kind {
-        MarketKind::Crypto => "crypto",
-        MarketKind::Fiat => "fiat",
-        MarketKind::Equity => "equity",
     }
 }
 
@@ -83,10 +60,10 @@ impl Input for AssetQuery {
         field("search", Kind::Text, "A part of symbol or name, in any case."),
         field("type", Kind::OneOf(&["crypto", "fiat", "equity"]), "Only of that type."),
         field("active", Kind::Boolean, "Only those that are, or are not."),
-        query::PAGE,
-        query::LIMIT,
-        query::PER_PAGE,
-        query::CURSOR,
+        paging::PAGE,
+        paging::LIMIT,
+        paging::PER_PAGE,
+        paging::CURSOR,
     ];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
@@ -106,7 +83,7 @@ impl AssetQuery {
                 || asset.name.to_lowercase().contains(search)
         });
         is_found
-            && self.kind.is_none_or(|kind| kind_name(asset.kind) == kind)
+            && self.kind.is_none_or(|kind| asset.kind.as_str() == kind)
             && self.active.is_none_or(|active| asset.active == active)
     }
 }
@@ -139,32 +116,5 @@ impl Assets {
         let found = assets.into_iter().find(|asset| asset.symbol.eq_ignore_ascii_case(&symbol.0));
         let asset = found.ok_or_else(|| ApiError::not_found("asset"))?;
         Ok(Item::new(asset.into()).cached_publicly())
-    }
-
-    /// The candles of an asset in its market (against `USDT` unless `quote` says otherwise).
-    #[oai(
-        path = "/assets/:symbol/price-series",
-        method = "get",
-        operation_id = "getAssetPriceSeries"
-    )]
-    async fn price_series(
-        &self,
-        visitor: Visitor,
-        symbol: Path<String>,
-        query: Query<SeriesQuery>,
-    ) -> Result<List<PricePoint>, ApiError> {
-        let SeriesQuery { timeframe, range } = query.0;
-        let found = candles::find(&visitor.api, &symbol.0, timeframe, &range).await?;
-        let asset_id = found.market.base.clone();
-        Ok(found.list(&range, |candle| PricePoint {
-            asset_id: asset_id.clone(),
-            interval: timeframe.to_string(),
-            timestamp: candle.timestamp,
-            open: candle.open,
-            high: candle.high,
-            low: candle.low,
-            close: candle.close,
-            volume: candle.volume,
-        }))
     }
 }

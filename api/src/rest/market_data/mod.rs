@@ -1,12 +1,23 @@
 //! `/market_data`, `/assets` and `/indicators`: what can be traded, its prices, and what is computed from them.
 
-pub(crate) mod assets;
-pub(crate) mod candles;
-pub(crate) mod indicators;
+mod assets;
+mod candles;
+mod indicators;
+mod price_series;
+mod query;
+mod symbols;
+mod timeframes;
 
 use poem_openapi::OpenApi;
 
 /// The resources of this chapter.
 pub(crate) fn api() -> impl OpenApi {
-    (assets::Assets, candles::MarketData, indicators::Indicators)
+    (
+        symbols::Symbols,
+        timeframes::Timeframes,
+        candles::Candles,
+        assets::Assets,
+        price_series::PriceSeries,
+        indicators::Indicators,
+    )
 }

@@ -1,26 +1,17 @@
-//! `/strategies/catalog` and `/strategies/validate`.
+//! `/strategies/catalog`: the built-ins.
 
-use domain::{
-    fields::FieldError,
-    strategy::{Builtin, builtins, validate_strategy},
-};
+use domain::strategy::{Builtin, builtins};
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::body::{AnyObject, StrategyBody};
 use crate::{
-    http::{
-        caller::Caller,
-        fields,
-        json::ValidJson,
-        response::{Item, List, WithHeaders as _},
-    },
+    http::response::{List, WithHeaders as _},
     rest::Chapter,
 };
 
-/// The built-ins, and checks of what is not stored.
-pub(crate) struct StrategyCatalog;
+/// The built-ins.
+pub(crate) struct Catalog;
 
 /// A built-in strategy.
 #[derive(Debug, Serialize, Object)]
@@ -55,31 +46,6 @@ pub(crate) struct CatalogParameter {
     description: String,
 }
 
-/// What is to be said about a strategy.
-#[derive(Debug, Serialize, Object)]
-#[oai(rename = "Validation")]
-pub(crate) struct ValidationResource {
-    valid: bool,
-    errors: Vec<Finding>,
-    warnings: Vec<Finding>,
-    /// Candles before the first one on which rules are evaluated; null when it is not valid.
-    warmup_candles: Option<u64>,
-}
-
-/// One thing about one field.
-#[derive(Debug, Serialize, Object)]
-pub(crate) struct Finding {
-    field: String,
-    code: String,
-    message: String,
-}
-
-impl From<FieldError> for Finding {
-    fn from(error: FieldError) -> Self {
-        Self { field: error.field, code: error.code, message: error.message }
-    }
-}
-
 impl From<&Builtin> for CatalogEntry {
     fn from(builtin: &Builtin) -> Self {
         let parameters = builtin.parameters.iter().map(|parameter| CatalogParameter {
@@ -107,32 +73,11 @@ impl From<&Builtin> for CatalogEntry {
 }
 
 #[OpenApi(tag = "Chapter::Strategies")]
-impl StrategyCatalog {
+impl Catalog {
     /// Lists the built-in strategies with the schemas of their parameters.
     #[oai(path = "/strategies/catalog", method = "get", operation_id = "listCatalog")]
-    async fn catalog(&self) -> List<CatalogEntry> {
+    async fn list(&self) -> List<CatalogEntry> {
         let all = builtins::ALL.iter().map(|builtin| CatalogEntry::from(*builtin)).collect();
         List::whole(all).cached_publicly()
-    }
-
-    /// Checks a strategy without storing it.
-    #[oai(path = "/strategies/validate", method = "post", operation_id = "validateStrategy")]
-    async fn validate(
-        &self,
-        _caller: Caller,
-        body: ValidJson<AnyObject>,
-    ) -> Item<ValidationResource> {
-        let AnyObject(body) = body.value;
-        let found = validate_strategy(&body);
-        // Valid is what a POST would take; only the name may still be missing.
-        let mut errors = fields::read::<StrategyBody>(&body, false).err().unwrap_or_default();
-        errors.retain(|error| error.field != "name" || body.contains_key("name"));
-        let findings = |errors: Vec<FieldError>| errors.into_iter().map(Finding::from).collect();
-        Item::new(ValidationResource {
-            valid: errors.is_empty(),
-            errors: findings(errors),
-            warnings: findings(found.warnings),
-            warmup_candles: found.warmup_candles.map(|candles| candles as u64),
-        })
     }
 }

@@ -1,161 +1,56 @@
 //! `/strategies`: one's own, public ones and built-ins.
 
 pub(crate) mod body;
-pub(crate) mod catalog;
+mod catalog;
+mod query;
+pub(crate) mod resource;
+mod validate;
+mod versions;
 
 use commands::StrategyDraft;
 use domain::{
-    access::{self, Access, Ownership},
     ids::StrategyId,
-    strategy::{Builtin, LiveStrategy, Strategy, builtins},
+    strategy::{Builtin, LiveStrategy, Strategy},
 };
 use poem::http::header;
 use poem_openapi::{OpenApi, param::Path};
 use projections::{
     page::PageRequest,
-    strategies::{self, StrategyFilter, StrategyRow, StrategyScope, StrategySort},
+    strategies::{self, StrategyFilter, StrategyRow, StrategyScope},
     strategy_versions,
 };
+use serde_json::{Map, Value};
 
-use self::body::{AnyObject, StrategyBody, StrategyResource, VersionResource, body_of, merge};
+use self::{
+    body::{AnyObject, StrategyBody, body_of, merge},
+    query::StrategyQuery,
+    resource::StrategyResource,
+};
 use super::Chapter;
 use crate::{
     Context,
     http::{
         caller::Caller,
         error::ApiError,
-        fields::{self, Field, Fields, Input, Kind, field},
+        fields,
         json::ValidJson,
-        query::{self, Paging, Query},
-        read_your_writes::{Settled, row_after_command},
+        query::Query,
+        read_your_writes::{WriteReceipt, row_after_command},
         response::{Item, List, NoContent, WithHeaders as _},
     },
+    lookup::FoundStrategy,
 };
 
 /// How often a merge patch is tried while others change the strategy.
 const PATCH_TRIES_MAX: usize = 3;
 const TOUCHED: [&str; 3] = [strategies::NAME, strategy_versions::NAME, projections::streams::NAME];
-const SCOPES: &[&str] = &["mine", "public", "builtin", "all"];
-const SORTS: &[&str] = &["created_at", "-created_at", "name", "-name"];
 
 /// One's own, public ones and built-ins.
 pub(crate) struct Strategies;
 
 /// The resources of this chapter.
 pub(crate) fn api() -> impl OpenApi {
-    (Strategies, catalog::StrategyCatalog)
-}
-
-/// A strategy that may be read.
-pub(crate) enum Found {
-    Stored(Box<StrategyRow>),
-    Builtin(&'static Builtin),
-}
-
-/// Finds by id, by one's own slug, by a built-in's slug, and checks that the caller may read it.
-///
-/// # Errors
-/// 404, 403.
-pub(crate) async fn find(caller: &Caller, text: &str) -> Result<Found, ApiError> {
-    let reads = &caller.api.reads;
-    let id = text.parse::<StrategyId>().ok();
-    let stored = match id {
-        Some(id) => reads.strategy(id).await?,
-        None => match reads.strategy_by_slug(caller.user.id, text).await? {
-            Some(row) => Some(row),
-            // By id, a miss waits for the read model.
-            None => match caller.api.commands.strategy_with_slug(caller.user.id, text).await? {
-                Some(id) => reads.strategy(id).await?,
-                None => None,
-            },
-        },
-    };
-    if let Some(row) = stored {
-        let ownership = Ownership { owner_id: Some(row.owner_id), is_public: row.is_public };
-        access::check(&caller.actor(), Access::Read, ownership)?;
-        return Ok(Found::Stored(Box::new(row)));
-    }
-    let builtin = id.map_or_else(|| builtins::find_by_slug(text), builtins::find_by_id);
-    builtin.map(Found::Builtin).ok_or_else(|| ApiError::not_found("strategy"))
-}
-
-/// The id that `text` is, or that of the strategy with that slug.
-///
-/// # Errors
-/// 404, 403.
-pub(crate) async fn id_of(caller: &Caller, text: &str) -> Result<StrategyId, ApiError> {
-    if let Ok(id) = text.parse() {
-        return Ok(id);
-    }
-    Ok(match find(caller, text).await? {
-        Found::Stored(row) => row.id,
-        Found::Builtin(builtin) => builtin.id(),
-    })
-}
-
-/// The id of a strategy that is to be changed.
-async fn writable(caller: &Caller, text: &str) -> Result<StrategyId, ApiError> {
-    match text.parse::<StrategyId>() {
-        // The command itself checks ownership, and knows what no read model has yet.
-        Ok(id) if builtins::find_by_id(id).is_none() => Ok(id),
-        _ => match find(caller, text).await? {
-            Found::Stored(row) => Ok(row.id),
-            Found::Builtin(_) => Err(ApiError::forbidden()),
-        },
-    }
-}
-
-/// Which strategies a list shows.
-pub(crate) struct StrategyQuery {
-    scope: Option<&'static str>,
-    is_active: Option<bool>,
-    search: Option<String>,
-    sort: &'static str,
-    paging: Paging,
-}
-
-impl Input for StrategyQuery {
-    const NAME: &'static str = "StrategyQuery";
-    const FIELDS: &'static [Field] = &[
-        field(
-            "scope",
-            Kind::OneOf(SCOPES),
-            "Unless told: `mine` and the built-ins under /api/v1, `mine` under /api.",
-        ),
-        field("is_active", Kind::Boolean, "Only those that are, or are not."),
-        field("search", Kind::Text, "A part of name or description, in any case."),
-        field("sort", Kind::OneOf(SORTS), "`-created_at` unless told."),
-        query::PAGE,
-        query::LIMIT,
-        query::PER_PAGE,
-        query::CURSOR,
-    ];
-
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self {
-            scope: fields.one_of("scope", SCOPES),
-            is_active: fields.boolean("is_active"),
-            search: fields.text(&["search"], 200),
-            sort: fields.one_of("sort", SORTS).unwrap_or("-created_at"),
-            paging: Paging::read(fields),
-        })
-    }
-}
-
-impl StrategyQuery {
-    fn builtins(&self) -> Vec<&'static Builtin> {
-        let search = self.search.as_ref().map(|search| search.to_lowercase());
-        let fits = |builtin: &&Builtin| {
-            let text = format!("{} {}", builtin.title, builtin.description).to_lowercase();
-            self.is_active != Some(false)
-                && search.as_ref().is_none_or(|search| text.contains(search))
-        };
-        builtins::ALL.iter().copied().filter(fits).collect()
-    }
-
-    fn sort(&self) -> StrategySort {
-        if self.sort.ends_with("name") { StrategySort::Name } else { StrategySort::CreatedAt }
-    }
+    (Strategies, versions::Versions, catalog::Catalog, validate::Validate)
 }
 
 /// The stored strategies of a page and, after the last of them, the built-ins.
@@ -183,10 +78,9 @@ async fn list(
         Some(scope) => {
             let (is_active, search) = (query.is_active, query.search.clone());
             let filter = StrategyFilter { scope, is_active, search };
-            let descending = query.sort.starts_with('-');
-            let page =
-                caller.api.reads.list_strategies(&filter, query.sort(), descending, &request);
-            let page = page.await?;
+            let (sort, descending) = query.sort();
+            let reads = &caller.api.reads;
+            let page = reads.list_strategies(&filter, sort, descending, &request).await?;
             let rows: Vec<_> = page.rows.into_iter().map(StrategyResource::from).collect();
             (rows, page.total.unwrap_or(0), page.next_cursor)
         }
@@ -247,14 +141,14 @@ impl Strategies {
         caller: Caller,
         body: ValidJson<StrategyBody>,
     ) -> Result<Item<StrategyResource, 201>, ApiError> {
-        let context = caller.creation("POST /strategies", &body);
+        let context = caller.creation("POST /strategies", &body.hash);
         let accepted = caller.api.commands.create_strategy(&context, body.value.0).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        let row = after_command(&caller.api, accepted.value, settled.is_pending).await?;
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+        let row = after_command(&caller.api, accepted.value, receipt.is_pending).await?;
         let location = format!("{}/strategies/{}", caller.headers.prefix(), row.id);
         let etag = row.sequence.to_string();
         let item = Item::new(row.into()).with_etag(&etag);
-        Ok(settled.mark(item.with_header(header::LOCATION, &location)))
+        Ok(receipt.apply(item.with_header(header::LOCATION, &location)))
     }
 
     /// A strategy by id, by one's own slug, or by a built-in's slug.
@@ -264,13 +158,13 @@ impl Strategies {
         caller: Caller,
         id: Path<String>,
     ) -> Result<Item<StrategyResource>, ApiError> {
-        Ok(match find(&caller, &id.0).await? {
-            Found::Stored(row) => {
+        Ok(match caller.strategy(&id.0).await? {
+            FoundStrategy::Stored(row) => {
                 let etag = row.sequence.to_string();
                 Item::new(StrategyResource::from(*row)).with_etag(&etag)
             }
             // Not for anyone to keep: a strategy of one's own takes the slug over.
-            Found::Builtin(builtin) => Item::new(builtin.into()),
+            FoundStrategy::Builtin(builtin) => Item::new(builtin.into()),
         })
     }
 
@@ -282,11 +176,11 @@ impl Strategies {
         id: Path<String>,
         body: ValidJson<StrategyBody>,
     ) -> Result<Item<StrategyResource>, ApiError> {
-        let id = writable(&caller, &id.0).await?;
+        let id = caller.writable_strategy_id(&id.0).await?;
         let context = caller.command();
         let accepted = caller.api.commands.revise_strategy(&context, id, body.value.0).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        revised(&caller, id, settled).await
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+        revised(&caller, id, receipt).await
     }
 
     /// Changes a strategy by JSON merge patch.
@@ -297,18 +191,18 @@ impl Strategies {
         id: Path<String>,
         body: ValidJson<AnyObject>,
     ) -> Result<Item<StrategyResource>, ApiError> {
-        let id = writable(&caller, &id.0).await?;
+        let id = caller.writable_strategy_id(&id.0).await?;
         let patch = body.value.0;
         for _ in 0..PATCH_TRIES_MAX {
-            let loaded = caller.api.store.load::<Strategy>(&id.to_string()).await?;
-            let draft = patched(&caller, loaded.aggregate.live, patch.clone())?;
+            let (live, sequence) = caller.writable_strategy(id).await?;
+            let draft = patched(live, patch.clone())?;
             let mut context = caller.command();
             let is_conditional = context.expected_sequence.is_some();
-            context.expected_sequence.get_or_insert(loaded.sequence);
+            context.expected_sequence.get_or_insert(sequence);
             match caller.api.commands.revise_strategy(&context, id, draft).await {
                 Ok(accepted) => {
-                    let settled = caller.settle(&accepted, &TOUCHED).await;
-                    return revised(&caller, id, settled).await;
+                    let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+                    return revised(&caller, id, receipt).await;
                 }
                 Err(commands::CommandError::PreconditionFailed { .. }) if !is_conditional => {}
                 Err(error) => return Err(error.into()),
@@ -320,39 +214,14 @@ impl Strategies {
     /// Deletes a strategy; its runs stay.
     #[oai(path = "/strategies/:id", method = "delete", operation_id = "deleteStrategy")]
     async fn delete(&self, caller: Caller, id: Path<String>) -> Result<NoContent, ApiError> {
-        let id = writable(&caller, &id.0).await?;
+        let id = caller.writable_strategy_id(&id.0).await?;
         let accepted = caller.api.commands.delete_strategy(&caller.command(), id).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        Ok(settled.mark(NoContent::default()))
-    }
-
-    /// Lists the versions of a strategy, newest first.
-    #[oai(path = "/strategies/:id/versions", method = "get", operation_id = "listStrategyVersions")]
-    async fn versions(
-        &self,
-        caller: Caller,
-        id: Path<String>,
-        query: Query<Paging>,
-    ) -> Result<List<VersionResource>, ApiError> {
-        match find(&caller, &id.0).await? {
-            Found::Stored(row) => {
-                let request = query.0.request();
-                let page = caller.api.reads.strategy_versions(row.id, &request).await?;
-                Ok(List::of(&query.0, page, VersionResource::from))
-            }
-            Found::Builtin(builtin) => Ok(List::whole(vec![builtin.into()])),
-        }
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+        Ok(receipt.apply(NoContent::default()))
     }
 }
 
-fn patched(
-    caller: &Caller,
-    live: Option<LiveStrategy>,
-    patch: serde_json::Map<String, serde_json::Value>,
-) -> Result<StrategyDraft, ApiError> {
-    let live = live.ok_or_else(|| ApiError::not_found("strategy"))?;
-    let ownership = Ownership { owner_id: Some(live.owner_id), is_public: live.is_public };
-    access::check(&caller.actor(), Access::Write, ownership)?;
+fn patched(live: LiveStrategy, patch: Map<String, Value>) -> Result<StrategyDraft, ApiError> {
     let LiveStrategy { content, is_active, is_public, .. } = live;
     let mut body = body_of(&StrategyDraft { content, is_active, is_public });
     merge(&mut body, patch);
@@ -362,9 +231,9 @@ fn patched(
 async fn revised(
     caller: &Caller,
     id: StrategyId,
-    settled: Settled,
+    receipt: WriteReceipt,
 ) -> Result<Item<StrategyResource>, ApiError> {
-    let row = after_command(&caller.api, id, settled.is_pending).await?;
+    let row = after_command(&caller.api, id, receipt.is_pending).await?;
     let etag = row.sequence.to_string();
-    Ok(settled.mark(Item::new(row.into()).with_etag(&etag)))
+    Ok(receipt.apply(Item::new(row.into()).with_etag(&etag)))
 }

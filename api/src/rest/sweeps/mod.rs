@@ -1,106 +1,45 @@
 //! `/sweeps`: asking for sweeps, watching and ending them.
 
 pub(crate) mod body;
-pub(crate) mod resource;
-pub(crate) mod results;
+mod cancel;
+mod heatmap;
+mod query;
+mod resource;
+mod results;
 
 use commands::CommandError;
-use domain::{
-    access::{self, Access, Ownership},
-    ids::SweepId,
-    job::Status,
-    market::Symbol,
-    sweep::Sweep,
-};
+use domain::{ids::SweepId, sweep::Sweep};
 use poem::http::{StatusCode, header};
 use poem_openapi::{OpenApi, param::Path};
 use projections::sweeps::{self, SweepFilter, SweepRow};
 
 use self::{
     body::SweepBody,
+    query::SweepQuery,
     resource::{SweepResource, progress},
 };
-use super::{Chapter, strategies};
+use super::Chapter;
 use crate::{
     Context,
     http::{
         caller::Caller,
         error::ApiError,
-        fields::{Field, Fields, Input, Kind, field},
         json::ValidJson,
-        query::{self, Paging, Query},
+        query::Query,
         read_your_writes::row_after_command,
         response::{Item, List, NoContent, WithHeaders as _},
     },
+    lookup,
 };
 
 const TOUCHED: [&str; 2] = [sweeps::NAME, projections::streams::NAME];
-const STATUSES: &[&str] = &["pending", "running", "completed", "failed", "cancelled"];
 
 /// Asking for sweeps, watching and ending them.
 pub(crate) struct Sweeps;
 
 /// The resources of this chapter.
 pub(crate) fn api() -> impl OpenApi {
-    (Sweeps, results::SweepResults)
-}
-
-/// Which sweeps a list shows.
-pub(crate) struct SweepQuery {
-    strategy: Option<String>,
-    status: Option<Status>,
-    symbol: Option<Symbol>,
-    descending: bool,
-    paging: Paging,
-}
-
-impl Input for SweepQuery {
-    const NAME: &'static str = "SweepQuery";
-    const FIELDS: &'static [Field] = &[
-        field("strategy_id", Kind::Text, "An id, one's own slug, or a built-in's slug."),
-        field("status", Kind::OneOf(STATUSES), "Only those."),
-        field("symbol", Kind::Text, "Only that market."),
-        field("sort", Kind::OneOf(&["created_at", "-created_at"]), "-created_at unless told."),
-        query::PAGE,
-        query::LIMIT,
-        query::PER_PAGE,
-        query::CURSOR,
-    ];
-
-    fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let status = fields.parsed(&["status"], |value| {
-            serde_json::from_value::<Status>(value.clone())
-                .map_err(|_| format!("must be one of {}", STATUSES.join(", ")))
-        });
-        let symbol = fields.parsed(&["symbol"], |value| {
-            let text = value.as_str().unwrap_or_default();
-            text.parse::<Symbol>().map_err(|error| error.to_string())
-        });
-        Some(Self {
-            strategy: fields.text(&["strategy_id"], 200),
-            status,
-            symbol,
-            descending: fields.one_of("sort", &["created_at", "-created_at"]) != Some("created_at"),
-            paging: Paging::read(fields),
-        })
-    }
-}
-
-/// The sweep of that id, which the caller may read.
-///
-/// # Errors
-/// 404, 403.
-pub(crate) async fn find(caller: &Caller, text: &str) -> Result<SweepRow, ApiError> {
-    let row = caller.api.reads.sweep(parse_id(text)?).await?;
-    let row = row.ok_or_else(|| ApiError::not_found("sweep"))?;
-    let ownership = Ownership { owner_id: Some(row.run.owner_id), is_public: false };
-    access::check(&caller.actor(), Access::Read, ownership)?;
-    Ok(row)
-}
-
-/// The id, or 404.
-pub(crate) fn parse_id(text: &str) -> Result<SweepId, ApiError> {
-    text.parse().map_err(|_| ApiError::not_found("sweep"))
+    (Sweeps, cancel::SweepCancel, results::SweepResults, heatmap::SweepHeatMap)
 }
 
 /// The sweep as it is shown, with a tag that changes with everything that is shown.
@@ -136,7 +75,7 @@ impl Sweeps {
         let query = query.0;
         let strategy_id = match query.strategy.as_deref() {
             None => None,
-            Some(text) => Some(strategies::id_of(&caller, text).await?),
+            Some(text) => Some(caller.strategy_id(text).await?),
         };
         let filter = SweepFilter {
             owner_id: Some(caller.user.id),
@@ -159,7 +98,7 @@ impl Sweeps {
         caller: Caller,
         body: ValidJson<SweepBody>,
     ) -> Result<Item<SweepResource, 202>, ApiError> {
-        let context = caller.creation("POST /sweeps", &body);
+        let context = caller.creation("POST /sweeps", &body.hash);
         let commands = &caller.api.commands;
         let body = body.value;
         let draft = body.draft(caller.api.options.sweep_combinations_max);
@@ -172,43 +111,29 @@ impl Sweeps {
             return Err(ApiError::invalid(body.all_errors(found)));
         }
         let accepted = commands.request_sweep(&context, &draft).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         let id = accepted.value;
         let has_ended = caller.sees_end_of::<Sweep>(&id.to_string(), &TOUCHED).await?;
-        let row = after_command(&caller.api, id, settled.is_pending && !has_ended).await?;
+        let row = after_command(&caller.api, id, receipt.is_pending && !has_ended).await?;
         let location = format!("{}/sweeps/{id}", caller.headers.prefix());
         let item = show(&caller.api, row).await?.with_header(header::LOCATION, &location);
         let item = if has_ended { item.with_status(StatusCode::CREATED) } else { item };
-        Ok(settled.mark(item))
+        Ok(receipt.apply(item))
     }
 
     /// A sweep with its progress and, once completed, its winners and its walk-forward.
     #[oai(path = "/sweeps/:id", method = "get", operation_id = "getSweep")]
     async fn get(&self, caller: Caller, id: Path<String>) -> Result<Item<SweepResource>, ApiError> {
-        let row = find(&caller, &id.0).await?;
+        let row = caller.sweep(&id.0).await?;
         show(&caller.api, row).await
     }
 
     /// Deletes a sweep in any state, with its rows; one that runs is stopped.
     #[oai(path = "/sweeps/:id", method = "delete", operation_id = "deleteSweep")]
     async fn delete(&self, caller: Caller, id: Path<String>) -> Result<NoContent, ApiError> {
-        let id = parse_id(&id.0)?;
+        let id = lookup::sweep_id(&id.0)?;
         let accepted = caller.api.commands.delete_sweep(&caller.command(), id).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        Ok(settled.mark(NoContent::default()))
-    }
-
-    /// Cancels a sweep: waits up to a second for its executor and answers where it stands.
-    #[oai(path = "/sweeps/:id/cancel", method = "post", operation_id = "cancelSweep")]
-    async fn cancel(
-        &self,
-        caller: Caller,
-        id: Path<String>,
-    ) -> Result<Item<SweepResource>, ApiError> {
-        let id = parse_id(&id.0)?;
-        let accepted = caller.api.commands.cancel_sweep(&caller.command(), id).await?;
-        let settled = caller.settle(&accepted, &TOUCHED).await;
-        let row = after_command(&caller.api, id, settled.is_pending).await?;
-        Ok(settled.mark(show(&caller.api, row).await?))
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+        Ok(receipt.apply(NoContent::default()))
     }
 }

@@ -21,10 +21,7 @@ use crate::{
         error::ApiError,
         values::{DecimalText, time_text},
     },
-    rest::backtests::{
-        metrics::PERCENT,
-        resource::{DatasetResource, RunError},
-    },
+    rest::backtests::resource::{DatasetResource, RunError},
 };
 
 /// A sweep.
@@ -274,16 +271,10 @@ fn metrics(metrics: &Metrics) -> Value {
     ]);
     for (name, value) in Metrics::NAMES.iter().zip(metrics.values()) {
         if is_key(name) || value.is_some() {
-            shown.insert(name, json!(metric_text(name, value)));
+            shown.insert(name, json!(DecimalText::of_metric(name, value)));
         }
     }
     json!(shown)
-}
-
-/// A metric in the units of the wire.
-pub(crate) fn metric_text(name: &str, value: Option<f64>) -> Option<DecimalText> {
-    let scale = if PERCENT.contains(&name) { 100.0 } else { 1.0 };
-    value.and_then(|value| DecimalText::of_real(value * scale))
 }
 
 /// How a word is written in JSON.

@@ -83,7 +83,7 @@ impl Markets {
     /// # Errors
     /// The database.
     pub async fn add(&self, market: &Market) -> Result<(), DatabaseError> {
-        let kind = kind_name(market.kind);
+        let kind = market.kind.as_str();
         // Only the base is surely of the market's kind: a quote that is new is money.
         let quote_kind = if market.kind == MarketKind::Crypto { "crypto" } else { "fiat" };
         let decimals = [market.price_decimals, market.volume_decimals].map(u32::cast_signed);
@@ -144,13 +144,5 @@ fn kind(text: &str) -> Result<MarketKind, DatabaseError> {
         "fiat" => Ok(MarketKind::Fiat),
         "equity" => Ok(MarketKind::Equity),
         other => Err(DatabaseError::Corrupt(format!("`{other}` is not a kind of market"))),
-    }
-}
-
-fn kind_name(kind: MarketKind) -> &'static str {
-    match kind {
-        MarketKind::Crypto => "crypto",
-        MarketKind::Fiat => "fiat",
-        MarketKind::Equity => "equity",
     }
 }

@@ -1,0 +1,52 @@
+//! Pages of GraphQL lists: how many rows, what they cost, and the connection.
+
+use async_graphql::{
+    OutputType,
+    connection::{Connection, Edge},
+};
+use projections::page::Page;
+
+use super::{COMPLEXITY_MAX, refusal};
+use crate::http::error::ApiError;
+
+/// Rows of a list.
+const FIRST_MAX: i32 = 100;
+
+/// Returns how many rows, from 1 to [`FIRST_MAX`].
+pub(super) fn limit(first: i32) -> async_graphql::Result<i64> {
+    if (1..=FIRST_MAX).contains(&first) {
+        return Ok(i64::from(first));
+    }
+    let message = format!("`first` must lie between 1 and {FIRST_MAX}.");
+    Err(refusal(ApiError::invalid_field("first", message)))
+}
+
+/// Returns the complexity of a list: at most one more than is allowed, so that sums of them do not overflow.
+pub(super) fn list_complexity(first: i32, child: usize) -> usize {
+    let rows = usize::try_from(first).unwrap_or(usize::MAX);
+    rows.saturating_mul(child.saturating_add(1)).min(COMPLEXITY_MAX + 1)
+}
+
+/// Returns a page as a connection.
+pub(super) fn connection<R, T: OutputType>(
+    page: Page<R>,
+    has_previous: bool,
+    show: impl Fn(R) -> T,
+) -> Connection<String, T> {
+    let mut connection = Connection::new(has_previous, page.next_cursor.is_some());
+    let rows = page.cursors.into_iter().zip(page.rows);
+    connection.edges.extend(rows.map(|(cursor, row)| Edge::new(cursor, show(row))));
+    connection
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_complexity_of_lists_in_lists_does_not_overflow() {
+        let inner = list_complexity(i32::MAX, list_complexity(i32::MAX, 2));
+        assert_eq!(list_complexity(-1, inner + inner), COMPLEXITY_MAX + 1);
+        assert_eq!(list_complexity(10, 4), 50);
+    }
+}

@@ -1,0 +1,3 @@
+//! How a request proves who sends it.
+
+pub(crate) mod bearer;

@@ -1,0 +1,36 @@
+//! `/backtests/{id}/cancel`.
+
+use poem_openapi::{OpenApi, param::Path};
+
+use super::{TOUCHED, after_command, etag, query::Include, resource::BacktestResource, show_one};
+use crate::{
+    http::{
+        caller::Caller,
+        error::ApiError,
+        response::{Item, WithHeaders as _},
+    },
+    lookup,
+    rest::Chapter,
+};
+
+/// Ending a run early.
+pub(crate) struct BacktestCancel;
+
+#[OpenApi(tag = "Chapter::Backtests")]
+impl BacktestCancel {
+    /// Cancels a run: waits up to a second for its executor and answers where it stands.
+    #[oai(path = "/backtests/:id/cancel", method = "post", operation_id = "cancelBacktest")]
+    async fn cancel(
+        &self,
+        caller: Caller,
+        id: Path<String>,
+    ) -> Result<Item<BacktestResource>, ApiError> {
+        let id = lookup::backtest_id(&id.0)?;
+        let accepted = caller.api.commands.cancel_backtest(&caller.command(), id).await?;
+        let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
+        let row = after_command(&caller.api, id, receipt.is_pending).await?;
+        let etag = etag(&caller.api, &row).await?;
+        let shown = show_one(&caller, row, Include::default()).await?;
+        Ok(receipt.apply(Item::new(shown).with_etag(&etag)))
+    }
+}

@@ -1,0 +1,31 @@
+//! `/backtests/{id}/events`: what happened to a run.
+
+use poem_openapi::{OpenApi, param::Path};
+
+use crate::{
+    http::{caller::Caller, error::ApiError, query::Query, response::List},
+    rest::{
+        Chapter,
+        audit::{self, query::RunEventQuery, resource::EventResource},
+    },
+};
+
+/// What happened to a run.
+pub(crate) struct BacktestEvents;
+
+#[OpenApi(tag = "Chapter::Events")]
+impl BacktestEvents {
+    /// Lists the events of a run: its lifecycle and its ledger.
+    #[oai(path = "/backtests/:id/events", method = "get", operation_id = "listBacktestEvents")]
+    async fn list(
+        &self,
+        caller: Caller,
+        id: Path<String>,
+        query: Query<RunEventQuery>,
+    ) -> Result<List<EventResource>, ApiError> {
+        let row = caller.backtest(&id.0).await?;
+        let RunEventQuery(mut query) = query.0;
+        query.filter.aggregate_id = Some(row.id.to_string());
+        audit::page(&caller, query).await
+    }
+}

@@ -1,0 +1,80 @@
+//! `/market_data/symbols`: the markets, and what is stored of them.
+
+use domain::market::Market;
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+
+use crate::{
+    http::{
+        caller::Caller,
+        error::ApiError,
+        query::{NoQuery, Query},
+        response::List,
+        values::{DecimalText, time_text},
+    },
+    rest::Chapter,
+};
+
+/// The markets.
+pub(crate) struct Symbols;
+
+/// A market, and what is stored of it.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct MarketResource {
+    symbol: String,
+    base: String,
+    quote: String,
+    /// `crypto`, `fiat` or `equity`.
+    #[serde(rename = "type")]
+    #[oai(rename = "type")]
+    kind: String,
+    lot: DecimalText,
+    price_decimals: u32,
+    volume_decimals: u32,
+    /// What is stored; coarser timeframes are made of finer ones.
+    coverage: Vec<CoverageResource>,
+}
+
+/// One stored series.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct CoverageResource {
+    timeframe: String,
+    rows: i64,
+    first: String,
+    last: String,
+}
+
+#[OpenApi(tag = "Chapter::MarketData")]
+impl Symbols {
+    /// Lists the markets with what is stored of them.
+    #[oai(path = "/market_data/symbols", method = "get", operation_id = "listSymbols")]
+    async fn list(
+        &self,
+        caller: Caller,
+        query: Query<NoQuery>,
+    ) -> Result<List<MarketResource>, ApiError> {
+        let Query(NoQuery) = query;
+        let coverage = caller.api.candles.coverage().await?;
+        let markets = caller.api.markets.markets().await?;
+        let resource = |market: Market| MarketResource {
+            coverage: coverage
+                .iter()
+                .filter(|series| series.symbol == market.symbol)
+                .map(|series| CoverageResource {
+                    timeframe: series.timeframe.to_string(),
+                    rows: series.rows,
+                    first: time_text(series.first),
+                    last: time_text(series.last),
+                })
+                .collect(),
+            symbol: market.symbol.to_string(),
+            base: market.base,
+            quote: market.quote,
+            kind: market.kind.as_str().to_owned(),
+            lot: market.lot.into(),
+            price_decimals: market.price_decimals,
+            volume_decimals: market.volume_decimals,
+        };
+        Ok(List::whole(markets.into_iter().map(resource).collect()))
+    }
+}

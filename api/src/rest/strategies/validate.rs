@@ -1,0 +1,63 @@
+//! `/strategies/validate`: checks of what is not stored.
+
+use domain::{fields::FieldError, strategy::validate_strategy};
+use poem_openapi::{Object, OpenApi};
+use serde::Serialize;
+
+use super::body::{AnyObject, StrategyBody};
+use crate::{
+    http::{caller::Caller, fields, json::ValidJson, response::Item},
+    rest::Chapter,
+};
+
+/// Checks of what is not stored.
+pub(crate) struct Validate;
+
+/// What is to be said about a strategy.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "Validation")]
+pub(crate) struct ValidationResource {
+    valid: bool,
+    errors: Vec<Finding>,
+    warnings: Vec<Finding>,
+    /// Candles before the first one on which rules are evaluated; null when it is not valid.
+    warmup_candles: Option<u64>,
+}
+
+/// One thing about one field.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct Finding {
+    field: String,
+    code: String,
+    message: String,
+}
+
+impl From<FieldError> for Finding {
+    fn from(error: FieldError) -> Self {
+        Self { field: error.field, code: error.code, message: error.message }
+    }
+}
+
+#[OpenApi(tag = "Chapter::Strategies")]
+impl Validate {
+    /// Checks a strategy without storing it.
+    #[oai(path = "/strategies/validate", method = "post", operation_id = "validateStrategy")]
+    async fn validate(
+        &self,
+        _caller: Caller,
+        body: ValidJson<AnyObject>,
+    ) -> Item<ValidationResource> {
+        let AnyObject(body) = body.value;
+        let found = validate_strategy(&body);
+        // Valid is what a POST would take; only the name may still be missing.
+        let mut errors = fields::read::<StrategyBody>(&body, false).err().unwrap_or_default();
+        errors.retain(|error| error.field != "name" || body.contains_key("name"));
+        let findings = |errors: Vec<FieldError>| errors.into_iter().map(Finding::from).collect();
+        Item::new(ValidationResource {
+            valid: errors.is_empty(),
+            errors: findings(errors),
+            warnings: findings(found.warnings),
+            warmup_candles: found.warmup_candles.map(|candles| candles as u64),
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! `/sweeps/{id}/heatmap`: a metric over two parameters.
+
+use domain::simulation::{
+    metrics::is_objective,
+    sweep::{Objective, heat_map::HeatMap},
+};
+use poem_openapi::{Object, OpenApi, param::Path};
+use projections::sweeps::SweepRow;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{resource::word, results::completed};
+use crate::{
+    http::{
+        caller::Caller,
+        error::ApiError,
+        fields::{Field, Fields, Input, Kind, field},
+        query::Query,
+        response::{Item, WithHeaders as _},
+        values::DecimalText,
+    },
+    rest::Chapter,
+};
+
+/// A metric over two parameters.
+pub(crate) struct SweepHeatMap;
+
+/// Which parameters a heat map lies over.
+pub(crate) struct HeatMapQuery {
+    x: Option<String>,
+    y: Option<String>,
+    metric: Option<String>,
+}
+
+impl Input for HeatMapQuery {
+    const NAME: &'static str = "HeatMapQuery";
+    const FIELDS: &'static [Field] = &[
+        field("x", Kind::Text, "The parameter of the columns; of two, the first by name."),
+        field("y", Kind::Text, "The parameter of the rows; of two, the second by name."),
+        field("metric", Kind::Text, "The objective's unless told."),
+    ];
+
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
+        Some(Self {
+            x: fields.text(&["x"], 60),
+            y: fields.text(&["y"], 60),
+            metric: fields.text(&["metric"], 60),
+        })
+    }
+}
+
+/// A metric over two parameters.
+#[derive(Debug, Serialize, Object)]
+#[oai(rename = "HeatMap")]
+pub(crate) struct HeatMapResource {
+    metric: String,
+    /// `maximize` or `minimize`: which of several rows a cell shows.
+    direction: String,
+    x: HeatMapAxis,
+    y: HeatMapAxis,
+    /// A list for each value of `y`, with a cell for each value of `x`: null where no row meets.
+    cells: Vec<Vec<Option<HeatMapCell>>>,
+}
+
+/// A parameter and its values, ascending.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct HeatMapAxis {
+    name: String,
+    values: Vec<Value>,
+}
+
+/// Where two values meet.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct HeatMapCell {
+    /// The number of the best row there.
+    number: u32,
+    /// Null where the metric is undefined.
+    value: Option<DecimalText>,
+    /// Rows that meet there: they differ in other parameters.
+    rows_count: u32,
+}
+
+/// The parameter that an axis shows: the one asked for or, of two, the one at `place`.
+fn axis(
+    row: &SweepRow,
+    field: &str,
+    asked: Option<&str>,
+    place: usize,
+) -> Result<String, ApiError> {
+    let names = row.spec.search.names();
+    match (asked, names.as_slice()) {
+        (Some(asked), names) if names.contains(&asked) => Ok(asked.to_owned()),
+        (None, names @ [_, _]) => Ok(names[place].to_owned()),
+        (_, names) => {
+            let message = format!("`{field}` must be one of {}.", names.join(", "));
+            Err(ApiError::invalid_field(field, message))
+        }
+    }
+}
+
+#[OpenApi(tag = "Chapter::Sweeps")]
+impl SweepHeatMap {
+    /// A metric of a completed sweep over two of its parameters: the best row of each cell.
+    #[oai(path = "/sweeps/:id/heatmap", method = "get", operation_id = "getSweepHeatMap")]
+    async fn get(
+        &self,
+        caller: Caller,
+        id: Path<String>,
+        query: Query<HeatMapQuery>,
+    ) -> Result<Item<HeatMapResource>, ApiError> {
+        let row = completed(&caller, &id.0).await?;
+        let query = query.0;
+        let x = axis(&row, "x", query.x.as_deref(), 0)?;
+        let y = axis(&row, "y", query.y.as_deref(), 1)?;
+        let objective = match query.metric {
+            Some(metric) if metric == row.spec.objective.metric => row.spec.objective.clone(),
+            Some(metric) if is_objective(&metric) => {
+                Objective { direction: Objective::direction_of(&metric), metric }
+            }
+            Some(metric) => {
+                let message = format!("There is no metric `{metric}`.");
+                return Err(ApiError::invalid_field("metric", message));
+            }
+            None => row.spec.objective.clone(),
+        };
+        let rows = caller.api.reads.sweep_rows(&row).await?;
+        let map = HeatMap::new(&rows, &x, &y, &objective);
+        let values = |numbers: Vec<_>| numbers.into_iter().map(|number| json!(number)).collect();
+        let metric = objective.metric.as_str();
+        let cells = map.cells.into_iter().map(|line| {
+            let cells = line.into_iter().map(|cell| {
+                cell.map(|cell| HeatMapCell {
+                    number: cell.number,
+                    value: DecimalText::of_metric(metric, cell.value),
+                    rows_count: cell.rows_count,
+                })
+            });
+            cells.collect()
+        });
+        let shown = HeatMapResource {
+            metric: metric.to_owned(),
+            direction: word(&objective.direction),
+            cells: cells.collect(),
+            x: HeatMapAxis { name: x, values: values(map.x) },
+            y: HeatMapAxis { name: y, values: values(map.y) },
+        };
+        Ok(Item::new(shown).with_etag(&row.sequence.to_string()))
+    }
+}
