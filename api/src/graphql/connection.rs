@@ -4,10 +4,13 @@ use async_graphql::{
     OutputType,
     connection::{Connection, Edge},
 };
-use projections::page::Page;
+use projections::page::{Page, PageRequest};
 
 use super::{COMPLEXITY_MAX, refusal};
-use crate::http::error::ApiError;
+use crate::http::{
+    cursor::{Cursor, InvalidCursor},
+    error::ApiError,
+};
 
 /// Rows of a list.
 const FIRST_MAX: i32 = 100;
@@ -27,6 +30,16 @@ pub(super) fn list_complexity(first: i32, child: usize) -> usize {
     rows.saturating_mul(child.saturating_add(1)).min(COMPLEXITY_MAX + 1)
 }
 
+/// Returns the page that `first` and `after` ask for.
+pub(super) fn page_request(first: i32, after: Option<&str>) -> async_graphql::Result<PageRequest> {
+    let cursor = match after.map(str::parse) {
+        None => None,
+        Some(Ok(Cursor::Row(place))) => Some(place),
+        Some(_) => return Err(refusal(InvalidCursor)),
+    };
+    Ok(PageRequest::Cursor { cursor, limit: limit(first)? })
+}
+
 /// Returns a page as a connection.
 pub(super) fn connection<R, T: OutputType>(
     page: Page<R>,
@@ -35,7 +48,9 @@ pub(super) fn connection<R, T: OutputType>(
 ) -> Connection<String, T> {
     let mut connection = Connection::new(has_previous, page.next_cursor.is_some());
     let rows = page.cursors.into_iter().zip(page.rows);
-    connection.edges.extend(rows.map(|(cursor, row)| Edge::new(cursor, show(row))));
+    connection
+        .edges
+        .extend(rows.map(|(cursor, row)| Edge::new(Cursor::Row(cursor).to_string(), show(row))));
     connection
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod auth;
 pub(crate) mod caller;
 pub(crate) mod conditional;
 pub(crate) mod context;
+pub(crate) mod cursor;
 pub(crate) mod envelope;
 pub(crate) mod error;
 pub(crate) mod fields;

@@ -4,7 +4,10 @@ use poem_openapi::Object;
 use projections::page::PageRequest;
 use serde::Serialize;
 
-use super::fields::{Field, Fields, Input, Kind, field};
+use super::{
+    cursor::{Cursor, InvalidCursor},
+    fields::{Field, Fields, Input, Kind, field},
+};
 
 /// The fields of every list's query.
 pub(crate) const PAGE: Field = field("page", Kind::Integer, "From 1; not with `cursor`.");
@@ -44,7 +47,15 @@ pub(crate) struct ListMeta {
 pub(crate) struct Paging {
     page: Option<i64>,
     limit: i64,
-    cursor: Option<String>,
+    cursor: Option<Cursor>,
+}
+
+/// A page of rows that are all in memory.
+pub(crate) struct Slice<T> {
+    pub(crate) rows: Vec<T>,
+    /// `None` with a cursor.
+    pub(crate) total: Option<i64>,
+    pub(crate) next_cursor: Option<Cursor>,
 }
 
 impl Input for Paging {
@@ -68,18 +79,21 @@ impl Paging {
             fields.error("page", "invalid", "Give either `page` or `cursor`.");
         }
         let limit = fields.integer(&["limit", "per_page"], 1, limit_max).unwrap_or(limit_default);
-        Self {
-            page: fields.integer(&["page"], 1, 1_000_000),
-            limit,
-            cursor: fields.text(&["cursor"], 500),
-        }
+        Self { page: fields.integer(&["page"], 1, 1_000_000), limit, cursor: read_cursor(fields) }
     }
 
-    /// As the read models want it.
-    pub(crate) fn request(&self) -> PageRequest {
+    /// Returns the page as the read models want it.
+    ///
+    /// # Errors
+    /// The cursor is of another kind of list.
+    pub(crate) fn request(&self) -> Result<PageRequest, InvalidCursor> {
+        let limit = self.limit;
         match &self.cursor {
-            Some(_) => PageRequest::Cursor { cursor: self.cursor.clone(), limit: self.limit },
-            None => PageRequest::Number { page: self.page.unwrap_or(1), limit: self.limit },
+            Some(Cursor::Row(place)) => {
+                Ok(PageRequest::Cursor { cursor: Some(place.clone()), limit })
+            }
+            Some(_) => Err(InvalidCursor),
+            None => Ok(PageRequest::Number { page: self.page.unwrap_or(1), limit }),
         }
     }
 
@@ -88,21 +102,27 @@ impl Paging {
         self.limit
     }
 
-    /// The opaque cursor.
-    pub(crate) fn cursor(&self) -> Option<&str> {
-        self.cursor.as_deref()
+    /// Where the page before ended.
+    pub(crate) fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
     }
 
-    /// The page of rows that are all in memory, ascending by `key`; a cursor is the key of the last row seen.
+    /// Returns the page of rows that are all in memory, ascending by `key`.
+    ///
+    /// # Errors
+    /// The cursor is of another kind of list.
     pub(crate) fn slice<T>(
         &self,
         rows: Vec<T>,
         key: impl Fn(&T) -> String,
-    ) -> (Vec<T>, Option<i64>, Option<String>) {
+    ) -> Result<Slice<T>, InvalidCursor> {
         let total = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let (skipped, total) = match &self.cursor {
-            Some(cursor) => (rows.iter().take_while(|row| key(row) <= *cursor).count(), None),
+            Some(Cursor::Key(last)) => {
+                (rows.iter().take_while(|row| key(row) <= *last).count(), None)
+            }
+            Some(_) => return Err(InvalidCursor),
             None => {
                 let before = (self.page.unwrap_or(1) - 1).saturating_mul(self.limit);
                 (usize::try_from(before).unwrap_or(usize::MAX), Some(total))
@@ -111,11 +131,11 @@ impl Paging {
         let mut rest = rows.into_iter().skip(skipped);
         let rows: Vec<T> = rest.by_ref().take(limit).collect();
         let next = if rest.next().is_some() { rows.last().map(&key) } else { None };
-        (rows, total, next)
+        Ok(Slice { rows, total, next_cursor: next.map(Cursor::Key) })
     }
 
     /// What the list says about itself.
-    pub(crate) fn meta(&self, total: Option<i64>, next_cursor: Option<String>) -> ListMeta {
+    pub(crate) fn meta(&self, total: Option<i64>, next_cursor: Option<&Cursor>) -> ListMeta {
         let total = total.filter(|_| self.cursor.is_none());
         let total_pages = total.map(|total| (total + self.limit - 1) / self.limit);
         let page = (self.cursor.is_none() && total.is_some()).then(|| self.page.unwrap_or(1));
@@ -130,8 +150,19 @@ impl Paging {
             per_page: self.limit,
             total_pages,
             total_count: total,
-            next_cursor,
+            next_cursor: next_cursor.map(Cursor::to_string),
             has_more,
+        }
+    }
+}
+
+fn read_cursor(fields: &mut Fields<'_>) -> Option<Cursor> {
+    let text = fields.text(&["cursor"], 500)?;
+    match text.parse() {
+        Ok(cursor) => Some(cursor),
+        Err(InvalidCursor) => {
+            fields.error("cursor", "invalid", InvalidCursor.to_string());
+            None
         }
     }
 }

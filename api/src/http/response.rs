@@ -14,6 +14,7 @@ use poem_openapi::{
 use serde::Serialize;
 
 use super::{
+    cursor::Cursor,
     envelope::{Envelope, enveloped},
     error::ApiError,
     paging::{ListMeta, Paging},
@@ -117,7 +118,7 @@ impl<T> List<T> {
         show: impl FnMut(R) -> T,
     ) -> Self {
         let rows = page.rows.into_iter().map(show).collect();
-        Self::new(paging, rows, page.total, page.next_cursor)
+        Self::new(paging, rows, page.total, page.next_cursor.map(Cursor::Row))
     }
 
     /// A page of these rows.
@@ -125,9 +126,9 @@ impl<T> List<T> {
         paging: &Paging,
         rows: Vec<T>,
         total: Option<i64>,
-        next_cursor: Option<String>,
+        next_cursor: Option<Cursor>,
     ) -> Self {
-        Self { rows, meta: paging.meta(total, next_cursor), extras: Extras::default() }
+        Self { rows, meta: paging.meta(total, next_cursor.as_ref()), extras: Extras::default() }
     }
 
     /// All that there is, on one page.

@@ -151,7 +151,9 @@ async fn trades_and_ledger_are_read_on_by_cursor() {
         }
     }
     assert_eq!(sequences, (1..=10).collect::<Vec<u32>>());
-    let request = PageRequest::Cursor { cursor: Some("7b7d".to_owned()), limit: 4 };
+    let request = PageRequest::Cursor { cursor: None, limit: 1 };
+    let trades = bench.reads.trades(&row, TradeFilter::default(), &request).await.unwrap();
+    let request = PageRequest::Cursor { cursor: trades.next_cursor, limit: 4 };
     let refused = bench.reads.ledger(&row, &request).await.unwrap_err();
     assert!(matches!(refused, QueryError::BadCursor));
 }

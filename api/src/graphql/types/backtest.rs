@@ -6,10 +6,7 @@ use async_graphql::{
     dataloader::DataLoader,
 };
 use domain::{ids::StrategyId, job::Status as DomainStatus, market::Symbol};
-use projections::{
-    backtests::{BacktestFilter as RowFilter, BacktestRow, BacktestSort},
-    page::PageRequest,
-};
+use projections::backtests::{BacktestFilter as RowFilter, BacktestRow, BacktestSort};
 use serde_json::{Value, json};
 
 use super::{
@@ -20,12 +17,15 @@ use super::{
 use crate::{
     graphql::{
         caller,
-        connection::{connection, limit, list_complexity},
+        connection::{connection, limit, list_complexity, page_request},
         loaders::{ProgressLoader, StrategyLoader, TradeLoader, TradesOf},
         refusal,
         scalars::{Decimal, Time},
     },
-    http::error::ApiError,
+    http::{
+        cursor::{Cursor, InvalidCursor},
+        error::ApiError,
+    },
 };
 
 /// Queries of backtests.
@@ -132,7 +132,7 @@ impl BacktestQuery {
             }
         };
         let has_previous = after.is_some();
-        let request = PageRequest::Cursor { cursor: after, limit: limit(first)? };
+        let request = page_request(first, after.as_deref())?;
         let page = caller.api.reads.list_backtests(&rows, sort, descending, &request).await;
         Ok(connection(page.map_err(refusal)?, has_previous, Backtest))
     }
@@ -275,12 +275,15 @@ impl Backtest {
         first: i32,
         after: Option<String>,
     ) -> Result<Connection<String, Trade>> {
-        let number = after.as_deref().map_or(Ok(0), str::parse::<u32>);
-        let bad_cursor = |_| refusal(projections::QueryError::BadCursor);
+        let number = match after.as_deref().map(str::parse) {
+            None => 0,
+            Some(Ok(Cursor::Trade(number))) => number,
+            Some(_) => return Err(refusal(InvalidCursor)),
+        };
         let key = TradesOf {
             backtest: self.0.id,
             position: self.0.position,
-            after: number.map_err(bad_cursor)?,
+            after: number,
             limit: limit(first)?,
         };
         let shown = usize::try_from(key.limit).unwrap_or(usize::MAX);
@@ -288,7 +291,9 @@ impl Backtest {
         let rows = loader.load_one(key).await?.unwrap_or_default();
         let mut connection = Connection::new(after.is_some(), rows.len() > shown);
         let rows = rows.into_iter().take(shown);
-        connection.edges.extend(rows.map(|row| Edge::new(row.number.to_string(), row.into())));
+        connection
+            .edges
+            .extend(rows.map(|row| Edge::new(Cursor::Trade(row.number).to_string(), row.into())));
         Ok(connection)
     }
 }

@@ -4,16 +4,13 @@ use async_graphql::{
     Context, Enum, ID, Json, Object, Result, SimpleObject, connection::Connection,
 };
 use domain::strategy::{Builtin, StrategyDefinition};
-use projections::{
-    page::PageRequest,
-    strategies::{StrategyFilter, StrategyRow, StrategyScope, StrategySort},
-};
+use projections::strategies::{StrategyFilter, StrategyRow, StrategyScope, StrategySort};
 use serde_json::{Value, json};
 
 use crate::{
     graphql::{
         caller,
-        connection::{connection, limit, list_complexity},
+        connection::{connection, list_complexity, page_request},
         refusal,
         scalars::Time,
     },
@@ -160,7 +157,7 @@ impl StrategyQuery {
         };
         let filter = StrategyFilter { scope, is_active: None, search: None };
         let has_previous = after.is_some();
-        let request = PageRequest::Cursor { cursor: after, limit: limit(first)? };
+        let request = page_request(first, after.as_deref())?;
         let reads = &caller.api.reads;
         let page = reads.list_strategies(&filter, StrategySort::CreatedAt, true, &request).await;
         Ok(connection(page.map_err(refusal)?, has_previous, Strategy::from))

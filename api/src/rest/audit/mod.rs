@@ -11,6 +11,7 @@ use self::{query::EventQuery, resource::EventResource};
 use super::Chapter;
 use crate::http::{
     caller::Caller,
+    cursor::Cursor,
     error::ApiError,
     query::Query,
     response::{List, WithHeaders as _},
@@ -32,7 +33,7 @@ pub(crate) async fn page(
     let shown = usize::try_from(paging.limit()).unwrap_or(usize::MAX);
     let is_full = events.len() > shown;
     events.truncate(shown);
-    let next = events.last().filter(|_| is_full).map(|event| event.position.to_string());
+    let next = events.last().filter(|_| is_full).map(|event| Cursor::Event(event.position));
     let rows = events.into_iter().map(EventResource::new).collect::<Result<_, _>>()?;
     let list = List::new(&paging, rows, None, next);
     // Events never change, and a full page that reads forward never does either.

@@ -3,6 +3,7 @@
 use infra::postgres::event_store::{Direction, EventFilter};
 
 use crate::http::{
+    cursor::{Cursor, InvalidCursor},
     fields::{Field, Fields, Input, Kind, field},
     paging::{self, Paging},
     values::DayEnd,
@@ -40,10 +41,10 @@ impl Input for EventQuery {
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let paging = Paging::read(fields);
-        let after = match paging.cursor().map(str::parse::<i64>) {
-            Some(Ok(position)) => Some(position),
-            Some(Err(_)) => {
-                fields.error("cursor", "invalid", "The cursor is not valid.");
+        let after = match paging.cursor() {
+            Some(Cursor::Event(position)) => Some(*position),
+            Some(_) => {
+                fields.error("cursor", "invalid", InvalidCursor.to_string());
                 None
             }
             None => fields.integer(&["after"], 0, i64::MAX),

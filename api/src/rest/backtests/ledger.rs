@@ -78,7 +78,7 @@ impl Ledger {
         query: Query<Paging>,
     ) -> Result<List<EntryResource>, ApiError> {
         let row = caller.backtest(&id.0).await?;
-        let page = caller.api.reads.ledger(&row, &query.0.request()).await?;
+        let page = caller.api.reads.ledger(&row, &query.0.request()?).await?;
         Ok(List::of(&query.0, page, EntryResource::from))
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     Context,
     http::{
         caller::Caller,
+        cursor::Cursor,
         error::ApiError,
         json::ValidJson,
         query::Query,
@@ -175,11 +176,11 @@ impl Backtests {
     ) -> Result<List<BacktestResource>, ApiError> {
         let query = query.0;
         let filter = filter(&caller, &query).await?;
-        let request = query.paging.request();
+        let request = query.paging.request()?;
         let reads = &caller.api.reads;
         let page = reads.list_backtests(&filter, query.sort, query.descending, &request).await?;
         let rows = show(&caller, page.rows, query.include).await?;
-        Ok(List::new(&query.paging, rows, page.total, page.next_cursor))
+        Ok(List::new(&query.paging, rows, page.total, page.next_cursor.map(Cursor::Row)))
     }
 
     /// Asks for a run. 202; with `Prefer: wait=N` and a run that ended by then, 201.

@@ -121,7 +121,7 @@ impl Trades {
     ) -> Result<List<TradeResource>, ApiError> {
         let row = caller.backtest(&id.0).await?;
         let TradeQuery { filter, paging } = query.0;
-        let page = caller.api.reads.trades(&row, filter, &paging.request()).await?;
+        let page = caller.api.reads.trades(&row, filter, &paging.request()?).await?;
         Ok(List::of(&paging, page, TradeResource::from))
     }
 }

@@ -1,6 +1,6 @@
 //! `/assets`: what can be held; public.
 
-use domain::market::{Asset, MarketKind};
+use domain::market::Asset;
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Serialize;
 
@@ -100,9 +100,9 @@ impl Assets {
         let mut assets = visitor.api.markets.assets().await?;
         assets.retain(|asset| query.0.fits(asset));
         let paging = &query.0.paging;
-        let (assets, total, next) = paging.slice(assets, |asset| asset.symbol.clone());
-        let rows = assets.into_iter().map(AssetResource::from).collect();
-        Ok(List::new(paging, rows, total, next).cached_publicly())
+        let slice = paging.slice(assets, |asset| asset.symbol.clone())?;
+        let rows = slice.rows.into_iter().map(AssetResource::from).collect();
+        Ok(List::new(paging, rows, slice.total, slice.next_cursor).cached_publicly())
     }
 
     /// An asset.

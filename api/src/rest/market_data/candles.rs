@@ -11,11 +11,12 @@ use poem::http::{StatusCode, header};
 use poem_openapi::{Object, OpenApi, param::Path};
 use serde::Serialize;
 
-use super::query::{CandleCursor, CandleQuery, InvalidCursor};
+use super::query::CandleQuery;
 use crate::{
     Context,
     http::{
         caller::Caller,
+        cursor::{Cursor, InvalidCursor},
         error::ApiError,
         query::Query,
         response::{List, WithHeaders as _},
@@ -61,10 +62,10 @@ pub(crate) async fn find(
 ) -> Result<Found, ApiError> {
     let market = api.markets.resolve(symbol, query.quote.as_deref()).await?;
     let market = market.ok_or_else(|| ApiError::not_found("market"))?;
-    let revision = query.cursor.map(|cursor| cursor.revision);
+    let (revision, seen) = query.after()?.unzip();
     let series = api.candles.series(&market.symbol, timeframe, revision).await?;
     if series.is_none() && revision.is_some() {
-        return Err(ApiError::invalid_field("cursor", InvalidCursor.to_string()));
+        return Err(InvalidCursor.into());
     }
     let no_data = |message: String| ApiError::new(StatusCode::NOT_FOUND, "no_data", message);
     let series =
@@ -77,8 +78,8 @@ pub(crate) async fn find(
     if start >= end {
         return Err(no_data(nothing_in_range(candles, timeframe, &market)));
     }
-    let seen = |cursor: CandleCursor| candles.open_time.partition_point(|t| *t <= cursor.after);
-    let after = query.cursor.map_or(start, seen);
+    let past = |seen: i64| candles.open_time.partition_point(|time| *time <= seen);
+    let after = seen.map_or(start, past);
     let start = start.max(after).min(end);
     let limit = usize::try_from(query.paging.limit()).unwrap_or(usize::MAX);
     let rows = start..end.min(start.saturating_add(limit));
@@ -108,9 +109,9 @@ impl Found {
         let last = self.rows.clone().last().map(|row| self.series.candles.open_time[row]);
         let revision = self.series.revision;
         let next = last.filter(|_| self.is_more);
-        let next = next.map(|after| CandleCursor { revision, after }.to_string());
+        let next = next.map(|open_time_ms| Cursor::Candle { revision, open_time_ms });
         let list = List::new(&query.paging, rows, None, next);
-        if query.cursor.is_some() {
+        if query.paging.cursor().is_some() {
             list.with_header(header::CACHE_CONTROL, "private, max-age=86400, immutable")
         } else {
             list

@@ -1,11 +1,10 @@
 //! Which candles a list shows.
 
-use std::{fmt, str::FromStr};
-
 use chrono::{DateTime, Utc};
 use domain::market::Timeframe;
 
 use crate::http::{
+    cursor::{Cursor, InvalidCursor},
     fields::{Field, Fields, Input, Kind, field},
     paging::{self, Paging},
     values::DayEnd,
@@ -14,20 +13,11 @@ use crate::http::{
 const LIMIT_DEFAULT: i64 = 1_000;
 const LIMIT_MAX: i64 = 5_000;
 
-/// Where a page goes on: in the revision that the first page read, so that no page of a walk ever changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct CandleCursor {
-    pub(super) revision: i64,
-    /// The opening of the last candle seen, epoch ms.
-    pub(super) after: i64,
-}
-
 /// Which candles.
 pub(crate) struct CandleQuery {
     pub(super) quote: Option<String>,
     pub(super) start: Option<DateTime<Utc>>,
     pub(super) end: Option<DateTime<Utc>>,
-    pub(super) cursor: Option<CandleCursor>,
     pub(super) paging: Paging,
 }
 
@@ -46,6 +36,20 @@ const END_TIME: Field = field("end_time", Kind::Time, "The last opening; inclusi
 const END_DATE: Field = field("end_date", Kind::Time, "The same as `end_time`.");
 const END_SHORT: Field = field("end", Kind::Time, "The same as `end_time`.");
 const QUOTE: Field = field("quote", Kind::Text, "The market's quote, for an asset: `USDT`.");
+
+impl CandleQuery {
+    /// Returns the revision and the opening of the last candle of the page before.
+    ///
+    /// # Errors
+    /// The cursor is of another kind of list.
+    pub(super) fn after(&self) -> Result<Option<(i64, i64)>, InvalidCursor> {
+        match self.paging.cursor() {
+            None => Ok(None),
+            Some(Cursor::Candle { revision, open_time_ms }) => Ok(Some((*revision, *open_time_ms))),
+            Some(_) => Err(InvalidCursor),
+        }
+    }
+}
 
 impl Input for CandleQuery {
     const NAME: &'static str = "CandleQuery";
@@ -71,12 +75,7 @@ impl Input for CandleQuery {
             fields.error("end_time", "out_of_range", "The end must not be before the start.");
         }
         let paging = Paging::read_with(fields, LIMIT_DEFAULT, LIMIT_MAX);
-        let cursor = paging.cursor().map(str::parse::<CandleCursor>);
-        if let Some(Err(InvalidCursor)) = cursor {
-            fields.error("cursor", "invalid", InvalidCursor.to_string());
-        }
-        let cursor = cursor.and_then(Result::ok);
-        Some(Self { quote: fields.text(&["quote"], 30), start, end, cursor, paging })
+        Some(Self { quote: fields.text(&["quote"], 30), start, end, paging })
     }
 }
 
@@ -100,26 +99,5 @@ impl Input for SeriesQuery {
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let timeframe = fields.timeframe(&["interval", "timeframe"]).unwrap_or(Timeframe::OneDay);
         Some(Self { timeframe, range: CandleQuery::read(fields)? })
-    }
-}
-
-/// A cursor that no page gave.
-#[derive(Debug, thiserror::Error)]
-#[error("The cursor is not valid.")]
-pub(super) struct InvalidCursor;
-
-impl FromStr for CandleCursor {
-    type Err = InvalidCursor;
-
-    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
-        let (revision, after) = text.split_once('.').ok_or(InvalidCursor)?;
-        let number = |text: &str| text.parse::<i64>().map_err(|_| InvalidCursor);
-        Ok(Self { revision: number(revision)?, after: number(after)? })
-    }
-}
-
-impl fmt::Display for CandleCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.revision, self.after)
     }
 }

@@ -10,7 +10,7 @@ mod versions;
 use commands::StrategyDraft;
 use domain::{
     ids::StrategyId,
-    strategy::{Builtin, LiveStrategy, Strategy},
+    strategy::{Builtin, LiveStrategy},
 };
 use poem::http::header;
 use poem_openapi::{OpenApi, param::Path};
@@ -31,6 +31,7 @@ use crate::{
     Context,
     http::{
         caller::Caller,
+        cursor::Cursor,
         error::ApiError,
         fields,
         json::ValidJson,
@@ -60,20 +61,19 @@ async fn list(
     scope: Option<StrategyScope>,
     builtins: &[&'static Builtin],
 ) -> Result<List<StrategyResource>, ApiError> {
-    const BUILTINS: &str = "builtins-";
-    let request = query.paging.request();
     let of_builtins = |from: usize, room: usize| {
         let rest = builtins.iter().skip(from).take(room);
         rest.map(|builtin| StrategyResource::from(*builtin)).collect::<Vec<_>>()
     };
     let limit = usize::try_from(query.paging.limit()).unwrap_or(usize::MAX);
-    let next_of = |shown: usize| (shown < builtins.len()).then(|| format!("{BUILTINS}{shown}"));
-    if let Some(from) = query.paging.cursor().and_then(|cursor| cursor.strip_prefix(BUILTINS)) {
-        let from = from.parse().map_err(|_| projections::QueryError::BadCursor)?;
+    let next_of = |shown: usize| (shown < builtins.len()).then_some(Cursor::Builtins(shown));
+    if let Some(Cursor::Builtins(from)) = query.paging.cursor() {
+        let from = *from;
         let rows = of_builtins(from, limit);
         let next = next_of(from.saturating_add(rows.len()));
         return Ok(List::new(&query.paging, rows, None, next));
     }
+    let request = query.paging.request()?;
     let (mut rows, stored, next) = match scope {
         Some(scope) => {
             let (is_active, search) = (query.is_active, query.search.clone());
@@ -82,7 +82,7 @@ async fn list(
             let reads = &caller.api.reads;
             let page = reads.list_strategies(&filter, sort, descending, &request).await?;
             let rows: Vec<_> = page.rows.into_iter().map(StrategyResource::from).collect();
-            (rows, page.total.unwrap_or(0), page.next_cursor)
+            (rows, page.total.unwrap_or(0), page.next_cursor.map(Cursor::Row))
         }
         None => (Vec::new(), 0, None),
     };

@@ -24,7 +24,7 @@ impl Versions {
     ) -> Result<List<VersionResource>, ApiError> {
         match caller.strategy(&id.0).await? {
             FoundStrategy::Stored(row) => {
-                let request = query.0.request();
+                let request = query.0.request()?;
                 let page = caller.api.reads.strategy_versions(row.id, &request).await?;
                 Ok(List::of(&query.0, page, VersionResource::from))
             }

@@ -23,6 +23,7 @@ use crate::{
     Context,
     http::{
         caller::Caller,
+        cursor::Cursor,
         error::ApiError,
         json::ValidJson,
         query::Query,
@@ -83,12 +84,12 @@ impl Sweeps {
             status: query.status,
             symbol: query.symbol,
         };
-        let request = query.paging.request();
+        let request = query.paging.request()?;
         let page = caller.api.reads.list_sweeps(&filter, query.descending, &request).await?;
         let percents = progress(&caller.api, &page.rows).await?;
         let rows = page.rows.into_iter().zip(percents);
         let shown = rows.map(|(row, percent)| SweepResource::new(row, percent)).collect();
-        Ok(List::new(&query.paging, shown, page.total, page.next_cursor))
+        Ok(List::new(&query.paging, shown, page.total, page.next_cursor.map(Cursor::Row)))
     }
 
     /// Asks for a sweep. 202; with `Prefer: wait=N` and a sweep that ended by then, 201.

@@ -90,7 +90,7 @@ impl SweepResults {
         let row = completed(&caller, &id.0).await?;
         let ResultQuery { sort, descending, paging } = query.0;
         let reads = &caller.api.reads;
-        let page = reads.sweep_results(&row, sort, descending, &paging.request()).await?;
+        let page = reads.sweep_results(&row, sort, descending, &paging.request()?).await?;
         Ok(List::of(&paging, page, SweepRowResource::from))
     }
 

@@ -66,8 +66,13 @@ async fn a_walk_by_cursor_stays_in_its_revision_and_only_its_pages_are_immutable
     let day = "/api/v1/market_data/BTCUSDT/1d?start_time=2020-01-03&end_time=2020-01-03";
     let corrected = app.get(&user, day).await.expect(StatusCode::OK);
     assert_ne!(corrected["data"][0]["close"], before["data"][0]["close"]);
-    let other = format!("{path}&cursor=999.0");
-    assert_eq!(app.get(&user, &other).await.field_errors()[0].0, "cursor");
+    // Of a revision that does not exist, of another list, and not a cursor.
+    let hex = |json: &str| json.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let unknown = hex(r#"{"candle":{"revision":999,"open_time_ms":0}}"#);
+    for cursor in [unknown, hex(r#"{"event":1}"#), "999.0".to_owned()] {
+        let other = format!("{path}&cursor={cursor}");
+        assert_eq!(app.get(&user, &other).await.field_errors()[0].0, "cursor");
+    }
 }
 
 /// Imports that day's candle again, with its high as its close.
