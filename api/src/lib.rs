@@ -53,16 +53,6 @@ pub struct Options {
     pub sweep_combinations_max: usize,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            write_wait: Duration::from_millis(2_000),
-            body_bytes_max: 2 * 1024 * 1024,
-            sweep_combinations_max: 20_000,
-        }
-    }
-}
-
 /// The whole HTTP service: REST under `/api/v1` and its alias `/api`, GraphQL, documentation, health.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use infra::postgres::DatabaseError;
 /// A query failed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// The cursor was not made by this API, or belongs to another order.
+    /// The cursor belongs to another order.
     #[error("the cursor is not valid")]
     BadCursor,
     /// The read model did not catch up in time (HTTP 503).

@@ -45,6 +45,19 @@ pub enum Origin {
     Sweep,
 }
 
+impl Origin {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Automation => "automation",
+            Self::Replay => "replay",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
 /// The facts of a backtest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]

@@ -14,6 +14,17 @@ pub enum Side {
     Sell,
 }
 
+impl Side {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+        }
+    }
+}
+
 /// Which way a trade goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +34,15 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Long => "long",
+            Self::Short => "short",
+        }
+    }
+
     /// The side that enters it.
     #[must_use]
     pub const fn entry_side(self) -> Side {

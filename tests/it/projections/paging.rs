@@ -12,6 +12,7 @@ use projections::{
     metric::{Comparison, Metric, MetricFilter},
     page::PageRequest,
     strategies::{StrategyFilter, StrategyScope, StrategySort},
+    trades::TradeFilter,
 };
 use uuid::Uuid;
 

@@ -1,6 +1,5 @@
 //! `/backtests/{id}/ledger`: the fills of a run.
 
-use domain::simulation::Side;
 use poem_openapi::{Object, OpenApi, param::Path};
 use projections::ledger::LedgerRow;
 use serde::Serialize;
@@ -46,15 +45,11 @@ pub(crate) struct EntryResource {
 
 impl From<LedgerRow> for EntryResource {
     fn from(row: LedgerRow) -> Self {
-        let side = match row.side {
-            Side::Buy => "buy",
-            Side::Sell => "sell",
-        };
         Self {
             id: row.id.to_string(),
             sequence: row.sequence,
             trade_id: row.trade_id.to_string(),
-            side: side.to_owned(),
+            side: row.side.as_str().to_owned(),
             price: row.price.into(),
             quantity: row.quantity.into(),
             fee: row.fee.into(),

@@ -206,7 +206,7 @@ impl BacktestResource {
             cancellation_requested_at: row.cancellation_requested_at.map(time_text),
             parameters: json!(row.run.parameters),
             metadata: json!(row.run.settings),
-            origin: json!(row.origin).as_str().unwrap_or_default().to_owned(),
+            origin: row.origin.as_str().to_owned(),
             error,
             warnings,
             dataset: row.dataset.map(DatasetResource::from),

@@ -53,10 +53,6 @@ pub(crate) struct TradeResource {
 
 impl From<TradeRow> for TradeResource {
     fn from(row: TradeRow) -> Self {
-        let side = match row.direction {
-            Direction::Long => "long",
-            Direction::Short => "short",
-        };
         Self {
             id: row.id.to_string(),
             backtest_id: row.backtest_id.to_string(),
@@ -66,7 +62,7 @@ impl From<TradeRow> for TradeResource {
             exit_time: row.exit_time.map(time_text),
             exit_price: row.exit_price.map(DecimalText::from),
             quantity: row.quantity.into(),
-            side: side.to_owned(),
+            side: row.direction.as_str().to_owned(),
             pnl: row.pnl.map(DecimalText::from),
             pnl_percentage: row.pnl_percentage.map(DecimalText::from),
             fees: row.fees.into(),

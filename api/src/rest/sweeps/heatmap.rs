@@ -9,7 +9,7 @@ use projections::sweeps::SweepRow;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{resource::word, results::completed};
+use super::results::completed;
 use crate::{
     http::{
         caller::Caller,
@@ -139,7 +139,7 @@ impl SweepHeatMap {
         });
         let shown = HeatMapResource {
             metric: metric.to_owned(),
-            direction: word(&objective.direction),
+            direction: objective.direction.as_str().to_owned(),
             cells: cells.collect(),
             x: HeatMapAxis { name: x, values: values(map.x) },
             y: HeatMapAxis { name: y, values: values(map.y) },

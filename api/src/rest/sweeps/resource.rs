@@ -173,7 +173,7 @@ impl SweepResource {
             search: json!(row.spec.search),
             constraints: row.spec.constraints,
             objective: ObjectiveResource {
-                direction: word(&row.spec.objective.direction),
+                direction: row.spec.objective.direction.as_str().to_owned(),
                 metric: row.spec.objective.metric,
             },
             walk_forward: row.spec.walk_forward.map(|walk| json!(walk)),
@@ -275,11 +275,6 @@ fn metrics(metrics: &Metrics) -> Value {
         }
     }
     json!(shown)
-}
-
-/// How a word is written in JSON.
-pub(crate) fn word(value: &impl Serialize) -> String {
-    json!(value).as_str().unwrap_or_default().to_owned()
 }
 
 /// How far each sweep is, in the order of `rows`: 100 when completed, else what its executor last told.

@@ -64,6 +64,17 @@ pub enum Goal {
     Minimize,
 }
 
+impl Goal {
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Maximize => "maximize",
+            Self::Minimize => "minimize",
+        }
+    }
+}
+
 /// The range is cut into windows: what was best in sample is run out of sample, right behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WalkForward {

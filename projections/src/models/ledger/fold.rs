@@ -2,12 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
-use domain::{
-    event::RecordedEvent,
-    ids::TradeId,
-    ledger::LedgerEvent,
-    simulation::{Fill, Side},
-};
+use domain::{event::RecordedEvent, ids::TradeId, ledger::LedgerEvent, simulation::Fill};
 use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
 use rust_decimal::Decimal;
@@ -137,10 +132,7 @@ fn entry(
         backtest_id: aggregate_id(event)?,
         sequence: integer(sequence)?,
         trade_id: trade_id.uuid(),
-        side: match fill.side {
-            Side::Buy => "buy",
-            Side::Sell => "sell",
-        },
+        side: fill.side.as_str(),
         price: fill.price,
         quantity: fill.quantity,
         fee: fill.fee,

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio_postgres::types::{Json, Type};
 use uuid::Uuid;
 
-use super::{NAME, TABLE, row::direction_name};
+use super::{NAME, TABLE};
 use crate::{
     error::Poison,
     models::ledger_rows::{self, RunEvent, RunRow, RunRows, integer},
@@ -224,7 +224,7 @@ fn opened(
         backtest_id,
         number: integer(number)?,
         id: trade_id.uuid(),
-        direction: direction_name(direction),
+        direction: direction.as_str(),
         entry_time: ledger_rows::time(entry.time)?,
         entry_price: entry.price,
         exit_time: None,

@@ -16,7 +16,7 @@ use crate::{
 
 pub(crate) use fold::READ_MODEL;
 pub use row::TradeRow;
-use row::{direction_name, read};
+use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "trades";
@@ -51,7 +51,7 @@ impl ReadModels {
         let mut select = Select::new("*", TABLE);
         select.compare("backtest_id =", backtest.id.uuid());
         if let Some(direction) = filter.direction {
-            select.compare("direction =", direction_name(direction));
+            select.compare("direction =", direction.as_str());
         }
         match filter.result {
             Some(TradeResult::Win) => select.only("pnl > 0".to_owned()),

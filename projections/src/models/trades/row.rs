@@ -42,13 +42,6 @@ pub struct TradeRow {
     pub created_at: DateTime<Utc>,
 }
 
-pub(super) const fn direction_name(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Long => "long",
-        Direction::Short => "short",
-    }
-}
-
 pub(super) fn read(row: &Row) -> Result<TradeRow, DatabaseError> {
     Ok(TradeRow {
         id: TradeId::new(row.try_get("id")?),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, SecondsFormat};
 use comfy_table::{CellAlignment, Table, presets};
 use domain::simulation::{
-    Direction, Trade,
+    Trade,
     metrics::{DrawdownPeriod, Metrics},
 };
 use rust_decimal::Decimal;
@@ -40,10 +40,7 @@ fn trade(trade: &Trade) -> Value {
         "exit_time": exit.map(|fill| time(fill.time)),
         "exit_price": exit.map(|fill| text(fill.price)),
         "quantity": text(trade.entry.quantity),
-        "side": match trade.direction {
-            Direction::Long => "long",
-            Direction::Short => "short",
-        },
+        "side": trade.direction.as_str(),
         "pnl": trade.pnl.map(text),
         "pnl_percentage": trade.pnl_percentage().map(text),
         "fees": text(trade.fees()),
@@ -130,13 +127,9 @@ fn trade_table(trades: &[Trade]) -> String {
     for trade in &trades[trades.len().saturating_sub(TRADES_SHOWN)..] {
         let day = |epoch_ms: i64| time(epoch_ms).chars().take(16).collect::<String>();
         let exit = trade.exit.as_ref();
-        let side = match trade.direction {
-            Direction::Long => "long",
-            Direction::Short => "short",
-        };
         table.add_row([
             trade.number.to_string(),
-            side.to_owned(),
+            trade.direction.as_str().to_owned(),
             day(trade.entry.time),
             two(trade.entry.price),
             exit.map_or_else(|| "-".to_owned(), |fill| day(fill.time)),
