@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::market::Timeframe;
 
-/// The candles that a run is pinned to, warm-up included.
+/// The candles that a run is pinned to, including warm-up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Dataset {
     pub revision: i64,
@@ -15,19 +15,19 @@ pub struct Dataset {
     pub last: DateTime<Utc>,
     /// Rows before the range, loaded for warm-up.
     pub warmup_rows: u64,
-    /// Hex, over open_time i64 and five f64 a row, little endian.
+    /// Hex SHA-256 over each row: open time as `i64` and five `f64`, little-endian.
     pub sha256: String,
-    /// The finer candles of `intrabar: lower_timeframe`.
+    /// The finer candles that `intrabar: lower_timeframe` uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fine: Option<FineDataset>,
 }
 
-/// Finer candles of the same range, which tell what came first within a candle.
+/// Finer candles of the same range, which show what happened first within a candle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FineDataset {
     pub timeframe: Timeframe,
     pub revision: i64,
     pub rows: u64,
-    /// Hex, as that of the dataset.
+    /// Hex SHA-256, computed like the dataset's.
     pub sha256: String,
 }

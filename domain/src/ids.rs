@@ -49,23 +49,23 @@ macro_rules! id {
 }
 
 id!(
-    /// A person who signed up; the only trace of them in events.
+    /// The id of a user: the only trace of a person in events.
     UserId
 );
 id!(
-    /// A strategy: UUIDv7 for a user's, UUIDv5 of the slug for a built-in.
+    /// The id of a strategy: a UUIDv7, or the UUIDv5 of the slug for a built-in.
     StrategyId
 );
 id!(
-    /// A backtest, which is also the id of its ledger.
+    /// The id of a backtest and of its ledger.
     BacktestId
 );
 id!(
-    /// A sweep over a space of parameters.
+    /// The id of a sweep.
     SweepId
 );
 id!(
-    /// A trade: UUIDv5 of its backtest and its number, so that every attempt gives the same.
+    /// The id of a trade: the UUIDv5 of its backtest and number, so that it is the same in every attempt.
     TradeId
 );
 

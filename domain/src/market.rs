@@ -59,7 +59,7 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// How long a candle lasts.
+/// The duration of a candle.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

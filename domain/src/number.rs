@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-/// A finite `f64`; whole numbers are written without a fraction (`50`, not `50.0`).
+/// A finite `f64`. Whole numbers are written without a fraction (`50`, not `50.0`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, PartialOrd, JsonSchema)]
 pub struct Number(f64);
 

@@ -25,14 +25,14 @@ pub struct RunSpec {
     /// The market's base asset.
     pub asset_symbol: String,
     pub timeframe: Timeframe,
-    /// Inclusive on the candles' opening.
+    /// Start of the range of open times, inclusive.
     pub start_time: DateTime<Utc>,
-    /// Inclusive on the candles' opening.
+    /// End of the range of open times, inclusive.
     pub end_time: DateTime<Utc>,
     pub initial_balance: Decimal,
-    /// All of them, with the defaults filled in; of a sweep, those that do not vary and were given.
+    /// All parameters with defaults filled in. For a sweep, only the fixed ones that were given.
     pub parameters: Parameters,
-    /// All of them, with the defaults filled in; the seed is one of them.
+    /// All settings with defaults filled in, including the seed.
     #[serde(rename = "metadata")]
     pub settings: Settings,
 }

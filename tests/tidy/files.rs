@@ -62,6 +62,55 @@ fn nothing_is_half_done() {
 }
 
 #[test]
+fn the_api_checks_who_may_see_a_resource_in_one_place() {
+    let mut files = tracked(".rs");
+    files.retain(|file| file.starts_with(root().join("api/src")) && !file.ends_with("lookup.rs"));
+    assert!(!files.is_empty());
+    for file in files {
+        let is_apart = !text(&file).contains("access::check");
+        assert!(is_apart, "{} checks access; lookup.rs does that", file.display());
+    }
+}
+
+/// Phrases that read as translated, and what the published contract says instead.
+const DENIED: &[(&str, &str)] = &[
+    ("whoever", "a noun"),
+    ("nobody", "no user, no process"),
+    ("somebody", "the passive"),
+    ("everybody", "every user"),
+    ("unless told", "Defaults to …"),
+    (" told", "recorded, reported"),
+    ("let go", "released, committed"),
+    ("goes on", "continues"),
+    ("of its own", "separate"),
+    ("as it is shown", "in the API"),
+    ("that of", "the noun again"),
+    ("one's own", "your own"),
+    ("oneself", "the signed-in user"),
+    ("only those", "Filters by …"),
+    ("the same as", "Alias of …"),
+    ("asks for a", "Creates a …"),
+    ("answers", "returns, responds"),
+    ("none where", "`None` if"),
+    ("a text", "a string"),
+];
+
+#[test]
+fn the_published_contract_is_plain_english() {
+    let mut files = tracked(".json");
+    files.extend(tracked(".graphql"));
+    files.retain(|file| file.starts_with(root().join("api/contract")));
+    assert!(!files.is_empty());
+    for file in files {
+        let text = text(&file).to_lowercase();
+        for (phrase, better) in DENIED {
+            let found = text.lines().find(|line| line.contains(phrase));
+            assert_eq!(found, None, "{}: `{phrase}`: say {better}", file.display());
+        }
+    }
+}
+
+#[test]
 fn migrations_are_named_by_time_verb_and_noun_and_open_with_a_comment() {
     let mut files = tracked(".sql");
     files.retain(|file| file.parent().is_some_and(|folder| folder.ends_with("migrations")));

@@ -3,7 +3,7 @@
 use async_graphql::InputObject;
 use projections::metric::Comparison;
 
-/// Comparisons that must all hold.
+/// Comparisons; all of them must hold.
 #[derive(Debug, Clone, Copy, Default, InputObject)]
 pub(crate) struct FloatFilter {
     gt: Option<f64>,

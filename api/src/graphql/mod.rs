@@ -21,7 +21,7 @@ const INTROSPECTION_DEPTH_MAX: usize = 20;
 /// Fields, times the rows of the lists that they are in.
 const COMPLEXITY_MAX: usize = 5_000;
 
-/// The root: one part for each type.
+/// The root of all queries.
 #[derive(MergedObject, Default)]
 pub(crate) struct Query(UserQuery, StrategyQuery, BacktestQuery);
 

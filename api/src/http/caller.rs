@@ -41,7 +41,7 @@ impl Caller {
         })?;
         let user = api.accounts.authenticate(token).await?;
         let user =
-            user.ok_or_else(|| ApiError::unauthorized("The token is not valid, or has ended."))?;
+            user.ok_or_else(|| ApiError::unauthorized("The token is invalid or has expired."))?;
         let headers = Preferences::read(request)?;
         Ok(Self { user, token: token.to_owned(), headers, api })
     }

@@ -27,7 +27,10 @@ fn sequence_of(tag: &str) -> Result<i64, ApiError> {
     let inner = tag.trim().trim_start_matches("W/").trim_matches('"');
     let digits = inner.split('-').next().unwrap_or_default();
     digits.parse().map_err(|_| {
-        ApiError::invalid_field("If-Match", "If-Match takes one entity tag as a read gave it.")
+        ApiError::invalid_field(
+            "If-Match",
+            "If-Match must be one entity tag from an earlier response.",
+        )
     })
 }
 

@@ -27,7 +27,7 @@ pub(crate) enum Cursor {
 
 /// A cursor that no page gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("The cursor is not valid.")]
+#[error("The cursor is invalid.")]
 pub(crate) struct InvalidCursor;
 
 impl From<InvalidCursor> for ApiError {

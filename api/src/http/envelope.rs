@@ -58,7 +58,7 @@ pub(crate) fn enveloped(status: u16, data: MetaSchemaRef, meta: MetaSchemaRef) -
         schema: MetaSchemaRef::Inline(Box::new(envelope)),
     };
     let response = MetaResponse {
-        description: if status == 202 { "Accepted." } else { "Done." },
+        description: if status == 202 { "Accepted." } else { "Success." },
         status: Some(status),
         status_range: None,
         content: vec![content],

@@ -20,7 +20,7 @@ use projections::{Behind, QueryError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A refusal or a failure, with its status.
+/// An error; see its status.
 #[derive(Debug, thiserror::Error)]
 #[error("{} {}: {}", .0.status.as_u16(), .0.code, .0.message)]
 pub(crate) struct ApiError(Box<Inner>);
@@ -36,28 +36,28 @@ struct Inner {
     cause: Option<String>,
 }
 
-/// An error as the document of the API describes it.
+/// What went wrong.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Error")]
 pub(crate) struct ErrorBody {
-    /// A stable word for programs.
+    /// A stable, machine-readable code.
     code: String,
-    /// A sentence for people.
+    /// A human-readable message.
     message: String,
-    /// Every field that is wrong, as paths (`entry_rules.conditions[0].indicator`).
+    /// Every invalid field, by path (`entry_rules.conditions[0].indicator`).
     details: Vec<ErrorDetail>,
-    /// Name it when you ask for help.
+    /// Quote it when you ask for support.
     request_id: String,
 }
 
-/// One field that is wrong.
+/// An invalid field.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct ErrorDetail {
     field: String,
     message: String,
 }
 
-/// One entry of the envelope's `errors`.
+/// An entry of the envelope's `errors`.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct ErrorEntry {
     code: String,
@@ -65,7 +65,7 @@ pub(crate) struct ErrorEntry {
     field: Option<String>,
 }
 
-/// The envelope of an error.
+/// The envelope of an error response.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct ErrorEnvelope {
     error: ErrorBody,
@@ -131,7 +131,7 @@ impl ApiError {
         let code = shared.unwrap_or_else(|| "validation_failed".to_owned());
         let message = match details.as_slice() {
             [only] => only.message.clone(),
-            _ => "The request is not valid; see details.".to_owned(),
+            _ => "The request is invalid; see `details`.".to_owned(),
         };
         let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, &code, message);
         error.0.details = details;
@@ -145,7 +145,8 @@ impl ApiError {
 
     /// 500; `cause` goes to the log alone.
     pub(crate) fn internal(cause: impl Display) -> Self {
-        let message = "Something went wrong on our side; the request id finds it in the log.";
+        let message =
+            "Something went wrong on our side. Quote the request id when you ask for support.";
         let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message);
         error.0.cause = Some(cause.to_string());
         error
@@ -171,13 +172,13 @@ impl ApiError {
     pub(crate) fn of_poem(error: &poem::Error) -> Self {
         let status = error.status();
         let (code, message) = match status {
-            StatusCode::NOT_FOUND => ("not_found", "There is nothing at this path."),
+            StatusCode::NOT_FOUND => ("not_found", "There is no resource at this path."),
             StatusCode::METHOD_NOT_ALLOWED => {
-                ("method_not_allowed", "This path does not take this method; see Allow.")
+                ("method_not_allowed", "This path does not support this method; see `Allow`.")
             }
             StatusCode::UNSUPPORTED_MEDIA_TYPE => return Self::unsupported_media_type(),
             StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "The body is too large."),
-            _ if status.is_client_error() => ("malformed", "The request cannot be understood."),
+            _ if status.is_client_error() => ("malformed", "The request is malformed."),
             _ => return Self::internal(error),
         };
         Self::new(status, code, message)
@@ -259,7 +260,7 @@ impl ApiResponse for ApiError {
         };
         MetaResponses {
             responses: vec![MetaResponse {
-                description: "A refusal or a failure, with its status.",
+                description: "An error; see its status.",
                 status: None,
                 status_range: Some("default".to_owned()),
                 content: vec![content],
@@ -289,7 +290,7 @@ impl From<DatabaseError> for ApiError {
     fn from(error: DatabaseError) -> Self {
         match error.is_unavailable() {
             true => Self::unavailable(
-                "The service cannot answer just now; try again.",
+                "The service is temporarily unavailable. Try again.",
                 describe(&error),
             ),
             false => Self::internal(describe(&error)),
@@ -301,7 +302,7 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Behind(error) => error.into(),
-            QueryError::BadCursor => Self::invalid_field("cursor", "The cursor is not valid."),
+            QueryError::BadCursor => Self::invalid_field("cursor", "The cursor is invalid."),
             QueryError::Database(error) => error.into(),
         }
     }
@@ -309,7 +310,7 @@ impl From<QueryError> for ApiError {
 
 impl From<Behind> for ApiError {
     fn from(error: Behind) -> Self {
-        Self::unavailable("The data has not arrived at this position yet; try again.", error)
+        Self::unavailable("The data has not reached this position yet. Try again.", error)
     }
 }
 
@@ -317,7 +318,7 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::EmailTaken => {
-                let message = "This email address is taken.";
+                let message = "This email address is already in use.";
                 let mut error = Self::new(StatusCode::CONFLICT, "email_taken", message);
                 error.0.details = vec![FieldError::new("email", "email_taken", message)];
                 error
@@ -340,12 +341,12 @@ impl From<CommandError> for ApiError {
             CommandError::Conflict(what) => Self::new(
                 StatusCode::CONFLICT,
                 "conflict",
-                format!("The {what} was changed at the same time; try again."),
+                format!("The {what} was changed concurrently. Try again."),
             ),
             CommandError::PreconditionFailed { actual } => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 "precondition_failed",
-                "The resource has changed since; read it again.",
+                "The resource has changed. Read it again.",
             )
             .with_header(header::ETAG, &format!("\"{actual}\"")),
             CommandError::Rejected { code, message } => {

@@ -124,7 +124,7 @@ pub(crate) fn read<T: Input>(
     }
     match T::read(&mut fields) {
         Some(value) if fields.errors.is_empty() => Ok(value),
-        _ if fields.errors.is_empty() => Err(vec![FieldError::new("", "invalid", "is not valid")]),
+        _ if fields.errors.is_empty() => Err(vec![FieldError::new("", "invalid", "is invalid")]),
         _ => Err(fields.errors),
     }
 }
@@ -174,7 +174,7 @@ impl Fields<'_> {
                 (Ok(value), Some((_, earlier))) if value == *earlier => {}
                 (Ok(_), Some((other, _))) => {
                     let message =
-                        format!("`{other}` and `{name}` mean the same and have different values.");
+                        format!("`{other}` and `{name}` are aliases but have different values.");
                     let other = *other;
                     self.error(other, "conflicting_synonyms", message.clone());
                     self.error(name, "conflicting_synonyms", message);
@@ -197,15 +197,15 @@ impl Fields<'_> {
         }
     }
 
-    /// A text of at most that many characters; a number in its place is taken for its digits.
+    /// Returns a string of at most that many characters.
     pub(crate) fn text(&mut self, names: &[&'static str], chars_max: usize) -> Option<String> {
         self.parsed(names, |value| {
-            let text = value.as_str().ok_or("must be a text")?;
+            let text = value.as_str().ok_or("must be a string")?;
             if text.chars().count() > chars_max {
                 return Err(format!("may have at most {chars_max} characters"));
             }
             if text.contains('\0') {
-                return Err("must not hold a NUL character".to_owned());
+                return Err("must not contain a NUL character".to_owned());
             }
             Ok(text.to_owned())
         })

@@ -12,7 +12,7 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
     if key.is_empty() || key.len() > 255 {
-        let message = "An Idempotency-Key has 1 to 255 visible characters.";
+        let message = "An Idempotency-Key must have 1 to 255 visible characters.";
         return Err(ApiError::invalid_field("Idempotency-Key", message));
     }
     Ok(Some(key.to_owned()))

@@ -85,7 +85,7 @@ pub(crate) async fn read_bytes(
     body.into_bytes_limit(bytes_max).await.map_err(|error| match error {
         ReadBodyError::PayloadTooLarge => ApiError::too_large(bytes_max),
         ReadBodyError::BodyHasBeenTaken | ReadBodyError::Utf8(_) | ReadBodyError::Io(_) => {
-            ApiError::malformed("The body could not be read to its end.")
+            ApiError::malformed("The body could not be read completely.")
         }
     })
 }

@@ -163,7 +163,7 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         for path in &paths {
             if !self.document.has_field(&envelope.schema, path) {
                 let path = path.join(".");
-                let message = format!("There is no field `{path}` to choose.");
+                let message = format!("There is no field `{path}`.");
                 return Err(ApiError::invalid_field("fields", message));
             }
         }
@@ -212,7 +212,7 @@ fn canonical(path: &str) -> Option<String> {
 fn min_position(uri: &Uri) -> Result<Option<i64>, ApiError> {
     let Some(text) = links::parameter(uri, "min_position") else { return Ok(None) };
     let position = text.parse().ok().filter(|position: &i64| *position >= 0);
-    let message = "`min_position` must be a position: a whole number.";
+    let message = "`min_position` must be a non-negative integer.";
     position.map(Some).ok_or_else(|| ApiError::invalid_field("min_position", message))
 }
 

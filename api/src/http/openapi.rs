@@ -165,16 +165,16 @@ fn complete_operation(method: &str, operation: &mut Value) {
     if matches!(id.as_str(), "createStrategy" | "createBacktest") {
         parameters.push(header_parameter(
             "Idempotency-Key",
-            "1 to 255 characters; the same key with the same body is answered from the first request for 24 hours.",
+            "1 to 255 characters. For 24 hours, repeating the request with the same key and body returns the original response.",
         ));
     }
     if matches!(method, "put" | "patch" | "delete") && id != "closeSession" {
-        parameters.push(header_parameter("If-Match", "The ETag that a read gave; else 412."));
+        parameters.push(header_parameter("If-Match", "The ETag of the version to change. Responds with 412 if the resource has changed since."));
     }
     if is_command(method, &id) {
         parameters.push(header_parameter(
             "Prefer",
-            "`respond-async`: do not wait for the read models; `wait=N`: wait for the end of the run, at most 30 s.",
+            "`respond-async` responds without waiting for the read models. `wait=N` waits up to N seconds (at most 30) for the run to finish.",
         ));
     }
     if !parameters.is_empty() {
@@ -200,11 +200,11 @@ fn describe_position(operation: &mut Value) {
     for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
         response["headers"] = json!({
             "X-Backtrail-Position": {
-                "description": "Of the command's last event: a later read may ask for it with `min_position`.",
+                "description": "Position of the command's last event. Pass it to a later read as `min_position`.",
                 "schema": {"type": "integer", "format": "int64"},
             },
             "X-Backtrail-Pending": {
-                "description": "`true`: the read models do not have it yet.",
+                "description": "`true` if the read models do not reflect the command yet.",
                 "schema": {"type": "string"},
             },
         });
@@ -218,8 +218,8 @@ fn query_parameter(name: &str, schema: &Value) -> Value {
 }
 
 fn read_parameters() -> [Value; 2] {
-    let fields = json!({"type": "string", "description": "Fields to answer, by path: `id,performance_summary.total_pnl`."});
-    let position = json!({"type": "integer", "format": "int64", "description": "Wait until the read models have passed it; 503 at the bound."});
+    let fields = json!({"type": "string", "description": "Returns only these fields, by path: `id,performance_summary.total_pnl`."});
+    let position = json!({"type": "integer", "format": "int64", "description": "Waits until the read models have reached this position. Responds with 503 if they do not in time."});
     [query_parameter("fields", &fields), query_parameter("min_position", &position)]
 }
 

@@ -10,34 +10,38 @@ use super::{
 };
 
 /// The fields of every list's query.
-pub(crate) const PAGE: Field = field("page", Kind::Integer, "From 1; not with `cursor`.");
+pub(crate) const PAGE: Field =
+    field("page", Kind::Integer, "Page number, starting at 1. Cannot be combined with `cursor`.");
 /// See [`PAGE`].
-pub(crate) const LIMIT: Field = field("limit", Kind::Integer, "Rows on a page: 20 unless told.");
+pub(crate) const LIMIT: Field = field("limit", Kind::Integer, "Rows per page. Defaults to 20.");
 /// See [`PAGE`].
-pub(crate) const PER_PAGE: Field = field("per_page", Kind::Integer, "The same as `limit`.");
+pub(crate) const PER_PAGE: Field = field("per_page", Kind::Integer, "Alias of `limit`.");
 /// See [`PAGE`].
-pub(crate) const CURSOR: Field =
-    field("cursor", Kind::Text, "`next_cursor` of the page before; stable while rows arrive.");
+pub(crate) const CURSOR: Field = field(
+    "cursor",
+    Kind::Text,
+    "The `next_cursor` of the previous page. Pages stay consistent while rows are added.",
+);
 
 /// How many rows a list gives.
 pub(crate) const LIMIT_DEFAULT: i64 = 20;
 /// How many rows a list gives at most.
 pub(crate) const LIMIT_MAX: i64 = 200;
 
-/// What a list says about itself.
+/// Pagination of a list.
 #[derive(Debug, Clone, Serialize, Object)]
 pub(crate) struct ListMeta {
-    /// Rows in all; null with a cursor.
+    /// Total number of rows. Null with a cursor.
     pub(crate) total: Option<i64>,
-    /// From 1; null with a cursor.
+    /// Page number, starting at 1. Null with a cursor.
     pub(crate) page: Option<i64>,
     pub(crate) limit: i64,
-    /// The same as `limit`.
+    /// Alias of `limit`.
     pub(crate) per_page: i64,
     pub(crate) total_pages: Option<i64>,
-    /// The same as `total`.
+    /// Alias of `total`.
     pub(crate) total_count: Option<i64>,
-    /// For `?cursor=`; null at the end.
+    /// Pass it as `cursor` to get the next page. Null on the last page.
     pub(crate) next_cursor: Option<String>,
     pub(crate) has_more: bool,
 }
@@ -76,7 +80,7 @@ impl Paging {
     /// Reads the page of a list with limits of its own.
     pub(crate) fn read_with(fields: &mut Fields<'_>, limit_default: i64, limit_max: i64) -> Self {
         if fields.has(&["page"]) && fields.has(&["cursor"]) {
-            fields.error("page", "invalid", "Give either `page` or `cursor`.");
+            fields.error("page", "invalid", "Use either `page` or `cursor`.");
         }
         let limit = fields.integer(&["limit", "per_page"], 1, limit_max).unwrap_or(limit_default);
         Self { page: fields.integer(&["page"], 1, 1_000_000), limit, cursor: read_cursor(fields) }

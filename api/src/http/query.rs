@@ -58,7 +58,10 @@ fn pairs(request: &Request) -> Result<Map<String, Value>, ApiError> {
     let mut map = Map::new();
     for (name, value) in pairs {
         if map.insert(name.clone(), Value::String(value)).is_some() {
-            return Err(ApiError::invalid_field(&name, format!("`{name}` is given twice.")));
+            return Err(ApiError::invalid_field(
+                &name,
+                format!("`{name}` is given more than once."),
+            ));
         }
     }
     Ok(map)

@@ -219,7 +219,7 @@ impl<T: Type> ApiResponse for List<T> {
 impl ApiResponse for NoContent {
     fn meta() -> MetaResponses {
         let response = MetaResponse {
-            description: "Done.",
+            description: "Success. No content.",
             status: Some(204),
             status_range: None,
             content: Vec::new(),

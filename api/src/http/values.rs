@@ -109,7 +109,7 @@ pub(crate) fn decimal(value: &Value) -> Result<Decimal, String> {
     let parsed = parsed.or_else(|_| Decimal::from_scientific(&text));
     parsed.map(|decimal| decimal.normalize()).map_err(|_| {
         if text.parse::<f64>().is_ok() {
-            "is outside of what can be held exactly".to_owned()
+            "exceeds the supported precision".to_owned()
         } else {
             "must be a decimal, as a string or a number".to_owned()
         }
@@ -132,7 +132,7 @@ pub(crate) fn time(value: &Value, day: DayEnd) -> Result<DateTime<Utc>, String> 
     const WRONG: &str = "must be a time: RFC 3339, a date, or epoch milliseconds";
     let of_ms = |ms: i64| {
         let known = DateTime::from_timestamp_millis(ms).filter(is_in_range);
-        known.ok_or_else(|| "is outside of the years 1900 to 9999".to_owned())
+        known.ok_or_else(|| "must be between the years 1900 and 9999".to_owned())
     };
     let text = match value {
         Value::Number(number) => return number.as_i64().ok_or(WRONG.to_owned()).and_then(of_ms),

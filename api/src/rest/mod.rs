@@ -13,19 +13,19 @@ use poem_openapi::{OpenApi, OpenApiService, Tags};
 /// The chapters of the document.
 #[derive(Tags)]
 pub(crate) enum Chapter {
-    /// Sign up, sign in, sign out.
+    /// Signing up, in and out.
     Accounts,
-    /// Rules and built-ins.
+    /// Strategies made of rules, and built-in strategies.
     Strategies,
-    /// Runs and their results.
+    /// Backtests and their results.
     Backtests,
-    /// Many runs over a space of parameters.
+    /// Backtests over a space of parameters.
     Sweeps,
-    /// Markets, assets, candles, indicators.
+    /// Markets, assets, candles and indicators.
     MarketData,
-    /// What happened.
+    /// The event log.
     Events,
-    /// The service itself.
+    /// The version and clock of the service.
     Service,
 }
 

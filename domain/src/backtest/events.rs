@@ -18,24 +18,24 @@ pub struct Request {
     #[serde(flatten)]
     pub run: RunSpec,
     pub origin: Origin,
-    /// The row that the run repeats, of a run that came from a sweep.
+    /// The sweep row that the run repeats, if it came from a sweep.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep_row: Option<SweepRow>,
 }
 
-/// A row of a sweep, and the candles that it was computed on: the run uses the same.
+/// A row of a sweep, and the candles that it was computed on. The run uses the same ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SweepRow {
     pub sweep_id: SweepId,
     /// From 1.
     pub number: u32,
-    /// Of the sweep's dataset.
+    /// Revision of the sweep's dataset.
     pub revision: i64,
-    /// Of the sweep's dataset.
+    /// Revision of the sweep's dataset.
     pub warmup_rows: u64,
 }
 
-/// What asked for a run.
+/// What requested a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -62,23 +62,25 @@ impl Origin {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum BacktestEvent {
-    /// Somebody asked for a run, and everything that it depends on is pinned.
+    /// A run was requested. Everything that it depends on is pinned.
     BacktestRequested { request: Box<Request> },
-    /// An executor took the run; attempts count from 1.
+    /// An executor claimed the run. Attempts count from 1.
     BacktestClaimed { executor: String, attempt: u32 },
-    /// The candles are pinned, and the simulation begins.
+    /// The candles are pinned and the simulation starts.
     BacktestStarted { dataset: Dataset, engine_version: String },
-    /// The run ended well; appended together with `LedgerClosed`.
+    /// The run completed. Appended together with `LedgerClosed`.
     BacktestCompleted {
         metrics: Box<Metrics>,
         final_balance: Decimal,
-        /// If the stop-loss always came first where that is not known; none of runs before it was told.
+        /// The final balance if the stop-loss came first in every ambiguous candle. `None` for runs before this was
+        /// recorded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         final_balance_stop_first: Option<Decimal>,
-        /// If the target always came first where that is not known; none of runs before it was told.
+        /// The final balance if the target came first in every ambiguous candle. `None` for runs before this was
+        /// recorded.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         final_balance_target_first: Option<Decimal>,
-        /// Trades, an open one included.
+        /// Number of trades, including an open one.
         trades_count: u32,
         ambiguous_trades_count: u32,
         /// Hex.
@@ -87,13 +89,13 @@ pub enum BacktestEvent {
         result_hash: String,
         warnings: Vec<Warning>,
     },
-    /// The run cannot be done; final.
+    /// The run failed. Final.
     BacktestFailed { code: String, message: String },
-    /// A run that was under way is to be stopped.
+    /// Cancellation was requested while the run was in progress.
     BacktestCancellationRequested {},
-    /// The run was stopped before its end; final.
+    /// The run was stopped early. Final.
     BacktestCancelled {},
-    /// It is gone for its owner; a run under way is stopped.
+    /// Deleted for its owner. A run in progress is stopped.
     BacktestDeleted {},
 }
 

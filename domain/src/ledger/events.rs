@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum LedgerEvent {
-    /// The first entry of every run.
+    /// The first entry of a run's ledger.
     LedgerOpened {
         backtest_id: BacktestId,
         symbol: Symbol,
@@ -27,53 +27,53 @@ pub enum LedgerEvent {
     },
     /// An entry was filled.
     TradeOpened { trade_id: TradeId, number: u32, direction: Direction, fill: Fill },
-    /// An exit was filled. `entry` is repeated, so that a reader needs no state.
+    /// An exit was filled. `entry` is repeated so that consumers need no state.
     TradeClosed {
         trade_id: TradeId,
         number: u32,
         direction: Direction,
         entry: Fill,
         fill: Fill,
-        /// Net of both fees.
+        /// Profit net of both fees.
         pnl: Decimal,
-        /// Received above 0, paid below, while it was open; not in `pnl`.
+        /// Funding while it was open: positive if received, negative if paid. Not included in `pnl`.
         #[serde(default, skip_serializing_if = "Decimal::is_zero")]
         funding: Decimal,
         is_ambiguous: bool,
     },
-    /// A part of an open trade is closed and becomes a trade of its own.
+    /// A part of an open trade was closed and becomes a separate trade.
     TradeReduced {
-        /// Of the part.
+        /// Number of the part.
         trade_id: TradeId,
-        /// Of the part.
+        /// Number of the part.
         number: u32,
-        /// Of the trade that stays open.
+        /// Number of the trade that stays open.
         of_number: u32,
         direction: Direction,
-        /// The part's share of the entry: quantity and fee.
+        /// The part's share of the entry's quantity and fee.
         entry: Fill,
         fill: Fill,
-        /// What is left of the entry.
+        /// The rest of the entry.
         rest: Fill,
-        /// Net of the part's share of the entry and its own fee.
+        /// Profit net of the part's share of the entry fee and its exit fee.
         pnl: Decimal,
-        /// The part's share.
+        /// The part's share of the funding.
         #[serde(default, skip_serializing_if = "Decimal::is_zero")]
         funding: Decimal,
         is_ambiguous: bool,
     },
-    /// The equity at the end of days, up to 250 points; after the last trade.
+    /// The equity at the end of each day, up to 250 points per event. Recorded after the last trade.
     EquityRecorded { points: Vec<EquityPoint> },
-    /// The engine changed between attempts: what was before is void.
+    /// The engine changed between attempts. All previous entries are void.
     LedgerRestarted { engine_version: String },
-    /// The last entry of a run, with its sums.
+    /// The last entry of a run's ledger, with totals.
     LedgerClosed {
         trades_count: u32,
         fills_count: u32,
         total_fees: Decimal,
         total_pnl: Decimal,
         final_balance: Decimal,
-        /// Hex SHA-256 over the payloads before it.
+        /// Hex SHA-256 over all previous payloads.
         ledger_hash: String,
     },
 }

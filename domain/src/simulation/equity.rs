@@ -11,10 +11,10 @@ use super::{
 /// Beyond as many days the curve is thinned.
 pub const EQUITY_POINTS_MAX: usize = 4_096;
 
-/// The last equity of a UTC day.
+/// The equity at the end of a UTC day.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EquityPoint {
-    /// Epoch milliseconds UTC: the opening of the day's last candle.
+    /// Epoch milliseconds UTC: open time of the day's last candle.
     pub time: i64,
     pub equity: f64,
 }

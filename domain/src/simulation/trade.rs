@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::exact;
 
-/// Which way a fill goes.
+/// The side of a fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -25,7 +25,7 @@ impl Side {
     }
 }
 
-/// Which way a trade goes.
+/// The direction of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -71,21 +71,21 @@ impl Direction {
     }
 }
 
-/// One execution. Decimals have at most 8 places and no trailing zeros.
+/// An execution. Decimals have at most 8 places and no trailing zeros.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fill {
-    /// Epoch milliseconds UTC: the opening of the candle on which it happens.
+    /// Epoch milliseconds UTC: open time of the candle on which it happens.
     pub time: i64,
     pub side: Side,
-    /// Quote money a unit, slippage and spread included.
+    /// Quote money per unit, including slippage and spread.
     pub price: Decimal,
     /// Units of the base asset, above 0.
     pub quantity: Decimal,
     /// Quote money.
     pub fee: Decimal,
-    /// Cash after it.
+    /// Cash after the fill.
     pub cash_after: Decimal,
-    /// The rule's text, or `stop_loss`, `take_profit`, `liquidation`, `end_of_data`.
+    /// The rule that triggered it, or `stop_loss`, `take_profit`, `liquidation` or `end_of_data`.
     pub reason: String,
 }
 

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::number::Number;
 
-/// What a strategy does, in the wire's shape; made by [`StrategyDefinition::parse`] alone, so it is valid.
+/// What a strategy does, as in the API. Only [`StrategyDefinition::parse`] creates one, so it is valid.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StrategyDefinition {
-    /// The built-in's name in canonical spelling (`golden_cross`); none for rules.
+    /// Canonical name of the built-in (`golden_cross`). `None` for rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_ref: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,10 +22,10 @@ pub struct StrategyDefinition {
     pub short_entry_rules: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_exit_rules: Option<Value>,
-    /// Sizing, stops, direction, in the wire's units (percent).
+    /// Position sizing, stops and direction, in the units of the API (percent).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Value>,
-    /// In canonical names (aliases are resolved); all of them for a built-in.
+    /// By canonical name, with aliases resolved. Complete for a built-in.
     #[serde(default)]
     pub default_parameters: BTreeMap<String, Number>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::definition::StrategyDefinition;
 use crate::{event::event_versions, ids::UserId, market::Symbol};
 
-/// What a user writes about a strategy.
+/// The content of a strategy as its owner writes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StrategyContent {
     pub name: String,
@@ -21,7 +21,7 @@ pub struct StrategyContent {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum StrategyEvent {
-    /// Version 1 of the content; active and private unless said otherwise.
+    /// Created with version 1 of the content. Active and private unless later events say otherwise.
     StrategyCreated {
         owner_id: UserId,
         slug: String,
@@ -29,17 +29,17 @@ pub enum StrategyEvent {
         is_active: bool,
         is_public: bool,
     },
-    /// New content under the next version; the slug stays.
+    /// New content as the next version. The slug stays the same.
     StrategyRevised { version: u32, content: StrategyContent },
-    /// Its owner marks it as in use.
+    /// Its owner marked it as active.
     StrategyActivated {},
-    /// Its owner marks it as not in use.
+    /// Its owner marked it as inactive.
     StrategyDeactivated {},
-    /// Everybody may read it and test it.
+    /// Every user may now read and backtest it.
     StrategyPublished {},
-    /// Only its owner may read it and test it.
+    /// Only its owner may now read and backtest it.
     StrategyUnpublished {},
-    /// It is gone for its owner; what was run with it stays.
+    /// Deleted for its owner. Its backtests are kept.
     StrategyDeleted {},
 }
 

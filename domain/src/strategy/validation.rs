@@ -121,7 +121,7 @@ fn read_code_ref(
         }
         Some(Value::String(code_ref)) => code_ref,
         Some(other) => {
-            let message = format!("this is {}, not a text", kind(other));
+            let message = format!("this is {}, not a string", kind(other));
             errors.push(FieldError::new("code_ref", "invalid", message));
             return None;
         }

@@ -10,7 +10,7 @@ use crate::{
     simulation::sweep::{Row, Spec, WalkForwardResult},
 };
 
-/// Everything that pins a sweep; its rows follow from it and the dataset.
+/// Everything that pins a sweep. Its rows follow from it and the dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SweepRequest {
     #[serde(flatten)]
@@ -23,13 +23,13 @@ pub struct SweepRequest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SweepCompletion {
     pub rows_count: u32,
-    /// Combinations without a result.
+    /// Number of combinations without a result.
     pub failed_rows_count: u32,
-    /// The best rows, best first.
+    /// The best rows, in rank order.
     pub winners: Vec<Row>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walk_forward: Option<WalkForwardResult>,
-    /// Hex, over all rows: see [`crate::simulation::sweep::rows_hash`].
+    /// Hex SHA-256 over all rows. See [`crate::simulation::sweep::rows_hash`].
     pub result_hash: String,
 }
 
@@ -37,22 +37,22 @@ pub struct SweepCompletion {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum SweepEvent {
-    /// Somebody asked for a sweep, and everything that it depends on is pinned.
+    /// A sweep was requested. Everything that it depends on is pinned.
     SweepRequested { request: Box<SweepRequest> },
-    /// An executor took the sweep, and the candles are pinned; one for each attempt, from 1.
+    /// An executor claimed the sweep and pinned its candles. One per attempt, counted from 1.
     SweepStarted { executor: String, attempt: u32, dataset: Dataset, engine_version: String },
-    /// The sweep ended well; its rows are stored under the hash.
+    /// The sweep completed. Its rows are stored under the hash.
     SweepCompleted {
         #[serde(flatten)]
         completion: Box<SweepCompletion>,
     },
-    /// The sweep cannot be done; final.
+    /// The sweep failed. Final.
     SweepFailed { code: String, message: String },
-    /// A sweep that was under way is to be stopped.
+    /// Cancellation was requested while the sweep was in progress.
     SweepCancellationRequested {},
-    /// The sweep was stopped before its end; final.
+    /// The sweep was stopped early. Final.
     SweepCancelled {},
-    /// It is gone for its owner, with its rows; a sweep under way is stopped.
+    /// Deleted for its owner together with its rows. A sweep in progress is stopped.
     SweepDeleted {},
 }
 

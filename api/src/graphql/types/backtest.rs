@@ -32,10 +32,10 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct BacktestQuery;
 
-/// A backtest.
+/// A backtest: one simulated run of a strategy over a range of candles.
 pub(crate) struct Backtest(BacktestRow);
 
-/// Where a backtest stands.
+/// The state of a backtest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "DomainStatus")]
 pub(crate) enum BacktestStatus {
@@ -46,12 +46,12 @@ pub(crate) enum BacktestStatus {
     Cancelled,
 }
 
-/// Which backtests; all of it must fit.
+/// Filters backtests. All conditions must match.
 #[derive(Debug, Default, InputObject)]
 pub(crate) struct BacktestFilter {
-    /// Every market with that base: `BTC`.
+    /// All markets with that base, such as `BTC`.
     asset_symbol: Option<String>,
-    /// A market: `BTCUSDT`.
+    /// A market, such as `BTCUSDT`.
     symbol: Option<String>,
     strategy_id: Option<ID>,
     status: Option<BacktestStatus>,
@@ -59,21 +59,21 @@ pub(crate) struct BacktestFilter {
     metrics: Option<MetricsFilter>,
 }
 
-/// The order of backtests; runs without the metric come last.
+/// The order of backtests. Backtests without the metric come last.
 #[derive(Debug, InputObject)]
 pub(crate) struct BacktestOrder {
     field: BacktestOrderField,
     direction: OrderDirection,
 }
 
-/// Up or down.
+/// Ascending or descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum OrderDirection {
     Asc,
     Desc,
 }
 
-/// Why a run failed, or what a reader of its result should know.
+/// Why a backtest failed, or something to keep in mind when reading its result.
 #[derive(Debug, SimpleObject)]
 pub(crate) struct Notice {
     code: String,
@@ -106,12 +106,12 @@ impl BacktestFilter {
 
 #[Object]
 impl BacktestQuery {
-    /// One's own backtest.
+    /// One of your own backtests.
     async fn backtest(&self, context: &Context<'_>, id: ID) -> Result<Backtest> {
         caller(context)?.backtest(&id).await.map(Backtest).map_err(refusal)
     }
 
-    /// One's own backtests, newest first unless told.
+    /// Your own backtests, by default newest first.
     #[graphql(complexity = "list_complexity(first, child_complexity)")]
     async fn backtests(
         &self,
@@ -156,7 +156,7 @@ impl Backtest {
         &self.0.run.strategy_name
     }
 
-    /// Null when it was deleted, or may not be read any more.
+    /// Null if it was deleted or can no longer be read.
     async fn strategy(&self, context: &Context<'_>) -> Result<Option<Strategy>> {
         let loader = context.data::<DataLoader<StrategyLoader>>()?;
         loader.load_one(self.0.run.strategy_id).await
@@ -186,7 +186,7 @@ impl Backtest {
         Decimal(self.0.run.initial_balance)
     }
 
-    /// Null until it has completed.
+    /// Null until the backtest has completed.
     async fn final_balance(&self) -> Option<Decimal> {
         self.0.final_balance.map(Decimal)
     }
@@ -195,7 +195,7 @@ impl Backtest {
         self.0.status.into()
     }
 
-    /// 0 to 100.
+    /// Percent, 0 to 100.
     async fn progress(&self, context: &Context<'_>) -> Result<u8> {
         match self.0.status {
             DomainStatus::Completed => Ok(100),
@@ -257,12 +257,12 @@ impl Backtest {
         Time(self.0.updated_at)
     }
 
-    /// Null until it has completed.
+    /// Null until the backtest has completed.
     async fn metrics(&self) -> Option<Metrics> {
         Metrics::of(&self.0)
     }
 
-    /// Trades, an open one included.
+    /// Number of trades, including an open one.
     async fn trades_count(&self) -> u32 {
         self.0.trades_count
     }

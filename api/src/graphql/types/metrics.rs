@@ -15,28 +15,29 @@ use crate::{
     http::values::metric_scale,
 };
 
-/// From a peak of equity down and back.
+/// A drawdown: from a peak of equity down and back up.
 #[derive(Debug, Clone, SimpleObject)]
 pub(crate) struct DrawdownPeriod {
     start: Option<Time>,
     bottom: Option<Time>,
-    /// Null when it never came back.
+    /// Null if equity never recovered.
     recovery: Option<Time>,
     depth_percentage: f64,
 }
 
 macro_rules! metrics {
     ($($name:ident $variant:ident,)*) => {
-        /// Every metric of a run: `…Percentage` in percent, `totalReturn` and `winRate` fractions; undefined is null.
+        /// All metrics of a backtest. `…Percentage` values are in percent, `totalReturn` and `winRate` are fractions.
+        /// Undefined metrics are null.
         #[derive(Debug, Clone, SimpleObject)]
         pub(crate) struct Metrics {
             total_trades: u32,
             winning_trades: u32,
             losing_trades: u32,
             ambiguous_trades_count: u32,
-            /// If the stop-loss always came first in the candles that do not tell; null of old runs.
+            /// The final balance if the stop-loss came first in every ambiguous candle. Null for older backtests.
             final_balance_stop_first: Option<Decimal>,
-            /// If the target always came first in the candles that do not tell; null of old runs.
+            /// The final balance if the target came first in every ambiguous candle. Null for older backtests.
             final_balance_target_first: Option<Decimal>,
             total_pnl: Decimal,
             total_fees: Decimal,
@@ -63,7 +64,7 @@ macro_rules! metrics {
             }
         }
 
-        /// Filters by metrics, in the units of `Metrics`; runs without the metric never fit.
+        /// Filters by metrics, in the units of `Metrics`. Backtests without the metric never match.
         #[derive(Debug, Clone, Default, InputObject)]
         pub(crate) struct MetricsFilter {
             total_trades: Option<FloatFilter>,
@@ -98,7 +99,7 @@ macro_rules! metrics {
             }
         }
 
-        /// What backtests are sorted by.
+        /// What backtests can be sorted by.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
         pub(crate) enum BacktestOrderField {
             CreatedAt,

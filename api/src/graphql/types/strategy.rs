@@ -26,11 +26,11 @@ pub(crate) struct StrategyQuery;
 pub(crate) struct Strategy {
     id: ID,
     slug: String,
-    /// Null for a built-in.
+    /// Null for built-in strategies.
     owner_id: Option<ID>,
     name: String,
     description: String,
-    /// `code` (a built-in's rules) or `rules`.
+    /// `code` (uses a built-in) or `rules`.
     kind: String,
     code_ref: Option<String>,
     entry_rules: Option<Json<Value>>,
@@ -43,21 +43,21 @@ pub(crate) struct Strategy {
     is_active: bool,
     is_public: bool,
     version: u32,
-    /// Null for a built-in.
+    /// Null for built-in strategies.
     created_at: Option<Time>,
-    /// Null for a built-in.
+    /// Null for built-in strategies.
     updated_at: Option<Time>,
 }
 
-/// Whose strategies.
+/// Whose strategies to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
 pub(crate) enum Scope {
-    /// One's own.
+    /// Your own.
     #[default]
     Mine,
-    /// Everybody's public ones.
+    /// Public ones of all users.
     Public,
-    /// Both.
+    /// Your own and public ones.
     All,
 }
 
@@ -134,12 +134,12 @@ impl From<FoundStrategy> for Strategy {
 
 #[Object]
 impl StrategyQuery {
-    /// A strategy by id, by one's own slug, or by a built-in's slug.
+    /// Returns a strategy by id, by the slug of one of your own, or by the slug of a built-in.
     async fn strategy(&self, context: &Context<'_>, id: ID) -> Result<Strategy> {
         caller(context)?.strategy(&id).await.map(Strategy::from).map_err(refusal)
     }
 
-    /// Strategies, newest first; built-ins are in none of the scopes.
+    /// Strategies, newest first. Built-ins are not part of any scope.
     #[graphql(complexity = "list_complexity(first, child_complexity)")]
     async fn strategies(
         &self,

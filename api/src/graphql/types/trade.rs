@@ -6,11 +6,11 @@ use projections::trades::TradeRow;
 
 use crate::graphql::scalars::{Decimal, Time};
 
-/// A round trip; `exit…` and `pnl…` are null while it is open.
+/// A round trip. `exit…` and `pnl…` are null while the trade is open.
 #[derive(Clone, SimpleObject)]
 pub(crate) struct Trade {
     id: ID,
-    /// From 1, in order of entry; a part that was closed on its own took the next number when it was closed.
+    /// Starts at 1, in order of entry. A part that was closed separately gets the next number when it is closed.
     number: u32,
     entry_time: Time,
     entry_price: Decimal,
@@ -18,22 +18,22 @@ pub(crate) struct Trade {
     exit_price: Option<Decimal>,
     quantity: Decimal,
     side: TradeSide,
-    /// Net of both fees.
+    /// Profit net of both fees.
     pnl: Option<Decimal>,
     pnl_percentage: Option<Decimal>,
     fees: Decimal,
     entry_reason: String,
     exit_reason: Option<String>,
-    /// One candle touched stop-loss and take-profit.
+    /// Whether one candle touched both the stop-loss and the take-profit.
     is_ambiguous: bool,
-    /// Received above 0, paid below; not in `pnl`. Null where there was none.
+    /// Funding: positive if received, negative if paid. Not included in `pnl`. Null if there was none.
     funding: Option<Decimal>,
-    /// The number of the trade of which this is a part that was closed on its own.
+    /// If this is a separately closed part, the number of the trade it was split from.
     part_of: Option<u32>,
     created_at: Time,
 }
 
-/// Which way a trade goes.
+/// The direction of a trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub(crate) enum TradeSide {
     Long,

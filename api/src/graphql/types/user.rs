@@ -19,7 +19,7 @@ pub(crate) struct User {
 
 #[Object]
 impl UserQuery {
-    /// Oneself.
+    /// Returns the signed-in user.
     async fn me(&self, context: &Context<'_>) -> Result<User> {
         let user = &caller(context)?.user;
         Ok(User {

@@ -10,7 +10,7 @@ pub(crate) const SCHEME: &str = "Session";
 pub(crate) fn scheme() -> MetaSecurityScheme {
     MetaSecurityScheme {
         ty: "http",
-        description: Some("The token that POST /sessions answers."),
+        description: Some("The token returned by `POST /sessions`."),
         name: None,
         key_in: None,
         scheme: Some("bearer"),

@@ -18,7 +18,7 @@ use crate::{
 /// Signing in and out.
 pub(crate) struct Sessions;
 
-/// A session; the token is shown this once.
+/// A session. The token is shown only once.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct Session {
     token: String,
@@ -26,7 +26,7 @@ pub(crate) struct Session {
     expires_at: String,
 }
 
-/// Whose session it is.
+/// The user that the session belongs to.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct SessionUser {
     id: String,
@@ -45,8 +45,8 @@ impl Input for Credentials {
     const EXAMPLE: &'static str =
         r#"{"email": "ada@example.com", "password": "correct horse battery"}"#;
     const FIELDS: &'static [Field] = &[
-        field("email", Kind::Text, "As signed up.").required(),
-        field("password", Kind::Password, "As signed up.").required(),
+        field("email", Kind::Text, "The one used to sign up.").required(),
+        field("password", Kind::Password, "The one used to sign up.").required(),
     ];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
@@ -79,7 +79,7 @@ impl Sessions {
         Ok(Item::new(session).with_header(poem::http::header::CACHE_CONTROL, "no-store"))
     }
 
-    /// Signs out: the token that came ends.
+    /// Signs out and revokes the token.
     #[oai(path = "/sessions", method = "delete", operation_id = "closeSession")]
     async fn close(&self, caller: Caller) -> Result<NoContent, ApiError> {
         caller.api.accounts.close_session(&caller.token).await?;

@@ -52,7 +52,7 @@ impl Input for NewUser {
     const EXAMPLE: &'static str =
         r#"{"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"}"#;
     const FIELDS: &'static [Field] = &[
-        field("email", Kind::Text, "Used to sign in.").required(),
+        field("email", Kind::Text, "The address used to sign in.").required(),
         field("password", Kind::Password, "12 to 1,024 characters.").required(),
         field("name", Kind::Text, "At most 200 characters."),
     ];
@@ -87,7 +87,7 @@ impl Users {
         Ok(Item::new(user.into()))
     }
 
-    /// Oneself.
+    /// Returns the signed-in user.
     #[oai(path = "/users/me", method = "get", operation_id = "getMe")]
     async fn me(&self, caller: Caller) -> Item<UserResource> {
         Item::new(caller.user.into())

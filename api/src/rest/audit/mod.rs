@@ -47,7 +47,7 @@ pub(crate) async fn page(
 
 #[OpenApi(tag = "Chapter::Events")]
 impl Events {
-    /// Lists the events of one's own strategies, backtests and ledgers.
+    /// Lists the events of your own strategies, backtests, ledgers and sweeps.
     #[oai(path = "/events", method = "get", operation_id = "listEvents")]
     async fn list(
         &self,

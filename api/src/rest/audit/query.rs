@@ -15,22 +15,31 @@ pub(crate) struct EventQuery {
     pub(crate) paging: Paging,
 }
 
-const AFTER: Field = field("after", Kind::Integer, "A position: only those after it.");
+const AFTER: Field = field("after", Kind::Integer, "Returns only events after this position.");
 const DIRECTION: Field =
-    field("direction", Kind::OneOf(&["forward", "backward"]), "`forward` unless told.");
-const EVENT_TYPE: Field = field("event_type", Kind::Text, "Only of that type: `TradeClosed`.");
-const FROM: Field = field("from", Kind::Time, "Recorded then or later.");
-const TO: Field = field("to", Kind::Time, "Recorded then or before.");
+    field("direction", Kind::OneOf(&["forward", "backward"]), "Defaults to `forward`.");
+const EVENT_TYPE: Field =
+    field("event_type", Kind::Text, "Filters by event type, such as `TradeClosed`.");
+const FROM: Field = field("from", Kind::Time, "Recorded at or after this time.");
+const TO: Field = field("to", Kind::Time, "Recorded at or before this time.");
 
 impl Input for EventQuery {
     const NAME: &'static str = "EventQuery";
     const FIELDS: &'static [Field] = &[
         AFTER,
-        field("aggregate_type", Kind::Text, "`strategy`, `backtest` or `ledger`."),
-        field("aggregate_id", Kind::Text, "Only of that strategy, backtest or ledger."),
+        field("aggregate_type", Kind::Text, "`strategy`, `backtest`, `ledger` or `sweep`."),
+        field(
+            "aggregate_id",
+            Kind::Text,
+            "Filters by the id of a strategy, backtest, ledger or sweep.",
+        ),
         EVENT_TYPE,
         field("actor", Kind::Text, "`user:<id>` or `system:<name>`."),
-        field("correlation_id", Kind::Text, "Only what follows from one request."),
+        field(
+            "correlation_id",
+            Kind::Text,
+            "Filters by the request that caused the events, directly or indirectly.",
+        ),
         FROM,
         TO,
         DIRECTION,

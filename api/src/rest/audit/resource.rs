@@ -11,13 +11,13 @@ use crate::http::{error::ApiError, values::time_text};
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Event")]
 pub(crate) struct EventResource {
-    /// Place in the whole log.
+    /// Position in the global event log.
     position: i64,
     /// A ULID.
     id: String,
     aggregate_type: String,
     aggregate_id: String,
-    /// Place in its stream.
+    /// Sequence number within its stream.
     sequence: i64,
     #[serde(rename = "type")]
     #[oai(rename = "type")]
@@ -28,7 +28,7 @@ pub(crate) struct EventResource {
     recorded_at: String,
 }
 
-/// Who caused an event, and by which request.
+/// Who caused the event, and through which request.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct EventMetadata {
     /// `user:<id>` or `system:<name>`.

@@ -33,23 +33,44 @@ impl Input for BacktestBody {
         "metadata": {"commission": 0.001}
     }"#;
     const FIELDS: &'static [Field] = &[
-        field("strategy_id", Kind::Text, "An id, one's own slug, or a built-in's slug.").required(),
-        field("symbol", Kind::Text, "A market (`BTCUSDT`), or an asset (`BTC`)."),
-        field("asset_symbol", Kind::Text, "The same as `symbol`."),
-        field("quote", Kind::Text, "The market's quote, for an asset: `USDT` unless told."),
-        field("timeframe", Kind::Text, "1m, 5m, 15m, 1h, 4h or 1d: 1d unless told."),
-        field("interval", Kind::Text, "The same as `timeframe`."),
-        field("start_time", Kind::Time, "Inclusive on candles' opening; unless told the first."),
-        field("start_date", Kind::Time, "The same as `start_time`."),
-        field("end_time", Kind::Time, "Inclusive; a date means its end; unless told the last."),
-        field("end_date", Kind::Time, "The same as `end_time`."),
-        field("initial_balance", Kind::Decimal, "Above 0; 10000 unless told."),
-        field("initial_capital", Kind::Decimal, "The same as `initial_balance`."),
-        field("parameters", Kind::Object, "Numbers over the strategy's `default_parameters`."),
+        field(
+            "strategy_id",
+            Kind::Text,
+            "The id of a strategy, the slug of one of your own, or the slug of a built-in.",
+        )
+        .required(),
+        field("symbol", Kind::Text, "A market (`BTCUSDT`) or an asset (`BTC`)."),
+        field("asset_symbol", Kind::Text, "Alias of `symbol`."),
+        field(
+            "quote",
+            Kind::Text,
+            "Quote asset of the market, if `symbol` is an asset. Defaults to `USDT`.",
+        ),
+        field("timeframe", Kind::Text, "`1m`, `5m`, `15m`, `1h`, `4h` or `1d`. Defaults to `1d`."),
+        field("interval", Kind::Text, "Alias of `timeframe`."),
+        field(
+            "start_time",
+            Kind::Time,
+            "Open time of the first candle, inclusive. Defaults to the first stored candle.",
+        ),
+        field("start_date", Kind::Time, "Alias of `start_time`."),
+        field(
+            "end_time",
+            Kind::Time,
+            "Open time of the last candle, inclusive. A bare date means the end of that day. Defaults to the last stored candle.",
+        ),
+        field("end_date", Kind::Time, "Alias of `end_time`."),
+        field("initial_balance", Kind::Decimal, "Greater than 0. Defaults to 10000."),
+        field("initial_capital", Kind::Decimal, "Alias of `initial_balance`."),
+        field(
+            "parameters",
+            Kind::Object,
+            "Numbers that override the strategy's `default_parameters`.",
+        ),
         field(
             "metadata",
             Kind::Object,
-            "leverage, maintenance_margin, funding_rate, funding_interval_hours, commission, commission_maker, commission_fixed, slippage_bps, slippage_range_percentage, spread_bps, fill (next_open, close), intrabar (stop_first, target_first, lower_timeframe), finalize (close, open, leave_open), warmup (before_start, in_range), lot, seed, preset (backtrail, backtesting_py).",
+            "Settings of the simulation: `leverage`, `maintenance_margin`, `funding_rate`, `funding_interval_hours`, `commission`, `commission_maker`, `commission_fixed`, `slippage_bps`, `slippage_range_percentage`, `spread_bps`, `fill` (`next_open`, `close`), `intrabar` (`stop_first`, `target_first`, `lower_timeframe`), `finalize` (`close`, `open`, `leave_open`), `warmup` (`before_start`, `in_range`), `lot`, `seed`, `preset` (`backtrail`, `backtesting_py`).",
         ),
     ];
 

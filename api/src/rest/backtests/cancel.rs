@@ -18,7 +18,7 @@ pub(crate) struct BacktestCancel;
 
 #[OpenApi(tag = "Chapter::Backtests")]
 impl BacktestCancel {
-    /// Cancels a run: waits up to a second for its executor and answers where it stands.
+    /// Cancels a backtest. Waits up to a second for its executor and returns the current state.
     #[oai(path = "/backtests/:id/cancel", method = "post", operation_id = "cancelBacktest")]
     async fn cancel(
         &self,

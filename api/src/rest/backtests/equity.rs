@@ -20,7 +20,7 @@ use crate::{
 /// The equity of a run.
 pub(crate) struct Equity;
 
-/// A point of a run's equity.
+/// A point on the equity curve.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct EquityPoint {
     timestamp: String,
@@ -37,7 +37,7 @@ impl Input for EquityQuery {
     const FIELDS: &'static [Field] = &[field(
         "max_points",
         Kind::Integer,
-        "At most that many, chosen by largest triangle three buckets; 3 to 10000.",
+        "Maximum number of points, 3 to 10000. Downsampled with largest-triangle-three-buckets.",
     )];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
@@ -48,7 +48,7 @@ impl Input for EquityQuery {
 
 #[OpenApi(tag = "Chapter::Backtests")]
 impl Equity {
-    /// The last equity of each UTC day of a run.
+    /// Returns the equity at the end of each UTC day of a backtest.
     #[oai(path = "/backtests/:id/equity", method = "get", operation_id = "getEquity")]
     async fn list(
         &self,

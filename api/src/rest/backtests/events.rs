@@ -15,7 +15,7 @@ pub(crate) struct BacktestEvents;
 
 #[OpenApi(tag = "Chapter::Events")]
 impl BacktestEvents {
-    /// Lists the events of a run: its lifecycle and its ledger.
+    /// Lists the events of a backtest: its lifecycle and its ledger.
     #[oai(path = "/backtests/:id/events", method = "get", operation_id = "listBacktestEvents")]
     async fn list(
         &self,

@@ -19,12 +19,12 @@ use crate::{
 /// The fills of a run.
 pub(crate) struct Ledger;
 
-/// A fill.
+/// A fill: one execution.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "LedgerEntry")]
 pub(crate) struct EntryResource {
     id: String,
-    /// From 1, without a gap.
+    /// Counts from 1 without gaps.
     sequence: u32,
     trade_id: String,
     /// `buy` or `sell`.
@@ -33,13 +33,13 @@ pub(crate) struct EntryResource {
     quantity: DecimalText,
     fee: DecimalText,
     cash_after: DecimalText,
-    /// Net of both fees; null on entry.
+    /// Profit net of both fees. Null for an entry.
     profit: Option<DecimalText>,
-    /// Settled with the exit: received above 0, paid below. Null where there was none.
+    /// Funding settled with the exit: positive if received, negative if paid. Null if there was none.
     funding: Option<DecimalText>,
     timestamp: String,
-    /// The rule's text, `stop_loss`, `take_profit`, `trailing_stop`, `break_even`, `time_stop`, `liquidation` or
-    /// `end_of_data`.
+    /// The rule that triggered it, or `stop_loss`, `take_profit`, `trailing_stop`, `break_even`, `time_stop`,
+    /// `liquidation` or `end_of_data`.
     reason: String,
 }
 
@@ -64,7 +64,7 @@ impl From<LedgerRow> for EntryResource {
 
 #[OpenApi(tag = "Chapter::Backtests")]
 impl Ledger {
-    /// Lists the fills of a run, in order.
+    /// Lists the fills of a backtest in order.
     #[oai(path = "/backtests/:id/ledger", method = "get", operation_id = "listLedger")]
     async fn list(
         &self,

@@ -28,18 +28,19 @@ use crate::{
 /// Every metric of a run.
 pub(crate) struct BacktestMetrics;
 
-/// Every metric of a run: `…_percentage` in percent, `total_return` and `win_rate` fractions; undefined is null.
+/// All metrics of a backtest. `…_percentage` values are in percent, `total_return` and `win_rate` are fractions.
+/// Undefined metrics are null.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub(crate) struct MetricsResource(BTreeMap<&'static str, Value>);
 
-/// From a peak of equity down and back.
+/// A drawdown: from a peak of equity down and back up.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "DrawdownPeriod")]
 pub(crate) struct DrawdownResource {
     start: String,
     bottom: String,
-    /// Null when it never came back.
+    /// Null if equity never recovered.
     recovery: Option<String>,
     depth_percentage: Option<DecimalText>,
 }
@@ -92,7 +93,7 @@ impl Type for MetricsResource {
             let inline = |schema| MetaSchemaRef::Inline(Box::new(schema));
             let mut schema = MetaSchema::new("object");
             schema.description = Some(
-                "Every metric of a run: `…_percentage` in percent, `total_return` and `win_rate` fractions; undefined is null.",
+                "All metrics of a backtest. `…_percentage` values are in percent, `total_return` and `win_rate` are fractions. Undefined metrics are null.",
             );
             let counts =
                 ["total_trades", "winning_trades", "losing_trades", "ambiguous_trades_count"];
@@ -144,7 +145,7 @@ fn not_completed(row: &BacktestRow) -> ApiError {
 
 #[OpenApi(tag = "Chapter::Backtests")]
 impl BacktestMetrics {
-    /// Every metric of a run; 404 until it has completed.
+    /// Returns all metrics of a backtest. Responds with 404 until it has completed.
     #[oai(path = "/backtests/:id/metrics", method = "get", operation_id = "getBacktestMetrics")]
     async fn get(
         &self,

@@ -167,7 +167,7 @@ async fn filter(caller: &Caller, query: &BacktestQuery) -> Result<BacktestFilter
 
 #[OpenApi(tag = "Chapter::Backtests")]
 impl Backtests {
-    /// Lists one's own backtests.
+    /// Lists your own backtests.
     #[oai(path = "/backtests", method = "get", operation_id = "listBacktests")]
     async fn list(
         &self,
@@ -183,7 +183,7 @@ impl Backtests {
         Ok(List::new(&query.paging, rows, page.total, page.next_cursor.map(Cursor::Row)))
     }
 
-    /// Asks for a run. 202; with `Prefer: wait=N` and a run that ended by then, 201.
+    /// Creates a backtest. Returns 202, or 201 if it finishes within `Prefer: wait=N`.
     #[oai(path = "/backtests", method = "post", operation_id = "createBacktest")]
     async fn create(
         &self,
@@ -206,7 +206,7 @@ impl Backtests {
         requested(&caller, accepted.value, receipt).await
     }
 
-    /// A backtest with its progress and, once completed, its performance in brief.
+    /// Returns a backtest with its progress and, once completed, a summary of its performance.
     #[oai(path = "/backtests/:id", method = "get", operation_id = "getBacktest")]
     async fn get(
         &self,
@@ -223,7 +223,7 @@ impl Backtests {
         })
     }
 
-    /// Deletes a backtest in any state; a run is stopped.
+    /// Deletes a backtest in any state. A running one is stopped.
     #[oai(path = "/backtests/:id", method = "delete", operation_id = "deleteBacktest")]
     async fn delete(&self, caller: Caller, id: Path<String>) -> Result<NoContent, ApiError> {
         let id = lookup::backtest_id(&id.0)?;

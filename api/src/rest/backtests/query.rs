@@ -24,7 +24,7 @@ pub(crate) struct BacktestQuery {
     pub(crate) status: Option<Status>,
     /// A market or an asset.
     pub(crate) symbol: Option<String>,
-    /// An asset.
+    /// Returns an asset.
     pub(crate) asset: Option<String>,
     pub(crate) timeframe: Option<Timeframe>,
     pub(crate) metrics: Vec<MetricFilter>,
@@ -44,21 +44,25 @@ pub(crate) struct Include {
 }
 
 pub(crate) const INCLUDE: Field =
-    field("include", Kind::Text, "`metrics`, `strategy`, or both with a comma.");
+    field("include", Kind::Text, "`metrics`, `strategy`, or both separated by a comma.");
 
 impl Input for BacktestQuery {
     const NAME: &'static str = "BacktestQuery";
     const FIELDS: &'static [Field] = &[
-        field("strategy_id", Kind::Text, "An id, one's own slug, or a built-in's slug."),
-        field("status", Kind::OneOf(STATUSES), "Only those."),
-        field("symbol", Kind::Text, "A market, or an asset: every market with that base."),
-        field("asset_symbol", Kind::Text, "An asset: every market with that base."),
-        field("timeframe", Kind::Text, "Only that one."),
-        field("interval", Kind::Text, "The same as `timeframe`."),
+        field(
+            "strategy_id",
+            Kind::Text,
+            "The id of a strategy, the slug of one of your own, or the slug of a built-in.",
+        ),
+        field("status", Kind::OneOf(STATUSES), "Filters by status."),
+        field("symbol", Kind::Text, "Filters by market, or by asset: all markets with that base."),
+        field("asset_symbol", Kind::Text, "Filters by asset: all markets with that base."),
+        field("timeframe", Kind::Text, "Filters by timeframe."),
+        field("interval", Kind::Text, "Alias of `timeframe`."),
         field(
             "sort",
             Kind::Text,
-            "`created_at` or a metric's name, `-` before it for descending: `-sharpe_ratio`. A metric or `created_at`, `completed_at`, `start_time`, `end_time` also filters: `sharpe_ratio[gte]=2` (gt, gte, lt, lte, eq; times gte, lte).",
+            "`created_at` or the name of a metric; prefix it with `-` for descending order (`-sharpe_ratio`). Metrics and `created_at`, `completed_at`, `start_time` and `end_time` can also be used as filters: `sharpe_ratio[gte]=2` (`gt`, `gte`, `lt`, `lte`, `eq`; times only `gte` and `lte`).",
         ),
         INCLUDE,
         paging::PAGE,
@@ -109,7 +113,7 @@ impl Include {
                 "strategy" => include.strategy = true,
                 other => {
                     let message =
-                        format!("There is no `{other}` to include; there are metrics, strategy.");
+                        format!("`{other}` cannot be included; use `metrics` or `strategy`.");
                     fields.error("include", "invalid", message);
                 }
             }
@@ -209,7 +213,7 @@ fn read_sort(fields: &mut Fields<'_>) -> (BacktestSort, bool) {
     }
     let known: Vec<&str> = Metric::names().chain(["created_at"]).collect();
     let hint = nearest(name, &known).map(|near| format!(" Did you mean `{near}`?"));
-    let message = format!("Lists are not sorted by `{name}`.{}", hint.unwrap_or_default());
+    let message = format!("Lists cannot be sorted by `{name}`.{}", hint.unwrap_or_default());
     fields.error("sort", "invalid", message);
     (BacktestSort::CreatedAt, descending)
 }

@@ -24,7 +24,7 @@ use crate::{
     rest::strategies::resource::StrategyResource,
 };
 
-/// A backtest.
+/// A backtest: one simulated run of a strategy over a range of candles.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Backtest")]
 pub(crate) struct BacktestResource {
@@ -33,7 +33,7 @@ pub(crate) struct BacktestResource {
     strategy_version: u32,
     strategy_name: String,
     symbol: String,
-    /// The market's base.
+    /// The market's base asset.
     asset_symbol: String,
     timeframe: String,
     interval: String,
@@ -43,11 +43,11 @@ pub(crate) struct BacktestResource {
     end_date: String,
     initial_balance: DecimalText,
     initial_capital: DecimalText,
-    /// Null until it has completed.
+    /// Null until the backtest has completed.
     final_balance: Option<DecimalText>,
     /// `pending`, `running`, `completed`, `failed` or `cancelled`.
     status: String,
-    /// 0 to 100.
+    /// Percent, 0 to 100.
     progress: u8,
     cancellation_requested_at: Option<String>,
     parameters: Value,
@@ -64,46 +64,46 @@ pub(crate) struct BacktestResource {
     started_at: Option<String>,
     completed_at: Option<String>,
     updated_at: String,
-    /// Null until it has completed.
+    /// Null until the backtest has completed.
     performance_summary: Option<Summary>,
-    /// With `include=metrics`; null until it has completed.
+    /// Only with `include=metrics`. Null until the backtest has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) metrics: Option<MetricsResource>,
-    /// With `include=strategy`; null when it was deleted.
+    /// Only with `include=strategy`. Null if the strategy was deleted or can no longer be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) strategy: Option<StrategyResource>,
 }
 
-/// Why a run failed.
+/// Why it failed.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct RunError {
     code: String,
     message: String,
 }
 
-/// What a reader of the result should know.
+/// Something to keep in mind when reading the result.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct RunWarning {
     code: String,
     message: String,
 }
 
-/// The candles that a run is pinned to, warm-up included.
+/// The candles that a backtest is pinned to, including warm-up.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Dataset")]
 pub(crate) struct DatasetResource {
     revision: i64,
     rows: u64,
-    /// Of the rows, those before the range.
+    /// How many of the rows lie before the range.
     warmup_rows: u64,
     first: String,
     last: String,
     sha256: String,
-    /// The finer candles of `intrabar: lower_timeframe`; null without.
+    /// The finer candles that `intrabar: lower_timeframe` uses. Null otherwise.
     fine: Option<FineDatasetResource>,
 }
 
-/// Finer candles of the same range, which tell what came first within a candle.
+/// Finer candles of the same range, which show what happened first within a candle.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "FineDataset")]
 pub(crate) struct FineDatasetResource {
@@ -113,7 +113,7 @@ pub(crate) struct FineDatasetResource {
     sha256: String,
 }
 
-/// The result in brief; `…_percentage` in percent, `win_rate` a fraction.
+/// Summary of the result. `…_percentage` values are in percent, `win_rate` is a fraction.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "PerformanceSummary")]
 pub(crate) struct Summary {

@@ -21,13 +21,13 @@ use crate::{
 /// The round trips of a run.
 pub(crate) struct Trades;
 
-/// A round trip; `exit_*` and `pnl*` are null while it is open.
+/// A round trip. `exit_*` and `pnl*` are null while the trade is open.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Trade")]
 pub(crate) struct TradeResource {
     id: String,
     backtest_id: String,
-    /// From 1, in order of entry; a part that was closed on its own took the next number when it was closed.
+    /// Starts at 1, in order of entry. A part that was closed separately gets the next number when it is closed.
     number: u32,
     entry_time: String,
     entry_price: DecimalText,
@@ -36,17 +36,17 @@ pub(crate) struct TradeResource {
     quantity: DecimalText,
     /// `long` or `short`.
     side: String,
-    /// Net of both fees.
+    /// Profit net of both fees.
     pnl: Option<DecimalText>,
     pnl_percentage: Option<DecimalText>,
     fees: DecimalText,
     entry_reason: String,
     exit_reason: Option<String>,
-    /// One candle touched stop-loss and take-profit.
+    /// Whether one candle touched both the stop-loss and the take-profit.
     is_ambiguous: bool,
-    /// Received above 0, paid below; not in `pnl`. Null where there was none.
+    /// Funding: positive if received, negative if paid. Not included in `pnl`. Null if there was none.
     funding: Option<DecimalText>,
-    /// The number of the trade of which this is a part that was closed on its own.
+    /// If this is a separately closed part, the number of the trade it was split from.
     part_of: Option<u32>,
     created_at: String,
 }
@@ -85,8 +85,12 @@ pub(crate) struct TradeQuery {
 impl Input for TradeQuery {
     const NAME: &'static str = "TradeQuery";
     const FIELDS: &'static [Field] = &[
-        field("side", Kind::OneOf(&["long", "short"]), "Only those."),
-        field("result", Kind::OneOf(&["win", "loss"]), "Only those; a pnl of 0 is neither."),
+        field("side", Kind::OneOf(&["long", "short"]), "Filters by side."),
+        field(
+            "result",
+            Kind::OneOf(&["win", "loss"]),
+            "Filters by result. A trade with a pnl of 0 is neither a win nor a loss.",
+        ),
         paging::PAGE,
         paging::LIMIT,
         paging::PER_PAGE,
@@ -107,7 +111,7 @@ impl Input for TradeQuery {
 
 #[OpenApi(tag = "Chapter::Backtests")]
 impl Trades {
-    /// Lists the trades of a run, in order of entry.
+    /// Lists the trades of a backtest in order of entry.
     #[oai(path = "/backtests/:id/trades", method = "get", operation_id = "listTrades")]
     async fn list(
         &self,

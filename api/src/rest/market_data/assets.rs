@@ -19,7 +19,7 @@ use crate::{
 /// What can be held.
 pub(crate) struct Assets;
 
-/// Something that can be held.
+/// An asset: something that can be held.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Asset")]
 pub(crate) struct AssetResource {
@@ -30,7 +30,7 @@ pub(crate) struct AssetResource {
     #[oai(rename = "type")]
     kind: String,
     active: bool,
-    /// The markets whose base it is.
+    /// The markets that have it as their base.
     markets: Vec<String>,
 }
 
@@ -57,9 +57,13 @@ pub(crate) struct AssetQuery {
 impl Input for AssetQuery {
     const NAME: &'static str = "AssetQuery";
     const FIELDS: &'static [Field] = &[
-        field("search", Kind::Text, "A part of symbol or name, in any case."),
-        field("type", Kind::OneOf(&["crypto", "fiat", "equity"]), "Only of that type."),
-        field("active", Kind::Boolean, "Only those that are, or are not."),
+        field(
+            "search",
+            Kind::Text,
+            "Filters by a substring of the symbol or name, case-insensitive.",
+        ),
+        field("type", Kind::OneOf(&["crypto", "fiat", "equity"]), "Filters by type."),
+        field("active", Kind::Boolean, "Filters by activity: `true` or `false`."),
         paging::PAGE,
         paging::LIMIT,
         paging::PER_PAGE,
@@ -105,7 +109,7 @@ impl Assets {
         Ok(List::new(paging, rows, slice.total, slice.next_cursor).cached_publicly())
     }
 
-    /// An asset.
+    /// Returns an asset.
     #[oai(path = "/assets/:symbol", method = "get", operation_id = "getAsset")]
     async fn get(
         &self,

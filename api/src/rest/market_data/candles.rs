@@ -32,7 +32,7 @@ pub(crate) struct Candles;
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Candle")]
 pub(crate) struct CandleResource {
-    /// The candle's opening.
+    /// Open time of the candle.
     pub(crate) timestamp: String,
     pub(crate) open: DecimalText,
     pub(crate) high: DecimalText,
@@ -92,7 +92,7 @@ fn nothing_in_range(candles: &CandleColumns, timeframe: Timeframe, market: &Mark
     let (first, last) = (shown(candles.open_time.first()), shown(candles.open_time.last()));
     let symbol = &market.symbol;
     format!(
-        "No {timeframe} candles of {symbol} lie in the range; there are some from {first} to {last}."
+        "No {timeframe} candles of {symbol} are stored in this range; there are some from {first} to {last}."
     )
 }
 
@@ -133,7 +133,7 @@ impl Found {
 
 #[OpenApi(tag = "Chapter::MarketData")]
 impl Candles {
-    /// The candles of a market (or of an asset in its market), ascending.
+    /// Lists the candles of a market or asset in ascending order.
     #[oai(path = "/market_data/:symbol/:timeframe", method = "get", operation_id = "getCandles")]
     async fn list(
         &self,

@@ -16,17 +16,17 @@ pub(crate) struct Indicators;
 /// An indicator of the rule language.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct Indicator {
-    /// Case does not matter.
+    /// Case-insensitive.
     name: String,
     aliases: Vec<String>,
     description: String,
-    /// In the order of the arguments.
+    /// In argument order.
     parameters: Vec<Parameter>,
     outputs: Vec<String>,
     default_output: String,
 }
 
-/// One argument of an indicator.
+/// An argument of an indicator.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct Parameter {
     name: String,
@@ -70,7 +70,7 @@ impl From<&ParameterSpec> for Parameter {
 
 #[OpenApi(tag = "Chapter::MarketData")]
 impl Indicators {
-    /// Lists the indicators that rules may use.
+    /// Lists the indicators available to rules.
     #[oai(path = "/indicators", method = "get", operation_id = "listIndicators")]
     async fn list(&self) -> List<Indicator> {
         let all = indicators::ALL.iter().map(|spec| Indicator::from(*spec)).collect();

@@ -12,12 +12,12 @@ use crate::{
 /// The prices of an asset.
 pub(crate) struct PriceSeries;
 
-/// A candle of an asset in its market.
+/// A candle of an asset.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct PricePoint {
     asset_id: String,
     interval: String,
-    /// The candle's opening.
+    /// Open time of the candle.
     timestamp: String,
     open: DecimalText,
     high: DecimalText,
@@ -28,7 +28,7 @@ pub(crate) struct PricePoint {
 
 #[OpenApi(tag = "Chapter::MarketData")]
 impl PriceSeries {
-    /// The candles of an asset in its market (against `USDT` unless `quote` says otherwise).
+    /// Lists the candles of an asset, quoted in `USDT` or in `quote`.
     #[oai(
         path = "/assets/:symbol/price-series",
         method = "get",

@@ -29,13 +29,18 @@ pub(crate) struct SeriesQuery {
 
 const START: [&str; 3] = ["start_time", "start_date", "start"];
 const END: [&str; 3] = ["end_time", "end_date", "end"];
-const START_TIME: Field = field("start_time", Kind::Time, "The first opening; inclusive.");
-const START_DATE: Field = field("start_date", Kind::Time, "The same as `start_time`.");
-const START_SHORT: Field = field("start", Kind::Time, "The same as `start_time`.");
-const END_TIME: Field = field("end_time", Kind::Time, "The last opening; inclusive.");
-const END_DATE: Field = field("end_date", Kind::Time, "The same as `end_time`.");
-const END_SHORT: Field = field("end", Kind::Time, "The same as `end_time`.");
-const QUOTE: Field = field("quote", Kind::Text, "The market's quote, for an asset: `USDT`.");
+const START_TIME: Field =
+    field("start_time", Kind::Time, "Open time of the first candle, inclusive.");
+const START_DATE: Field = field("start_date", Kind::Time, "Alias of `start_time`.");
+const START_SHORT: Field = field("start", Kind::Time, "Alias of `start_time`.");
+const END_TIME: Field = field("end_time", Kind::Time, "Open time of the last candle, inclusive.");
+const END_DATE: Field = field("end_date", Kind::Time, "Alias of `end_time`.");
+const END_SHORT: Field = field("end", Kind::Time, "Alias of `end_time`.");
+const QUOTE: Field = field(
+    "quote",
+    Kind::Text,
+    "Quote asset of the market, if the path names an asset. Defaults to `USDT`.",
+);
 
 impl CandleQuery {
     /// Returns the revision and the opening of the last candle of the page before.
@@ -82,8 +87,8 @@ impl Input for CandleQuery {
 impl Input for SeriesQuery {
     const NAME: &'static str = "SeriesQuery";
     const FIELDS: &'static [Field] = &[
-        field("interval", Kind::Text, "1m, 5m, 15m, 1h, 4h or 1d: 1d unless told."),
-        field("timeframe", Kind::Text, "The same as `interval`."),
+        field("interval", Kind::Text, "`1m`, `5m`, `15m`, `1h`, `4h` or `1d`. Defaults to `1d`."),
+        field("timeframe", Kind::Text, "Alias of `interval`."),
         START_TIME,
         START_DATE,
         START_SHORT,

@@ -18,7 +18,7 @@ use crate::{
 /// The markets.
 pub(crate) struct Symbols;
 
-/// A market, and what is stored of it.
+/// A market and its stored candles.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct MarketResource {
     symbol: String,
@@ -31,11 +31,11 @@ pub(crate) struct MarketResource {
     lot: DecimalText,
     price_decimals: u32,
     volume_decimals: u32,
-    /// What is stored; coarser timeframes are made of finer ones.
+    /// The stored series. Coarser timeframes are aggregated from finer ones.
     coverage: Vec<CoverageResource>,
 }
 
-/// One stored series.
+/// A stored series of candles.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct CoverageResource {
     timeframe: String,
@@ -46,7 +46,7 @@ pub(crate) struct CoverageResource {
 
 #[OpenApi(tag = "Chapter::MarketData")]
 impl Symbols {
-    /// Lists the markets with what is stored of them.
+    /// Lists the markets and their stored candles.
     #[oai(path = "/market_data/symbols", method = "get", operation_id = "listSymbols")]
     async fn list(
         &self,

@@ -13,10 +13,10 @@ use crate::{
     rest::Chapter,
 };
 
-/// The service's clock.
+/// The current time of the service.
 pub(crate) struct CurrentTime;
 
-/// The service's clock.
+/// The current time of the service.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct Time {
     time: String,
@@ -25,7 +25,7 @@ pub(crate) struct Time {
 
 #[OpenApi(tag = "Chapter::Service")]
 impl CurrentTime {
-    /// The service's clock.
+    /// The current time of the service.
     #[oai(path = "/time", method = "get", operation_id = "getTime")]
     async fn get(&self, visitor: Visitor) -> Item<Time> {
         let now = visitor.api.clock.now();

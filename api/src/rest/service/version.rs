@@ -6,20 +6,20 @@ use serde::Serialize;
 
 use crate::{http::response::Item, rest::Chapter};
 
-/// Which program answers.
+/// The version of the service.
 pub(crate) struct VersionInfo;
 
-/// Which program answers.
+/// The version of the service.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct Version {
     version: String,
-    /// Part of every result hash.
+    /// Included in every result hash.
     engine_version: String,
 }
 
 #[OpenApi(tag = "Chapter::Service")]
 impl VersionInfo {
-    /// Which program answers.
+    /// The version of the service.
     #[oai(path = "/version", method = "get", operation_id = "getVersion")]
     async fn get(&self) -> Item<Version> {
         Item::new(Version {

@@ -12,7 +12,8 @@ use crate::http::fields::{Field, Fields, Input, Kind, field};
 /// A strategy as a user writes it.
 pub(crate) struct StrategyBody(pub(crate) StrategyDraft);
 
-const READ_ONLY: &str = "As it was read; not looked at.";
+const READ_ONLY: &str =
+    "Read-only: accepted so that a strategy can be sent back as it was read, and ignored.";
 
 impl Input for StrategyBody {
     const NAME: &'static str = "StrategyBody";
@@ -26,26 +27,39 @@ impl Input for StrategyBody {
         "default_parameters": {"oversold": 30}
     }"#;
     const FIELDS: &'static [Field] = &[
-        field("name", Kind::Text, "1 to 200 characters; the slug is made of it once.").required(),
+        field(
+            "name",
+            Kind::Text,
+            "1 to 200 characters. The slug is derived from it once, at creation.",
+        )
+        .required(),
         field("description", Kind::Text, "At most 5,000 characters."),
         field(
             "code_ref",
             Kind::Text,
-            "A built-in: `golden_cross`, `core.strategies.GoldenCross`. Either this or rules.",
+            "Name of a built-in strategy, such as `golden_cross` or `core.strategies.GoldenCross`. Use either this or rules.",
         ),
-        field("entry_rules", Kind::Object, "A group of conditions. Either this or `code_ref`."),
-        field("exit_rules", Kind::Object, "A group of conditions; none is never."),
-        field("short_entry_rules", Kind::Object, "For `direction` = `both`."),
-        field("short_exit_rules", Kind::Object, "For `direction` = `both`."),
+        field("entry_rules", Kind::Object, "A group of conditions. Use either this or `code_ref`."),
+        field(
+            "exit_rules",
+            Kind::Object,
+            "A group of conditions. Without it, no rule exits a position.",
+        ),
+        field("short_entry_rules", Kind::Object, "Used if `direction` is `both`."),
+        field("short_exit_rules", Kind::Object, "Used if `direction` is `both`."),
         field(
             "config",
             Kind::Object,
-            "Direction, sizing, entry orders, stops and targets (in percent), position mode: docs/rules.md.",
+            "Direction, position sizing, entry orders, stops and targets (in percent), and position mode. See docs/rules.md.",
         ),
-        field("default_parameters", Kind::Object, "Numbers for `$name` in rules."),
-        field("default_symbol", Kind::Text, "The market or asset that it is meant for."),
-        field("is_active", Kind::Boolean, "True unless told."),
-        field("is_public", Kind::Boolean, "Everyone may read and run it; false unless told."),
+        field("default_parameters", Kind::Object, "Numbers that rules refer to as `$name`."),
+        field("default_symbol", Kind::Text, "The market or asset that the strategy is meant for."),
+        field("is_active", Kind::Boolean, "Defaults to true."),
+        field(
+            "is_public",
+            Kind::Boolean,
+            "Whether every user may read and backtest it. Defaults to false.",
+        ),
         field("id", Kind::ReadOnly, READ_ONLY),
         field("slug", Kind::ReadOnly, READ_ONLY),
         field("owner_id", Kind::ReadOnly, READ_ONLY),
@@ -65,7 +79,7 @@ impl Input for StrategyBody {
         let definition = StrategyDefinition::parse(fields.map());
         let definition = definition.map_err(|errors| fields.errors(errors)).ok();
         let default_symbol = fields.parsed(&["default_symbol"], |value| {
-            let text = value.as_str().ok_or("must be a text")?;
+            let text = value.as_str().ok_or("must be a string")?;
             text.parse::<Symbol>().map_err(|_| "must be a symbol, such as BTCUSDT".to_owned())
         });
         let is_active = fields.boolean("is_active").unwrap_or(true);

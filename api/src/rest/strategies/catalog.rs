@@ -20,18 +20,18 @@ pub(crate) struct CatalogEntry {
     id: String,
     slug: String,
     name: String,
-    /// What a strategy's `code_ref` says.
+    /// The value for a strategy's `code_ref`.
     code_ref: String,
     class_name: String,
     description: String,
-    /// Where the idea is described.
+    /// Where the strategy is described.
     source: String,
     parameters: Vec<CatalogParameter>,
     entry_rules: Value,
     exit_rules: Option<Value>,
 }
 
-/// A number that a built-in can be tuned with.
+/// A parameter of a built-in strategy.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct CatalogParameter {
     name: String,
@@ -74,7 +74,7 @@ impl From<&Builtin> for CatalogEntry {
 
 #[OpenApi(tag = "Chapter::Strategies")]
 impl Catalog {
-    /// Lists the built-in strategies with the schemas of their parameters.
+    /// Lists the built-in strategies and their parameters.
     #[oai(path = "/strategies/catalog", method = "get", operation_id = "listCatalog")]
     async fn list(&self) -> List<CatalogEntry> {
         let all = builtins::ALL.iter().map(|builtin| CatalogEntry::from(*builtin)).collect();

@@ -151,7 +151,7 @@ impl Strategies {
         Ok(receipt.apply(item.with_header(header::LOCATION, &location)))
     }
 
-    /// A strategy by id, by one's own slug, or by a built-in's slug.
+    /// Returns a strategy by id, by the slug of one of your own, or by the slug of a built-in.
     #[oai(path = "/strategies/:id", method = "get", operation_id = "getStrategy")]
     async fn get(
         &self,
@@ -183,7 +183,7 @@ impl Strategies {
         revised(&caller, id, receipt).await
     }
 
-    /// Changes a strategy by JSON merge patch.
+    /// Updates a strategy with a JSON merge patch.
     #[oai(path = "/strategies/:id", method = "patch", operation_id = "updateStrategy")]
     async fn update(
         &self,
@@ -211,7 +211,7 @@ impl Strategies {
         Err(commands::CommandError::Conflict("strategy").into())
     }
 
-    /// Deletes a strategy; its runs stay.
+    /// Deletes a strategy. Its backtests are kept.
     #[oai(path = "/strategies/:id", method = "delete", operation_id = "deleteStrategy")]
     async fn delete(&self, caller: Caller, id: Path<String>) -> Result<NoContent, ApiError> {
         let id = caller.writable_strategy_id(&id.0).await?;

@@ -17,7 +17,7 @@ use crate::{http::values::time_text, lookup::FoundStrategy};
 pub(crate) struct StrategyResource {
     pub(crate) id: String,
     pub(crate) slug: String,
-    /// Null for a built-in.
+    /// Null for built-in strategies.
     pub(crate) owner_id: Option<String>,
     #[serde(flatten)]
     #[oai(flatten)]
@@ -25,9 +25,9 @@ pub(crate) struct StrategyResource {
     pub(crate) is_active: bool,
     pub(crate) is_public: bool,
     pub(crate) version: u32,
-    /// Null for a built-in.
+    /// Null for built-in strategies.
     pub(crate) created_at: Option<String>,
-    /// Null for a built-in.
+    /// Null for built-in strategies.
     pub(crate) updated_at: Option<String>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct StrategyResource {
 pub(crate) struct ContentResource {
     pub(crate) name: String,
     pub(crate) description: String,
-    /// `code` (a built-in's rules) or `rules`.
+    /// `code` (uses a built-in) or `rules`.
     pub(crate) kind: String,
     pub(crate) code_ref: Option<String>,
     pub(crate) entry_rules: Option<Value>,
@@ -48,7 +48,7 @@ pub(crate) struct ContentResource {
     pub(crate) default_symbol: Option<String>,
 }
 
-/// A strategy under one version.
+/// A version of a strategy.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "StrategyVersion")]
 pub(crate) struct VersionResource {
@@ -57,7 +57,7 @@ pub(crate) struct VersionResource {
     #[serde(flatten)]
     #[oai(flatten)]
     content: ContentResource,
-    /// Null for a built-in.
+    /// Null for built-in strategies.
     created_at: Option<String>,
 }
 

@@ -13,18 +13,18 @@ use crate::{
 /// Checks of what is not stored.
 pub(crate) struct Validate;
 
-/// What is to be said about a strategy.
+/// The result of validating a strategy.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "Validation")]
 pub(crate) struct ValidationResource {
     valid: bool,
     errors: Vec<Finding>,
     warnings: Vec<Finding>,
-    /// Candles before the first one on which rules are evaluated; null when it is not valid.
+    /// Number of candles needed before rules can first be evaluated. Null if the strategy is invalid.
     warmup_candles: Option<u64>,
 }
 
-/// One thing about one field.
+/// A finding about one field.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct Finding {
     field: String,
@@ -40,7 +40,7 @@ impl From<FieldError> for Finding {
 
 #[OpenApi(tag = "Chapter::Strategies")]
 impl Validate {
-    /// Checks a strategy without storing it.
+    /// Validates a strategy without storing it.
     #[oai(path = "/strategies/validate", method = "post", operation_id = "validateStrategy")]
     async fn validate(
         &self,

@@ -20,20 +20,32 @@ const SEARCH: [Field; 6] = [
     field(
         "grid",
         Kind::Object,
-        "For each parameter a list of numbers, or {from, to, step}: every combination. This or `combinations`.",
+        "Every combination of these values: for each parameter, a list of numbers or `{from, to, step}`. Use either this or `combinations`.",
     ),
-    field("combinations", Kind::List, "Objects of parameters: these, in this order."),
-    field("random", Kind::Object, "{count, seed = 0}: so many different points of the grid."),
-    field("constraints", Kind::List, "Texts that hold for all: `short_window < long_window`."),
+    field(
+        "combinations",
+        Kind::List,
+        "Exactly these combinations, in this order: a list of parameter objects.",
+    ),
+    field(
+        "random",
+        Kind::Object,
+        "`{count, seed}`: draws that many distinct combinations from the grid. `seed` defaults to 0.",
+    ),
+    field(
+        "constraints",
+        Kind::List,
+        "Conditions that every combination must satisfy, such as `short_window < long_window`.",
+    ),
     field(
         "objective",
         Kind::Any,
-        "A metric, or {metric, direction: maximize | minimize}: sharpe_ratio unless told.",
+        "A metric, or `{metric, direction}` with `maximize` or `minimize`. Defaults to `sharpe_ratio`.",
     ),
     field(
         "walk_forward",
         Kind::Object,
-        "{mode: rolling | anchored, windows, in_sample_percentage = 70}.",
+        "`{mode, windows, in_sample_percentage}` with mode `rolling` or `anchored`. `in_sample_percentage` defaults to 70.",
     ),
 ];
 

@@ -14,7 +14,7 @@ pub(crate) struct SweepCancel;
 
 #[OpenApi(tag = "Chapter::Sweeps")]
 impl SweepCancel {
-    /// Cancels a sweep: waits up to a second for its executor and answers where it stands.
+    /// Cancels a sweep. Waits up to a second for its executor and returns the current state.
     #[oai(path = "/sweeps/:id/cancel", method = "post", operation_id = "cancelSweep")]
     async fn cancel(
         &self,

@@ -22,7 +22,7 @@ use crate::{
     rest::Chapter,
 };
 
-/// A metric over two parameters.
+/// A metric over two parameters of a sweep.
 pub(crate) struct SweepHeatMap;
 
 /// Which parameters a heat map lies over.
@@ -35,9 +35,17 @@ pub(crate) struct HeatMapQuery {
 impl Input for HeatMapQuery {
     const NAME: &'static str = "HeatMapQuery";
     const FIELDS: &'static [Field] = &[
-        field("x", Kind::Text, "The parameter of the columns; of two, the first by name."),
-        field("y", Kind::Text, "The parameter of the rows; of two, the second by name."),
-        field("metric", Kind::Text, "The objective's unless told."),
+        field(
+            "x",
+            Kind::Text,
+            "The parameter of the columns. If two parameters vary, defaults to the first by name.",
+        ),
+        field(
+            "y",
+            Kind::Text,
+            "The parameter of the rows. If two parameters vary, defaults to the second by name.",
+        ),
+        field("metric", Kind::Text, "The metric to show. Defaults to the objective's."),
     ];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
@@ -49,34 +57,34 @@ impl Input for HeatMapQuery {
     }
 }
 
-/// A metric over two parameters.
+/// A metric over two parameters of a sweep.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "HeatMap")]
 pub(crate) struct HeatMapResource {
     metric: String,
-    /// `maximize` or `minimize`: which of several rows a cell shows.
+    /// `maximize` or `minimize`: decides which row a cell shows if several share it.
     direction: String,
     x: HeatMapAxis,
     y: HeatMapAxis,
-    /// A list for each value of `y`, with a cell for each value of `x`: null where no row meets.
+    /// One list per value of `y`, with one cell per value of `x`. A cell is null if no row has that combination.
     cells: Vec<Vec<Option<HeatMapCell>>>,
 }
 
-/// A parameter and its values, ascending.
+/// A parameter and its values in ascending order.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct HeatMapAxis {
     name: String,
     values: Vec<Value>,
 }
 
-/// Where two values meet.
+/// A combination of two values.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct HeatMapCell {
-    /// The number of the best row there.
+    /// The number of the best row with that combination.
     number: u32,
-    /// Null where the metric is undefined.
+    /// Null if the metric is undefined.
     value: Option<DecimalText>,
-    /// Rows that meet there: they differ in other parameters.
+    /// How many rows have that combination and differ in other parameters.
     rows_count: u32,
 }
 
@@ -100,7 +108,7 @@ fn axis(
 
 #[OpenApi(tag = "Chapter::Sweeps")]
 impl SweepHeatMap {
-    /// A metric of a completed sweep over two of its parameters: the best row of each cell.
+    /// Returns a metric of a completed sweep over two of its parameters, with the best row per cell.
     #[oai(path = "/sweeps/:id/heatmap", method = "get", operation_id = "getSweepHeatMap")]
     async fn get(
         &self,

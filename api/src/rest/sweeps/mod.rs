@@ -66,7 +66,7 @@ async fn after_command(api: &Context, id: SweepId, is_behind: bool) -> Result<Sw
 
 #[OpenApi(tag = "Chapter::Sweeps")]
 impl Sweeps {
-    /// Lists one's own sweeps.
+    /// Lists your own sweeps.
     #[oai(path = "/sweeps", method = "get", operation_id = "listSweeps")]
     async fn list(
         &self,
@@ -92,7 +92,7 @@ impl Sweeps {
         Ok(List::new(&query.paging, shown, page.total, page.next_cursor.map(Cursor::Row)))
     }
 
-    /// Asks for a sweep. 202; with `Prefer: wait=N` and a sweep that ended by then, 201.
+    /// Creates a sweep. Returns 202, or 201 if it finishes within `Prefer: wait=N`.
     #[oai(path = "/sweeps", method = "post", operation_id = "createSweep")]
     async fn create(
         &self,
@@ -122,14 +122,14 @@ impl Sweeps {
         Ok(receipt.apply(item))
     }
 
-    /// A sweep with its progress and, once completed, its winners and its walk-forward.
+    /// Returns a sweep with its progress and, once completed, its winners and walk-forward result.
     #[oai(path = "/sweeps/:id", method = "get", operation_id = "getSweep")]
     async fn get(&self, caller: Caller, id: Path<String>) -> Result<Item<SweepResource>, ApiError> {
         let row = caller.sweep(&id.0).await?;
         show(&caller.api, row).await
     }
 
-    /// Deletes a sweep in any state, with its rows; one that runs is stopped.
+    /// Deletes a sweep in any state together with its rows. A running one is stopped.
     #[oai(path = "/sweeps/:id", method = "delete", operation_id = "deleteSweep")]
     async fn delete(&self, caller: Caller, id: Path<String>) -> Result<NoContent, ApiError> {
         let id = lookup::sweep_id(&id.0)?;

@@ -21,10 +21,14 @@ pub(crate) struct SweepQuery {
 impl Input for SweepQuery {
     const NAME: &'static str = "SweepQuery";
     const FIELDS: &'static [Field] = &[
-        field("strategy_id", Kind::Text, "An id, one's own slug, or a built-in's slug."),
-        field("status", Kind::OneOf(STATUSES), "Only those."),
-        field("symbol", Kind::Text, "Only that market."),
-        field("sort", Kind::OneOf(&["created_at", "-created_at"]), "-created_at unless told."),
+        field(
+            "strategy_id",
+            Kind::Text,
+            "The id of a strategy, the slug of one of your own, or the slug of a built-in.",
+        ),
+        field("status", Kind::OneOf(STATUSES), "Filters by status."),
+        field("symbol", Kind::Text, "Filters by market."),
+        field("sort", Kind::OneOf(&["created_at", "-created_at"]), "Defaults to `-created_at`."),
         paging::PAGE,
         paging::LIMIT,
         paging::PER_PAGE,

@@ -33,7 +33,7 @@ pub(crate) struct SweepResource {
     strategy_version: u32,
     strategy_name: String,
     symbol: String,
-    /// The market's base.
+    /// The market's base asset.
     asset_symbol: String,
     timeframe: String,
     interval: String,
@@ -43,10 +43,11 @@ pub(crate) struct SweepResource {
     end_date: String,
     initial_balance: DecimalText,
     initial_capital: DecimalText,
-    /// Those that do not vary, where they are not the defaults.
+    /// Fixed parameters that differ from the strategy's defaults.
     parameters: Value,
     metadata: Value,
-    /// `kind` (`grid`, `list`, `random`) with `axes`, `combinations`, `count`, `seed`.
+    /// How combinations are chosen: `kind` (`grid`, `list` or `random`) with `axes`, `combinations`, `count` and
+    /// `seed`.
     search: Value,
     constraints: Vec<String>,
     objective: ObjectiveResource,
@@ -54,20 +55,20 @@ pub(crate) struct SweepResource {
     combinations_count: u32,
     /// `pending`, `running`, `completed`, `failed` or `cancelled`.
     status: String,
-    /// 0 to 100.
+    /// Percent, 0 to 100.
     progress: u8,
     cancellation_requested_at: Option<String>,
     error: Option<RunError>,
     dataset: Option<DatasetResource>,
     engine_version: Option<String>,
-    /// SHA-256 over all rows; null until it has completed.
+    /// SHA-256 over all rows. Null until the sweep has completed.
     result_hash: Option<String>,
     rows_count: u32,
-    /// Combinations without a result: their rows say why.
+    /// Number of combinations without a result. Their rows say why.
     failed_rows_count: u32,
-    /// The best rows, best first.
+    /// The best rows, in rank order.
     winners: Vec<SweepRowResource>,
-    /// In sample and out of sample side by side; null without a walk-forward, and until it has completed.
+    /// In-sample and out-of-sample results side by side. Null without a walk-forward and until the sweep has completed.
     walk_forward_result: Option<WalkForwardResource>,
     attempt: u32,
     created_at: String,
@@ -76,7 +77,7 @@ pub(crate) struct SweepResource {
     updated_at: String,
 }
 
-/// What makes a row better than another.
+/// What the sweep optimizes.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "SweepObjective")]
 pub(crate) struct ObjectiveResource {
@@ -85,64 +86,64 @@ pub(crate) struct ObjectiveResource {
     direction: String,
 }
 
-/// One combination and what came of it.
+/// A combination of parameters and its result.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "SweepRow")]
 pub(crate) struct SweepRowResource {
-    /// From 1, in the order of the combinations.
+    /// Starts at 1, in the order of the combinations.
     number: u32,
-    /// By the objective, the best first, from 1.
+    /// Rank by the objective. The best row has rank 1.
     rank: u32,
     parameters: Value,
-    /// Null where the combination has no result.
+    /// Null if the combination has no result.
     final_balance: Option<DecimalText>,
     trades_count: Option<u32>,
     ambiguous_trades_count: Option<u32>,
-    /// By name, in the units of a backtest's; undefined is null.
+    /// Metrics by name, in the same units as those of a backtest. Undefined metrics are null.
     metrics: Option<Value>,
     error: Option<RunError>,
 }
 
-/// What a walk-forward found.
+/// The result of a walk-forward analysis.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "WalkForward")]
 pub(crate) struct WalkForwardResource {
     windows: Vec<WindowResource>,
-    /// All out-of-sample runs as one; null where one has no result.
+    /// All out-of-sample windows combined into one run. Null if one of them has no result.
     stitched: Option<FiguresResource>,
 }
 
-/// One window of a walk-forward.
+/// A window of a walk-forward analysis.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "WalkForwardWindow")]
 pub(crate) struct WindowResource {
-    /// The number of the combination that was best in sample.
+    /// The number of the combination that performed best in sample.
     best: Option<u32>,
     parameters: Option<Value>,
     in_sample: SampleResource,
     out_of_sample: SampleResource,
 }
 
-/// A part of the range, and the best combination's numbers in it.
+/// A part of the range and the results of the best combination in it.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "WalkForwardSample")]
 pub(crate) struct SampleResource {
-    /// Opening of the first candle.
+    /// Open time of the first candle.
     start_time: String,
-    /// Opening of the last candle.
+    /// Open time of the last candle.
     end_time: String,
     candles_count: u64,
     figures: Option<FiguresResource>,
 }
 
-/// The numbers of a run.
+/// The results of one simulation.
 #[derive(Debug, Serialize, Object)]
 #[oai(rename = "SweepFigures")]
 pub(crate) struct FiguresResource {
     final_balance: DecimalText,
     trades_count: u32,
     ambiguous_trades_count: u32,
-    /// By name, in the units of a backtest's; undefined is null.
+    /// Metrics by name, in the same units as those of a backtest. Undefined metrics are null.
     metrics: Value,
 }
 

@@ -38,7 +38,7 @@ impl Input for ResultQuery {
         field(
             "sort",
             Kind::Text,
-            "`rank` (the objective's, unless told), `number` or a metric's name, `-` before it for descending.",
+            "`rank`, `number` or the name of a metric; prefix it with `-` for descending order. Defaults to `rank`.",
         ),
         paging::PAGE,
         paging::LIMIT,
@@ -52,7 +52,7 @@ impl Input for ResultQuery {
         let sort = ResultSort::parse(name).unwrap_or_else(|| {
             let known: Vec<&str> = Metrics::all_names().chain(["rank", "number"]).collect();
             let hint = nearest(name, &known).map(|near| format!(" Did you mean `{near}`?"));
-            let message = format!("Rows are not sorted by `{name}`.{}", hint.unwrap_or_default());
+            let message = format!("Rows cannot be sorted by `{name}`.{}", hint.unwrap_or_default());
             fields.error("sort", "invalid", message);
             ResultSort::Rank
         });
@@ -79,7 +79,7 @@ pub(super) async fn completed(caller: &Caller, id: &str) -> Result<SweepRow, Api
 
 #[OpenApi(tag = "Chapter::Sweeps")]
 impl SweepResults {
-    /// Lists the rows of a completed sweep, the best first unless told; 404 until it has completed.
+    /// Lists the rows of a completed sweep, by default in rank order. Responds with 404 until it has completed.
     #[oai(path = "/sweeps/:id/results", method = "get", operation_id = "listSweepResults")]
     async fn list(
         &self,
@@ -94,8 +94,8 @@ impl SweepResults {
         Ok(List::of(&paging, page, SweepRowResource::from))
     }
 
-    /// Runs a row as a full backtest, with its trades and its equity: the same numbers. 202; with `Prefer: wait=N` and a
-    /// run that ended by then, 201.
+    /// Runs a row as a full backtest with trades and equity, and the same results. Returns 202, or 201 if it finishes
+    /// within `Prefer: wait=N`.
     #[oai(
         path = "/sweeps/:id/results/:number/backtest",
         method = "post",

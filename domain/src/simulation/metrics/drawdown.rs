@@ -9,14 +9,14 @@ use crate::simulation::equity::{EquityPoint, ends};
 /// How many drawdown periods are kept: the deepest, earlier before later.
 pub const DRAWDOWN_PERIODS_MAX: usize = 100;
 
-/// From a peak of equity down and back.
+/// A drawdown: from a peak of equity down and back up.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrawdownPeriod {
     /// Epoch milliseconds UTC of the peak.
     pub start: i64,
     /// Epoch milliseconds UTC of the lowest equity.
     pub bottom: i64,
-    /// Epoch milliseconds UTC of the first candle back at the peak; none if it never came back.
+    /// Epoch milliseconds UTC of the first candle back at the peak. `None` if equity never recovered.
     pub recovery: Option<i64>,
     /// Depth as a fraction of the peak.
     pub depth: f64,

@@ -28,7 +28,7 @@ use crate::market::Timeframe;
 
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Every metric of a run. Fractions inside; undefined is none, never NaN or infinite.
+        /// All metrics of a run, as fractions. Undefined metrics are `None`, never NaN or infinite.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(default)]
         pub struct Metrics {
@@ -43,7 +43,7 @@ macro_rules! metrics {
             /// Quote money, exact: Σ fees of all fills.
             pub total_fees: Decimal,
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<f64>,)*
-            /// The deepest ones (at most [`DRAWDOWN_PERIODS_MAX`]), in order of time.
+            /// The deepest ones (at most [`DRAWDOWN_PERIODS_MAX`]) in chronological order.
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub drawdown_periods: Vec<DrawdownPeriod>,
         }
@@ -119,7 +119,7 @@ metrics! {
     profit_factor,
     /// Σ positive returns ÷ |Σ negative returns| of the trades (pnl ÷ entry notional); backtesting.py `Profit Factor`.
     profit_factor_percent,
-    /// Geometric mean of the trades' returns, 0 when one lost all that it held or more; backtesting.py `Avg. Trade [%]`.
+    /// Geometric mean of the trades' returns, 0 if one lost its whole position; backtesting.py `Avg. Trade [%]`.
     average_trade,
     /// The largest return of a trade; backtesting.py `Best Trade [%]`.
     best_trade,
@@ -167,10 +167,10 @@ metrics! {
     omega,
     /// mean(r) ÷ (std(r, ddof 1) ÷ √n) of the n daily returns; Student's t, `scipy.stats.ttest_1samp` against 0.
     t_statistic,
-    /// The chance of a `t_statistic` at least as far from zero where the mean is zero, two-sided, n − 1 degrees of
+    /// The probability of a `t_statistic` at least as far from zero if the mean is zero, two-sided, n − 1 degrees of
     /// freedom; `scipy.stats.ttest_1samp` against 0.
     p_value,
-    /// 0 to 100: the percentage of resampled histories without an edge that earned less; see [`luck_percentile`].
+    /// 0 to 100: the percentage of resampled histories without an edge that earned less. See [`luck_percentile`].
     luck_percentile,
 }
 

@@ -12,35 +12,35 @@ use super::{
 };
 use crate::{fields::FieldError, number::Number};
 
-/// The settings of a run. Wire names and units as in the API.
+/// The settings of a run, with the names and units of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Position worth a unit of margin: 1 is none.
+    /// Position value per unit of margin. 1 means no leverage.
     pub leverage: Number,
-    /// Fraction of what is held below which equity may not fall; none is half of the initial margin, and nothing
-    /// without leverage.
+    /// Fraction of the position's value below which equity must not fall. Defaults to half of the initial margin, or to
+    /// none without leverage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance_margin: Option<Number>,
-    /// Fraction of what is held that longs pay to shorts in each funding interval; below 0 shorts pay.
+    /// Fraction of the position's value that longs pay to shorts in each funding interval. If negative, shorts pay.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub funding_rate: Number,
-    /// Hours between fundings, counted from midnight UTC of 1970-01-01.
+    /// Hours between fundings, counted from 1970-01-01T00:00:00Z.
     #[serde(default = "eight", skip_serializing_if = "is_eight")]
     pub funding_interval_hours: u32,
-    /// Fraction of notional a side (0.001 is 0.1 %).
+    /// Fraction of the notional per side (0.001 is 0.1 %).
     pub commission: Number,
-    /// The same, of limit orders and targets; none is `commission`.
+    /// The commission of limit orders and targets. Defaults to `commission`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commission_maker: Option<Number>,
     /// Quote money per fill.
     pub commission_fixed: Number,
-    /// Basis points against you on market and stop fills.
+    /// Basis points of adverse slippage on market and stop fills.
     pub slippage_bps: Number,
-    /// Percent of the fill candle's range against you on market and stop fills, never beyond its ends.
+    /// Adverse slippage on market and stop fills in percent of the fill candle's range, never beyond its high or low.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub slippage_range_percentage: Number,
-    /// Basis points against you on market and stop fills.
+    /// Basis points of adverse slippage on market and stop fills.
     pub spread_bps: Number,
     pub fill: FillMode,
     pub intrabar: Intrabar,
@@ -178,25 +178,25 @@ pub enum FillMode {
     Close,
 }
 
-/// What comes first when one candle touches stop-loss and take-profit.
+/// Which comes first if one candle touches both the stop-loss and the take-profit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Intrabar {
     StopFirst,
     TargetFirst,
-    /// What finer candles show; the stop-loss where they do not tell.
+    /// Decided by finer candles, or the stop-loss if they are ambiguous too.
     LowerTimeframe,
 }
 
-/// What happens to a trade that is open at the end.
+/// What happens to a trade that is still open at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Finalize {
     /// Closed at the last close.
     Close,
-    /// Closed at the last open, as backtesting.py does.
+    /// Closed at the last open, as in backtesting.py.
     Open,
-    /// Left open; the final balance marks it at the last close.
+    /// Left open. The final balance marks it at the last close.
     LeaveOpen,
 }
 
@@ -204,19 +204,19 @@ pub enum Finalize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Warmup {
-    /// From before the start, where stored.
+    /// From candles before the start, if stored.
     BeforeStart,
     /// From the range itself.
     InRange,
 }
 
-/// A whole set of conventions.
+/// A set of conventions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     #[default]
     Backtrail,
-    /// Agrees with backtesting.py 0.6.6.
+    /// Matches backtesting.py 0.6.6.
     BacktestingPy,
 }
 

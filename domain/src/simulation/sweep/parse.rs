@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         match texts {
             Some(texts) if texts.len() <= CONSTRAINTS_MAX => texts,
             Some(_) | None => {
-                let message = format!("must be a list of at most {CONSTRAINTS_MAX} texts");
+                let message = format!("must be a list of at most {CONSTRAINTS_MAX} strings");
                 self.refuse("constraints", "invalid", message);
                 Vec::new()
             }

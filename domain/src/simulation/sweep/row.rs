@@ -15,12 +15,12 @@ use crate::{
     strategy::parameters::Parameters,
 };
 
-/// One combination and its result.
+/// A combination of parameters and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
-    /// From 1, in the order of the combinations.
+    /// Starts at 1, in the order of the combinations.
     pub number: u32,
-    /// Those that are swept.
+    /// The parameters that vary.
     pub parameters: Parameters,
     #[serde(flatten)]
     pub result: RowResult,
@@ -34,14 +34,14 @@ pub enum RowResult {
     Error(RowError),
 }
 
-/// The numbers of a run; the same as a full backtest's, to the last digit.
+/// The results of one simulation, identical to those of a full backtest to the last digit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     pub final_balance: Decimal,
-    /// An open one included.
+    /// Including an open one.
     pub trades_count: u32,
     pub ambiguous_trades_count: u32,
-    /// Without those that would need a pass of their own, see [`crate::simulation::metrics::is_key`].
+    /// Without those that would need a separate pass. See [`crate::simulation::metrics::is_key`].
     pub metrics: Metrics,
 }
 

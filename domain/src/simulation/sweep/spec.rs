@@ -11,7 +11,7 @@ use crate::{number::Number, simulation::metrics::Metrics, strategy::parameters::
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spec {
     pub search: Search,
-    /// All of them hold for every combination (`short_window < long_window`).
+    /// Conditions that every combination satisfies (`short_window < long_window`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<String>,
     pub objective: Objective,
@@ -25,9 +25,9 @@ pub struct Spec {
 pub enum Search {
     /// Every combination of the axes' values; the last axis by name changes fastest.
     Grid { axes: BTreeMap<String, Axis> },
-    /// These, in this order.
+    /// Exactly these combinations, in this order.
     List { combinations: Vec<Parameters> },
-    /// So many different ones of the grid, drawn by the seed, in the grid's order.
+    /// That many distinct combinations of the grid, drawn with the seed, in grid order.
     Random { axes: BTreeMap<String, Axis>, count: u32, seed: u64 },
 }
 
@@ -35,13 +35,13 @@ pub enum Search {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Axis {
-    /// `from`, `from + step`, … up to `to`, included where it is met; in decimal arithmetic.
+    /// `from`, `from + step`, … up to `to`, which is included if it is reached. Computed in decimal arithmetic.
     Range { from: Number, to: Number, step: Number },
-    /// These.
+    /// Exactly these values.
     Values(Vec<Number>),
 }
 
-/// What makes a row better than another.
+/// What the sweep optimizes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Objective {
     /// The name of a metric.
@@ -56,7 +56,7 @@ impl Default for Objective {
     }
 }
 
-/// Which way the objective is better.
+/// Whether higher or lower values of the objective are better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -75,22 +75,23 @@ impl Goal {
     }
 }
 
-/// The range is cut into windows: what was best in sample is run out of sample, right behind it.
+/// The range is split into windows. The combination that performs best in sample is run out of sample, directly after
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WalkForward {
     pub mode: Mode,
     pub windows: u32,
-    /// Of a rolling window (of the first one, when anchored): the candles in sample, in percent of all of its.
+    /// The share of in-sample candles in a rolling window (in the first one if anchored), in percent.
     pub in_sample_percentage: u32,
 }
 
-/// Where in-sample windows begin.
+/// Where in-sample windows start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// All at the start of the range: each is longer than the one before.
+    /// At the start of the range: each window is longer than the previous one.
     Anchored,
-    /// Each as long as the others, moved on by one out-of-sample window.
+    /// All of the same length, each shifted by one out-of-sample window.
     Rolling,
 }
 

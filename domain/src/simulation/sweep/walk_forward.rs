@@ -17,33 +17,34 @@ use crate::{
     strategy::parameters::Parameters,
 };
 
-/// What a walk-forward found.
+/// The result of a walk-forward analysis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WalkForwardResult {
     pub windows: Vec<Window>,
-    /// All out-of-sample runs as one: each begins with what the one before ended with. None where one has no result.
+    /// All out-of-sample windows combined into one run: each starts with the final balance of the previous one. `None`
+    /// if one of them has no result.
     pub stitched: Option<Figures>,
 }
 
-/// One window: in sample and out of sample side by side.
+/// A window: in-sample and out-of-sample results side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Window {
     pub in_sample: Span,
     pub out_of_sample: Span,
-    /// The number of the combination that was best in sample; none where none has a value.
+    /// The number of the combination that performed best in sample. `None` if none has a value.
     pub best: Option<u32>,
     pub parameters: Option<Parameters>,
     pub in_sample_figures: Option<Figures>,
-    /// Of the best combination, beginning with the initial balance as every row does.
+    /// Results of the best combination, starting with the initial balance like every row.
     pub out_of_sample_figures: Option<Figures>,
 }
 
-/// Candles of the range.
+/// A range of candles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Span {
-    /// Opening of the first candle.
+    /// Open time of the first candle.
     pub start_time: DateTime<Utc>,
-    /// Opening of the last candle.
+    /// Open time of the last candle.
     pub end_time: DateTime<Utc>,
     pub candles_count: u64,
 }
