@@ -35,12 +35,12 @@ impl Source {
             JobSource::Log => self.look(&Notify::new(), stop).await,
             JobSource::Kafka { options, creates_topics } => {
                 let queued = Arc::new(Notify::new());
-                let database = self.executor.commands.store.database().clone();
+                let store = self.executor.commands.store.clone();
                 let queue = self.executor.queue.clone();
                 let consumer = JobConsumer {
                     options,
                     creates_topics,
-                    database,
+                    store,
                     queue,
                     queued: Arc::clone(&queued),
                 };

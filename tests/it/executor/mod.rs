@@ -1,5 +1,6 @@
 //! Executors on a real server: queue, runs, cancellation, resumption.
 
+mod ahead;
 mod crash;
 pub(crate) mod desk;
 mod outage;

@@ -1,5 +1,6 @@
 //! Kafka: the topics, the relay from the log to them, and the executors' consumer group, on a real broker.
 
+mod ahead;
 mod brokers;
 mod catalogue;
 mod consumer_group;

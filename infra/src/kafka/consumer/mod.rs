@@ -1,11 +1,12 @@
 //! The executors' consumer: jobs that events ask for, from the topics of their aggregates into the queue of jobs.
 //!
 //! Offsets are stored as soon as the jobs are durable, so a long job never blocks a partition. A message that cannot be
-//! understood goes to the dead-letter topic and to the dead letters, and the consumer continues.
+//! understood goes to the dead-letter topic and to the dead letters, and the consumer continues. Before a request that a newer
+//! binary wrote it rests: it leaves the group, so that members of that version take over the partition.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::ids::UserId;
+use domain::{aggregates::EventAhead, ids::UserId};
 use futures_util::FutureExt;
 use metrics::counter;
 use rdkafka::{
@@ -24,7 +25,7 @@ use tokio::{
 use super::{KafkaError, KafkaOptions, cloud_event, context::LogContext, topics};
 use crate::{
     postgres::{
-        Database,
+        EventStore,
         jobs::{JobKind, JobQueue, KINDS, NewJob},
     },
     process, telemetry,
@@ -45,7 +46,7 @@ pub struct JobConsumer {
     pub options: KafkaOptions,
     /// Else it waits until another process has created them.
     pub creates_topics: bool,
-    pub database: Database,
+    pub store: EventStore,
     pub queue: JobQueue,
     /// Notified of new jobs.
     pub queued: Arc<Notify>,
@@ -56,6 +57,8 @@ enum Meaning {
     Requested(JobKind, NewJob),
     /// An event that asks for no job.
     Other,
+    /// A newer binary asked for the job.
+    Ahead(EventAhead),
     /// It makes no sense, for this reason.
     Poison(String),
 }
@@ -66,6 +69,8 @@ struct Batch {
     /// By the kind's name.
     requested: BTreeMap<&'static str, (JobKind, Vec<NewJob>)>,
     poison: Vec<(OwnedMessage, String)>,
+    /// The request before which the consumer rests, after what came before it.
+    ahead: Option<EventAhead>,
     /// The last offset of each topic's partitions.
     offsets: BTreeMap<(String, i32), i64>,
     count: usize,
@@ -105,7 +110,7 @@ impl JobConsumer {
             topics::create_topics(&self.options).await?;
         }
         let consumer = self.join()?;
-        let mut dead_letters = DeadLetters::new(&self.options, &self.database);
+        let mut dead_letters = DeadLetters::new(&self.options, self.store.database());
         let mut is_told = false;
         loop {
             let received = tokio::select! {
@@ -117,10 +122,15 @@ impl JobConsumer {
                     is_told = false;
                     let batch = collect(&consumer, &message);
                     drop(message);
-                    if self.ingest(&batch, &mut dead_letters, stop).await {
-                        store_offsets(&consumer, &batch.offsets);
-                    } else {
+                    if !self.ingest(&batch, &mut dead_letters, stop).await {
                         break;
+                    }
+                    store_offsets(&consumer, &batch.offsets);
+                    if let Some(ahead) = &batch.ahead {
+                        self.store.note_ahead(ahead);
+                        leave(consumer).await;
+                        process::stopped(stop).await;
+                        return Ok(());
                     }
                 }
                 Err(error) => {
@@ -212,7 +222,7 @@ impl JobConsumer {
 fn collect(consumer: &StreamConsumer<LogContext>, first: &BorrowedMessage<'_>) -> Batch {
     let mut batch = Batch::default();
     batch.note(first);
-    while batch.count < BATCH {
+    while batch.count < BATCH && batch.ahead.is_none() {
         match consumer.recv().now_or_never() {
             Some(Ok(message)) => batch.note(&message),
             // An error comes again with the next call.
@@ -227,6 +237,11 @@ impl Batch {
         match meaning(message) {
             Meaning::Requested(kind, job) => {
                 self.requested.entry(kind.name).or_insert((kind, Vec::new())).1.push(job);
+            }
+            Meaning::Ahead(ahead) => {
+                // Its offset, and so those after it in its partition, are not stored.
+                self.ahead = Some(ahead);
+                return;
             }
             Meaning::Other => {}
             Meaning::Poison(reason) => self.poison.push((message.detach(), reason)),
@@ -249,6 +264,9 @@ fn meaning(message: &impl Message) -> Meaning {
     // Versions to come may have other events: they ask for no job that this one could do.
     if kind.requested != Some(event.event_type.as_str()) {
         return Meaning::Other;
+    }
+    if let Some(ahead) = event.ahead() {
+        return Meaning::Ahead(ahead);
     }
     let id = match event.aggregate_id.parse() {
         Ok(id) => id,

@@ -16,7 +16,10 @@ impl EventStore {
     /// [`DatabaseError::Ahead`] for an event that a newer version of Backtrail wrote, or a payload that is no such event.
     pub fn decode<E: DeserializeOwned>(&self, event: &RecordedEvent) -> Result<E, DatabaseError> {
         event.decode().map_err(|error| match error {
-            DecodeError::Ahead(ahead) => self.rest_before(ahead),
+            DecodeError::Ahead(ahead) => {
+                self.note_ahead(&ahead);
+                ahead.into()
+            }
             DecodeError::Payload(error) => {
                 let (position, kind) = (event.position, &event.event_type);
                 DatabaseError::Corrupt(format!("{kind} at position {position}: {error}"))
@@ -31,8 +34,8 @@ impl EventStore {
         self.ahead.get()
     }
 
-    /// Notes that this process is too old for the event.
-    pub fn rest_before(&self, ahead: EventAhead) -> DatabaseError {
+    /// Notes that this process is too old for the event, and logs the first of them.
+    pub(crate) fn note_ahead(&self, ahead: &EventAhead) {
         if self.ahead.set(ahead.clone()).is_ok() {
             tracing::error!(
                 position = ahead.position,
@@ -41,6 +44,5 @@ impl EventStore {
                 "this process is too old for an event and must be upgraded: {ahead}"
             );
         }
-        ahead.into()
     }
 }
