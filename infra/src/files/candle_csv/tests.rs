@@ -86,13 +86,13 @@ fn a_last_candle_that_has_not_closed_is_named() {
 
 #[rstest]
 #[case("", "the file has no candles")]
-#[case("timestamp,open,high,low,close\n", "the header lacks a column for `volume`")]
+#[case("timestamp,open,high,low,close\n", "the header has no column for `volume`")]
 #[case("0,1,2,1,2,5\n", "a single candle does not reveal its timeframe; give it with --timeframe")]
 #[case(
     "0,1,2,1,2,5\n7,1,2,1,2,5\n",
     "the candles are 7000 ms apart, which is not a known timeframe; give it with --timeframe"
 )]
-#[case("0,1,2,1,x,5\n", "no row can be used; line 1: `close` is not a number: `x`")]
+#[case("0,1,2,1,x,5\n", "no row is usable; line 1: `close` is not a number: `x`")]
 fn a_file_without_candles_says_why(#[case] text: &str, #[case] reason: &str) {
     assert_eq!(parse(text.as_bytes(), None, LATER).unwrap_err().to_string(), reason);
 }
