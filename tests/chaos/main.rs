@@ -2,6 +2,8 @@
 //!
 //! `scripts/test` runs it for two minutes, `scripts/chaos` for longer. docs/testing.md says what it does and prints.
 
+#![expect(clippy::print_stderr, reason = "its report is printed")]
+
 mod checks;
 mod clients;
 mod faults;

@@ -74,6 +74,7 @@ async fn connect(url: &str) -> tokio_postgres::Client {
 }
 
 impl Drop for TestDatabase {
+    #[expect(clippy::print_stderr, reason = "shown beside a failing test")]
     fn drop(&mut self) {
         // The cluster may be gone already, with everything in it.
         if let Err(error) = self.drop_database.output() {

@@ -61,6 +61,7 @@ impl TestKafka {
 
     /// A broker for one test that stops it.
     #[must_use]
+    #[expect(clippy::print_stderr, reason = "says why tests ran without a real broker")]
     pub fn private() -> Self {
         let folder = TempDir::with_prefix("backtrail-kafka-").expect("a folder").keep();
         let started = script("start", &folder).output().expect("scripts/kafka");

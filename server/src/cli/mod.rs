@@ -56,6 +56,7 @@ enum Command {
 
 /// Parses the arguments and runs the subcommand.
 #[must_use]
+#[expect(clippy::print_stderr, reason = "the command line reports its error here")]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {

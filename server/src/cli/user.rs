@@ -57,6 +57,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
 }
 
 /// Reads the first line of standard input, with a prompt on a terminal.
+#[expect(clippy::print_stderr, reason = "a prompt, apart from what is printed for pipes")]
 fn read_password(from_stdin: bool) -> anyhow::Result<String> {
     let stdin = io::stdin();
     if !from_stdin {
