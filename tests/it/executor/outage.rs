@@ -16,11 +16,11 @@ use super::{
 /// Longer than the executor's lease of a second.
 const OUTAGE: Duration = Duration::from_secs(2);
 
-/// Lease, term and attempt of the one job of this kind.
-async fn row(desk: &Desk, kind: &str) -> (bool, i64, i32) {
+/// Lease, term and attempt of the one job of this kind; `None` before it is queued.
+async fn row(desk: &Desk, kind: &str) -> Option<(bool, i64, i32)> {
     let sql = "SELECT lease_owner IS NOT NULL, term, attempt FROM jobs WHERE kind = $1";
-    let row = desk.superuser().await.query_one(sql, &[&kind]).await.unwrap();
-    (row.get(0), row.get(1), row.get(2))
+    let row = desk.superuser().await.query_opt(sql, &[&kind]).await.unwrap()?;
+    Some((row.get(0), row.get(1), row.get(2)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +35,7 @@ async fn attempts_that_an_outage_struck_are_released_when_it_is_over_and_do_not_
     let executor = desk.executor("one");
     for leases in 1..=4 {
         for kind in [BACKTEST.name, SWEEP.name] {
-            desk.until(async || row(&desk, kind).await == (true, leases, 1)).await;
+            desk.until(async || row(&desk, kind).await == Some((true, leases, 1))).await;
         }
         block_in_place(|| cluster.stop());
         let begun = Instant::now();
