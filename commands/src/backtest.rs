@@ -18,9 +18,9 @@ use crate::{Accepted, CommandContext, CommandError, Commands, execute::replayed,
 /// A run as a user asks for it.
 #[derive(Debug, Clone)]
 pub struct BacktestDraft {
-    /// An id, one's own slug, or a built-in's slug; none where there was none that could be read.
+    /// An id, one's own slug, or a built-in's slug; `None` if it is missing or cannot be read.
     pub strategy: Option<String>,
-    /// A market's symbol or an asset; none where there was none that could be read.
+    /// A market's symbol or an asset; `None` if it is missing or cannot be read.
     pub symbol: Option<String>,
     pub quote: Option<String>,
     pub timeframe: Timeframe,

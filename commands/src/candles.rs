@@ -1,4 +1,4 @@
-//! Stored candles of a range, for whoever needs them without HTTP.
+//! Stored candles of a range, for callers that do not use HTTP.
 
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ use crate::dataset::{range, slice};
 #[derive(Debug, Clone)]
 pub struct CandleRange {
     pub series: Series,
-    /// Empty where the series has nothing in the range.
+    /// Empty if the series has nothing in the range.
     pub rows: Range<usize>,
 }
 
@@ -29,7 +29,7 @@ impl CandleRange {
         slice(&self.series.candles, self.rows.clone())
     }
 
-    /// Openings of the first and the last row; none where there is none.
+    /// Open times of the first and the last row; `None` if there is no row.
     #[must_use]
     pub fn ends(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let times = self.series.candles.open_time.get(self.rows.clone())?;

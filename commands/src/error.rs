@@ -24,7 +24,7 @@ pub enum CommandError {
     /// 412.
     #[error("the resource is at sequence {actual}")]
     PreconditionFailed { actual: i64 },
-    /// 422 with a code of its own (`not_cancellable`).
+    /// 422 with a specific code (`not_cancellable`).
     #[error("{message}")]
     Rejected { code: &'static str, message: String },
     /// 422: the same `Idempotency-Key` with another body.

@@ -30,7 +30,7 @@ pub struct StrategyDraft {
 }
 
 impl Commands {
-    /// Creates a strategy under a slug of its own (`-2`, `-3` where the name is taken).
+    /// Creates a strategy under a unique slug (`-2`, `-3` if the name is taken).
     ///
     /// # Errors
     /// See [`CommandError`].

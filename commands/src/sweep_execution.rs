@@ -56,7 +56,7 @@ pub enum SweepExecutionError {
 }
 
 impl SweepExecutionError {
-    /// The word that a failed sweep says; none where it was stopped.
+    /// The code of a failed sweep; `None` if it was stopped.
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
         match self {

@@ -50,7 +50,7 @@ pub struct Relay {
 /// What the relay of this process does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayState {
-    /// Another process leads, or nobody does yet.
+    /// Another process leads, or none does yet.
     Standby,
     /// It follows the log.
     Following,

@@ -28,12 +28,12 @@ const ANSWER_BOUND: Duration = Duration::from_secs(1);
 
 /// The condition under which a leader writes, with [`Leadership::parameters`] as `$1`, `$2` and `$3` of the statement.
 ///
-/// It also locks the row to the end of the statement's transaction, so that nobody takes over while it is under way: such a
-/// statement is one of its own, short, and waits for no client.
+/// It also locks the row to the end of the statement's transaction, so that no other process takes over meanwhile: such a
+/// statement is a transaction by itself, short, and waits for no client.
 pub const IS_HELD: &str = "EXISTS (SELECT FROM leaders WHERE role = $1 AND holder = $2 AND term = $3 \
                            AND until > clock_timestamp() FOR SHARE)";
 
-/// A process that leads a role whenever nobody else does; clones share what is known.
+/// A process that leads a role whenever no other process does; clones share what is known.
 #[derive(Clone)]
 pub struct Candidate {
     database: Database,
@@ -99,8 +99,9 @@ impl Candidate {
         self.state.borrow().clone()
     }
 
-    /// Leads whenever nobody else does, until `stop` is true; meanwhile `work` runs. It should end soon after `stop`, which
-    /// gives the role away at once; when the role is lost it is dropped where it awaits, and runs anew in the next term.
+    /// Leads whenever no other process does, until `stop` is true, and runs `work` meanwhile. `work` should end soon after
+    /// `stop`, which gives up the role at once. If the role is lost, `work` is dropped where it awaits and starts again in the
+    /// next term.
     pub async fn lead<F>(
         &self,
         mut stop: watch::Receiver<bool>,
@@ -164,9 +165,9 @@ impl Candidate {
         }
     }
 
-    /// The new term, if nobody else leads.
+    /// The new term, if no other process leads.
     async fn acquire(&self) -> Result<Option<i64>, DatabaseError> {
-        // Who waits only reads. A process that lost sight of its own row takes it again under a new term.
+        // A process that waits only reads. A process that lost sight of its own row takes it again under a new term.
         const ACQUIRE: &str = "
             WITH taken AS (
                 INSERT INTO leaders AS own (role, holder, term, until)

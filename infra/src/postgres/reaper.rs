@@ -1,5 +1,5 @@
-//! The reaper: takes away what nobody will take away himself. One process at a time does it, and every statement asks whether
-//! it still leads; nothing waits for it, executors take over expired leases without it too.
+//! The reaper: removes what has expired and has no other owner. One process at a time does it, and every statement checks that
+//! it still leads. Nothing waits for it: executors take over expired leases without it too.
 
 use std::time::Duration;
 

@@ -55,8 +55,8 @@ pub struct Loaded<A> {
 }
 
 impl EventStore {
-    /// Starts the append queue over `database`, on connections of its own; it ends when the last clone is dropped and all is
-    /// answered.
+    /// Starts the append queue over `database` on dedicated connections. It ends once the last clone is dropped and every append
+    /// has its outcome.
     #[must_use]
     pub fn start(database: Database) -> Self {
         let wakeups = Wakeups::new();
@@ -143,8 +143,8 @@ impl EventStore {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// The highest position that is known here: changes soon after this or another process appended. A hint, polling is the
-    /// truth; but whoever only waits for changes misses nothing for longer than a quarter of a second.
+    /// The highest position that is known here; it changes soon after this or another process has appended. It is a hint, and
+    /// polling is the truth; a caller that only waits for changes misses nothing for longer than a quarter of a second.
     #[must_use]
     pub fn wakeups(&self) -> watch::Receiver<u64> {
         self.wakeups.subscribe()
