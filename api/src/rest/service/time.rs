@@ -1,4 +1,4 @@
-//! `/time`.
+//! `/time`: the time by the clock of the service.
 
 use poem::http::header;
 use poem_openapi::{Object, OpenApi};
