@@ -1,4 +1,4 @@
-//! An event as it is shown.
+//! An event as clients see it.
 
 use domain::event::{Metadata, RecordedEvent};
 use poem_openapi::Object;

@@ -1,4 +1,4 @@
-//! A backtest as it is shown.
+//! A backtest as clients see it.
 
 use std::collections::BTreeMap;
 
