@@ -41,37 +41,56 @@ impl Load<'_> {
         let sql = "SELECT count(DISTINCT payload ->> 'executor') FROM events \
                    WHERE event_type = 'BacktestClaimed'";
         let store = &self.app.context().store;
-        let started = Instant::now();
-        loop {
-            let client = store.database().get().await.unwrap();
-            let executors: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
-            drop(client);
-            if usize::try_from(executors).unwrap() >= count {
-                return;
-            }
-            assert!(started.elapsed() < 2 * PATIENCE, "{executors} of {count} executors");
+        let mut advance = Advance::towards("executors", count);
+        while !advance.reaches(rows(store, sql).await) {
             if self.ids.len() < ended(store).await + RUNS {
                 self.ask().await;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+
+    async fn until_ended(&self) {
+        let store = &self.app.context().store;
+        let mut advance = Advance::towards("runs", self.ids.len());
+        while !advance.reaches(ended(store).await) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Patience with a count that grows: on a busy machine it may take its time, but it must not stand still.
+struct Advance {
+    what: &'static str,
+    goal: usize,
+    count: usize,
+    since: Instant,
+}
+
+impl Advance {
+    fn towards(what: &'static str, goal: usize) -> Self {
+        Self { what, goal, count: 0, since: Instant::now() }
+    }
+
+    fn reaches(&mut self, count: usize) -> bool {
+        if count > self.count {
+            (self.count, self.since) = (count, Instant::now());
+        }
+        let Self { what, goal, .. } = self;
+        assert!(self.since.elapsed() < PATIENCE, "{count} of {goal} {what}, and no more");
+        count >= *goal
+    }
 }
 
 /// How many of the runs have ended.
 async fn ended(store: &EventStore) -> usize {
-    let sql = "SELECT count(*) FROM events WHERE event_type = 'BacktestCompleted'";
-    let client = store.database().get().await.unwrap();
-    let count: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
-    usize::try_from(count).unwrap()
+    rows(store, "SELECT count(*) FROM events WHERE event_type = 'BacktestCompleted'").await
 }
 
-async fn ended_at_least(store: &EventStore, count: usize) {
-    let started = Instant::now();
-    while ended(store).await < count {
-        assert!(started.elapsed() < 2 * PATIENCE, "{} of {count} runs", ended(store).await);
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+async fn rows(store: &EventStore, count: &str) -> usize {
+    let client = store.database().get().await.unwrap();
+    let count: i64 = client.query_one(count, &[]).await.unwrap().get(0);
+    usize::try_from(count).unwrap()
 }
 
 fn count(events: &[RecordedEvent], event_type: &str) -> usize {
@@ -107,7 +126,7 @@ async fn from_one_to_eight_and_back_under_load_no_run_is_lost_or_doubled() {
         assert!(left.success(), "{left}");
     }
     load.ask().await;
-    ended_at_least(store, load.ids.len()).await;
+    load.until_ended().await;
 
     for id in &load.ids {
         let events = store.read_stream("backtest", id, 0, 1_000).await.unwrap();

@@ -35,7 +35,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 /// Long enough for a busy machine; a test that waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Appends so many events with payloads of that length to a stream; answers the last position.
 async fn append(
