@@ -1,5 +1,6 @@
 //! All that a client sees: REST, GraphQL, errors, sessions.
 
+mod context;
 #[cfg(test)]
 mod contract;
 mod graphql;
@@ -8,50 +9,16 @@ mod lookup;
 pub mod ops;
 mod rest;
 
-use std::{sync::Arc, time::Duration};
+pub use context::{Context, Options};
 
-use commands::Commands;
-use infra::{
-    clock::Clock,
-    postgres::{
-        EventStore,
-        accounts::Accounts,
-        jobs::JobQueue,
-        market_data::{CandleStore, Markets},
-    },
-};
+use std::sync::Arc;
+
 use poem::{Endpoint, EndpointExt, Response, Route};
-use projections::ReadModels;
 
 use crate::{
     http::{middleware, openapi},
     ops::{health::Health, routes},
 };
-
-/// Everything that requests need; clones share it.
-#[derive(Clone)]
-pub struct Context {
-    pub commands: Commands,
-    pub reads: ReadModels,
-    pub store: EventStore,
-    pub accounts: Accounts,
-    pub candles: CandleStore,
-    pub markets: Markets,
-    pub jobs: JobQueue,
-    pub clock: Clock,
-    pub options: Options,
-}
-
-/// What can be configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
-    /// How long a command waits for the read models that it touches, and a read for `min_position`.
-    pub write_wait: Duration,
-    /// The largest body that is read.
-    pub body_bytes_max: usize,
-    /// Runs that one sweep may have.
-    pub sweep_combinations_max: usize,
-}
 
 /// The whole HTTP service: REST under `/api/v1` and its alias `/api`, GraphQL, documentation, health.
 ///

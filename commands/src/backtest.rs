@@ -13,7 +13,13 @@ use domain::{
 };
 use rust_decimal::Decimal;
 
-use crate::{Accepted, CommandContext, CommandError, Commands, execute::replayed, job::parse_id};
+use crate::{
+    context::{Accepted, CommandContext},
+    error::CommandError,
+    execute::replayed,
+    handle::Commands,
+    job::parse_id,
+};
 
 /// A run as a user asks for it.
 #[derive(Debug, Clone)]

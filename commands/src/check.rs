@@ -14,9 +14,11 @@ use domain::{
 use rust_decimal::Decimal;
 
 use crate::{
-    BacktestDraft, CommandError, Commands,
+    backtest::BacktestDraft,
     candles::{CandleRange, get_candles},
     dataset::Selection,
+    error::CommandError,
+    handle::Commands,
 };
 
 /// A strategy at the version that a run is pinned to.

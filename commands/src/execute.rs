@@ -10,7 +10,11 @@ use infra::{
     },
 };
 
-use crate::{Accepted, CommandContext, CommandError, Commands, IdempotencyKey};
+use crate::{
+    context::{Accepted, CommandContext, IdempotencyKey},
+    error::CommandError,
+    handle::Commands,
+};
 
 /// How often a command is decided before a conflict is the caller's.
 const TRIES_MAX: usize = 5;

@@ -10,8 +10,10 @@ use infra::postgres::event_store::Loaded;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Accepted, CommandContext, CommandError, Commands,
+    context::{Accepted, CommandContext},
+    error::CommandError,
     execute::{Executed, create, execute},
+    handle::Commands,
 };
 
 /// How long a cancellation waits for the job's executor.

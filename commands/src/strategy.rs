@@ -11,8 +11,10 @@ use domain::{
 use infra::postgres::event_store::{Loaded, Reservation, ReservationAction};
 
 use crate::{
-    Accepted, CommandContext, CommandError, Commands,
+    context::{Accepted, CommandContext},
+    error::CommandError,
     execute::{Executed, Intent, create, execute, replayed},
+    handle::Commands,
 };
 
 /// The reservations that make slugs unique; each names its strategy.

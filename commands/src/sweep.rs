@@ -17,10 +17,13 @@ use domain::{
 };
 
 use crate::{
-    Accepted, BacktestDraft, CommandContext, CommandError, Commands,
+    backtest::BacktestDraft,
     check::{MarketRange, PinnedStrategy, kept, kept_all, reversed_range, run_spec},
+    context::{Accepted, CommandContext},
     dataset::range,
+    error::CommandError,
     execute::replayed,
+    handle::Commands,
     job::{owned, parse_id},
 };
 

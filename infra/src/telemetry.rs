@@ -2,8 +2,6 @@
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
-use crate::postgres::jobs::KINDS;
-
 pub const APPEND_SECONDS: &str = "backtrail_append_seconds";
 pub const APPEND_LOCK_WAIT_SECONDS: &str = "backtrail_append_lock_wait_seconds";
 pub const APPEND_GROUP_EVENTS: &str = "backtrail_append_group_events";
@@ -80,8 +78,12 @@ pub const GAUGES: &[(&str, &str)] = &[
     (POOL_WAITING, "Tasks that wait for a connection"),
 ];
 
-/// Describes the metrics to the recorder and starts the counters at 0.
-pub fn describe(version: &'static str, engine_version: &'static str) {
+/// Describes the metrics to the recorder and starts the counters of these kinds of jobs at 0.
+pub fn describe(
+    version: &'static str,
+    engine_version: &'static str,
+    kinds: impl Iterator<Item = &'static str> + Clone,
+) {
     for (name, unit, text) in HISTOGRAMS {
         describe_histogram!(*name, *unit, *text);
     }
@@ -92,8 +94,8 @@ pub fn describe(version: &'static str, engine_version: &'static str) {
         describe_gauge!(*name, *text);
     }
     for name in [LEASE_EXPIRIES, CLAIM_CONFLICTS, DUPLICATES_DROPPED] {
-        for kind in KINDS {
-            counter!(name, "kind" => kind.name).increment(0);
+        for kind in kinds.clone() {
+            counter!(name, "kind" => kind).increment(0);
         }
     }
     gauge!(BUILD_INFO, "version" => version, "engine_version" => engine_version).set(1.0);

@@ -12,7 +12,7 @@ use crate::root;
 const LINES_MAX: usize = 550;
 
 /// Every file that git knows, or would, below the root.
-fn tracked(suffix: &str) -> Vec<PathBuf> {
+pub(super) fn tracked(suffix: &str) -> Vec<PathBuf> {
     let listed = Command::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .current_dir(root())
@@ -23,7 +23,7 @@ fn tracked(suffix: &str) -> Vec<PathBuf> {
     files.filter(|file| file.exists()).collect()
 }
 
-fn text(file: &Path) -> String {
+pub(super) fn text(file: &Path) -> String {
     fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 

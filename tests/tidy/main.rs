@@ -1,5 +1,6 @@
 //! The shape of the repository: who may depend on whom, which crate belongs where, how files look.
 
+mod circles;
 mod dependencies;
 mod files;
 

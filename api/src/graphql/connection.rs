@@ -6,7 +6,7 @@ use async_graphql::{
 };
 use projections::page::{Page, PageRequest};
 
-use super::{COMPLEXITY_MAX, refusal};
+use super::{error::refusal, limits::COMPLEXITY_MAX};
 use crate::http::{
     cursor::{Cursor, InvalidCursor},
     error::ApiError,

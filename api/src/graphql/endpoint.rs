@@ -9,7 +9,11 @@ use async_graphql::{
 };
 use poem::{Endpoint, Request, Response, http::Method};
 
-use super::{DEPTH_MAX, INTROSPECTION_DEPTH_MAX, ReadSchema, limits, loaders, schema};
+use super::{
+    ReadSchema,
+    limits::{self, FIELDS_DEPTH_MAX, INTROSPECTION_DEPTH_MAX},
+    loaders, schema,
+};
 use crate::http::{caller::Caller, error::ApiError, json};
 
 /// Queries in one request.
@@ -23,7 +27,7 @@ pub(crate) struct GraphQl {
 
 impl GraphQl {
     pub(crate) fn new() -> Self {
-        Self { data: schema(DEPTH_MAX), introspection: schema(INTROSPECTION_DEPTH_MAX) }
+        Self { data: schema(FIELDS_DEPTH_MAX), introspection: schema(INTROSPECTION_DEPTH_MAX) }
     }
 
     async fn execute(

@@ -7,8 +7,11 @@ use async_graphql::{
     parser::types::{ExecutableDocument, Selection, SelectionSet},
 };
 
-use super::COMPLEXITY_MAX;
-
+/// Fields in one another; of a query for the schema alone, the standard one is 15 deep.
+pub(super) const FIELDS_DEPTH_MAX: usize = 12;
+pub(super) const INTROSPECTION_DEPTH_MAX: usize = 20;
+/// Fields, times the rows of the lists that they are in.
+pub(super) const COMPLEXITY_MAX: usize = 5_000;
 /// The longest query document.
 const DOCUMENT_BYTES_MAX: usize = 32 * 1024;
 /// Brackets of any kind in one another: the parser recurses once for each.

@@ -10,7 +10,7 @@ use domain::ids::{BacktestId, StrategyId};
 use infra::postgres::jobs::BACKTEST;
 use projections::trades::TradeRow;
 
-use super::{refusal, types::strategy::Strategy};
+use super::{error::refusal, types::strategy::Strategy};
 use crate::http::caller::Caller;
 
 /// Strategies by id; those that the caller may not read are left out.

@@ -13,7 +13,7 @@ use super::{
     context::{Preferences, context},
     error::ApiError,
 };
-use crate::Context;
+use crate::context::Context;
 
 /// Anyone.
 pub(crate) struct Visitor {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use poem::{Request, http::HeaderMap};
 
 use super::{conditional, error::ApiError, idempotency};
-use crate::Context;
+use crate::context::Context;
 
 /// What the middleware passes to the handlers.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use super::{
     conditional, context::RequestContext, envelope::Envelope, error::ApiError, links,
     openapi::Document, sparse_fields::select,
 };
-use crate::{Context, ops::metrics};
+use crate::{context::Context, ops::metrics};
 
 /// Around everything.
 pub(crate) struct Middleware<E> {

@@ -9,7 +9,7 @@ use projections::{Poison, QueryError};
 use tokio::time::{Instant, timeout_at};
 
 use super::{caller::Caller, error::ApiError, response::WithHeaders};
-use crate::Context;
+use crate::context::Context;
 
 /// How long a wait for the end of a job goes without a look: wake-ups are hints.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

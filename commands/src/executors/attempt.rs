@@ -20,7 +20,7 @@ use super::{
     failure::{Failure, Finished, StopReason},
     lease::Lease,
 };
-use crate::{CommandError, execute::decide};
+use crate::{error::CommandError, execute::decide};
 
 /// How often the end of a job is decided again after a conflict.
 const TRIES_MAX: usize = 5;

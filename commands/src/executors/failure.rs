@@ -3,7 +3,7 @@
 use domain::dataset::Dataset;
 use infra::postgres::DatabaseError;
 
-use crate::{CommandError, RunError, SweepExecutionError};
+use crate::{error::CommandError, prepared_run::RunError, sweep_run::SweepRunError};
 
 /// Why work on a job has to stop before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,8 @@ impl From<RunError> for Failure {
     }
 }
 
-impl From<SweepExecutionError> for Failure {
-    fn from(error: SweepExecutionError) -> Self {
+impl From<SweepRunError> for Failure {
+    fn from(error: SweepRunError) -> Self {
         Self::of_computation(error.code(), error.to_string())
     }
 }

@@ -17,10 +17,10 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use super::{
-    PROGRESS_EVERY,
-    failure::{Failure, StopReason},
-};
+use super::failure::{Failure, StopReason};
+
+/// How often progress is written at most.
+pub(super) const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// The lease of one attempt; clones share what they know.
 #[derive(Clone)]

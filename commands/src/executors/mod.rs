@@ -7,7 +7,7 @@
 //! 2. The **worker** ([`worker`]) of the pool picks a job while it has room: the queue leases it. From now on the **lease**
 //!    ([`lease`]) is kept by heartbeats, which also carry the progress. It tells the work to stop when the lease is lost, the
 //!    process ends, or the log says that the job is over.
-//! 3. The kind's [`Work`] does the rest. If the job has an aggregate it makes an **attempt** ([`attempt`]): it loads the
+//! 3. The kind's [`Work`](work::Work) does the rest. If the job has an aggregate it makes an **attempt** ([`attempt`]): it loads the
 //!    stream, gives up a job that is over, cancelled or exhausted, and claims it by an event. The conflict of that append is
 //!    the mutex between executors; the lease only keeps most of them from trying.
 //! 4. It works, on the async threads or off them, and appends what comes of it. A job that cannot succeed, or whose
@@ -17,61 +17,32 @@
 //!    soon as that is back; after any other error it is ready again after a pause, and the attempt counts; a lost lease is
 //!    left alone. A process that dies does none of this: its leases run out, and the attempts count.
 //!
-//! A new kind of job is a [`JobKind`] in `infra::postgres::jobs`, a folder here with its [`Work`], and a line in [`start`].
+//! A new kind of job is a `JobKind` in `infra::postgres::jobs`, a folder here with its [`Work`](work::Work), and a line in [`start`].
 
 mod attempt;
 mod backtest;
+mod executor;
 mod failure;
 mod lease;
 mod source;
 mod sweep;
+mod work;
 mod worker;
 
-pub use source::JobSource;
+pub use executor::{ExecutorOptions, JobSource, SweepOptions};
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use infra::{
-    postgres::jobs::{JobKind, JobQueue, KINDS},
+    postgres::jobs::{JobQueue, KINDS},
     process::Pulse,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
 use self::{
-    backtest::Backtests,
-    failure::{Failure, Finished},
-    lease::Lease,
-    source::Source,
-    sweep::Sweeps,
-    worker::Worker,
+    backtest::Backtests, executor::Executor, source::Source, sweep::Sweeps, worker::Worker,
 };
-use crate::Commands;
-
-/// How often progress is written at most.
-const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-
-/// How the executor of this process works.
-#[derive(Debug, Clone)]
-pub struct ExecutorOptions {
-    /// This process's name in leases and claims, unique.
-    pub name: String,
-    /// Runs at a time.
-    pub concurrency: usize,
-    pub lease: Duration,
-    /// In each pool.
-    pub running_per_user_max: i64,
-    pub sweeps: SweepOptions,
-    pub source: JobSource,
-}
-
-/// How it runs sweeps: beside the backtests, so that neither takes the other's place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SweepOptions {
-    /// Sweeps at a time.
-    pub concurrency: usize,
-    /// Of each sweep.
-    pub threads: usize,
-}
+use crate::handle::Commands;
 
 /// The executor of this process at work.
 pub struct RunningExecutor {
@@ -79,22 +50,6 @@ pub struct RunningExecutor {
     pub task: JoinHandle<()>,
     /// How each of its loops is, by name.
     pub pulses: Vec<(&'static str, Pulse)>,
-}
-
-/// What the parts of an executor share.
-struct Executor {
-    commands: Commands,
-    queue: JobQueue,
-    options: ExecutorOptions,
-}
-
-/// What is done for a kind of job.
-trait Work: Send + Sync + 'static {
-    const KIND: JobKind;
-    const POOL: &'static str = Self::KIND.pool;
-
-    /// Works on a leased job until it is finished, or fails.
-    fn work(&self, lease: &Lease) -> impl Future<Output = Result<Finished, Failure>> + Send;
 }
 
 /// Starts the executor of this process; it ends after `stop` changes to true, having released the work in hand.

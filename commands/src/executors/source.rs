@@ -3,22 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use infra::{
-    kafka::{KafkaOptions, consumer::JobConsumer},
+    kafka::consumer::JobConsumer,
     postgres::{DatabaseError, jobs::JobQueue},
     process::{self, Pulse},
 };
 use tokio::sync::{Notify, watch};
 
-use super::{Executor, worker::LOOK_EVERY};
-
-/// What fills the queue of jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum JobSource {
-    /// The executors, from the log.
-    Log,
-    /// The executors as a consumer group; `creates_topics`, or waits until somebody has.
-    Kafka { options: KafkaOptions, creates_topics: bool },
-}
+use super::{
+    executor::{Executor, JobSource},
+    worker::LOOK_EVERY,
+};
 
 /// Looks after the queue for all pools of this process.
 pub(super) struct Source {

@@ -15,9 +15,10 @@ use tokio::{
 };
 
 use super::{
-    Executor, Work,
+    executor::Executor,
     failure::{AttemptOutcome, Failure, Finished},
     lease::Lease,
+    work::Work,
 };
 
 /// How often a loop shows that it is alive, and tries again what the database refused.

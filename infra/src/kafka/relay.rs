@@ -13,8 +13,9 @@ use domain::event::RecordedEvent;
 use tokio::{sync::watch, time};
 
 use super::{
-    KafkaError, KafkaOptions,
     deliveries::{Failure, Progress},
+    error::KafkaError,
+    options::KafkaOptions,
     sender::{Refusal, Sender},
     topics,
 };

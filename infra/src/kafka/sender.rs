@@ -13,8 +13,10 @@ use rdkafka::{
 use tokio::sync::watch;
 
 use super::{
-    KafkaError, KafkaOptions, cloud_event, context,
+    cloud_event, context,
     deliveries::{Deliveries, Progress},
+    error::KafkaError,
+    options::KafkaOptions,
 };
 
 /// Sent and not yet acknowledged: bounds what is in memory while the brokers are away.

@@ -9,7 +9,7 @@ use rdkafka::{
     error::RDKafkaErrorCode,
 };
 
-use super::{KafkaError, KafkaOptions, context::LogContext};
+use super::{context::LogContext, error::KafkaError, options::KafkaOptions};
 
 const ANSWER_BOUND: Duration = Duration::from_secs(10);
 /// What a broker counts besides the message, in its own limit: the header of the batch.

@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{
     graphql::{
-        caller,
         connection::{connection, limit, list_complexity, page_request},
+        context::caller,
+        error::refusal,
         loaders::{ProgressLoader, StrategyLoader, TradeLoader, TradesOf},
-        refusal,
         scalars::{Decimal, Time},
     },
     http::{

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::{
     graphql::{
-        caller,
         connection::{connection, list_complexity, page_request},
-        refusal,
+        context::caller,
+        error::refusal,
         scalars::Time,
     },
     lookup::FoundStrategy,

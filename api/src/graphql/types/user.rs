@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use crate::graphql::{caller, scalars::Time};
+use crate::graphql::{context::caller, scalars::Time};
 
 /// Queries of users.
 #[derive(Default)]

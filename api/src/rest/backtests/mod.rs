@@ -31,7 +31,7 @@ use self::{
 };
 use super::{Chapter, strategies::resource::StrategyResource};
 use crate::{
-    Context,
+    context::Context,
     http::{
         caller::Caller,
         cursor::Cursor,

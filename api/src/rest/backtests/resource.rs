@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::metrics::MetricsResource;
 use crate::{
-    Context,
+    context::Context,
     http::{
         error::ApiError,
         values::{DecimalText, time_text},

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::query::CandleQuery;
 use crate::{
-    Context,
+    context::Context,
     http::{
         caller::Caller,
         cursor::{Cursor, InvalidCursor},

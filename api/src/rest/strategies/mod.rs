@@ -28,7 +28,7 @@ use self::{
 };
 use super::Chapter;
 use crate::{
-    Context,
+    context::Context,
     http::{
         caller::Caller,
         cursor::Cursor,

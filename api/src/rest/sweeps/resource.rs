@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Context,
+    context::Context,
     http::{
         error::ApiError,
         values::{DecimalText, time_text},

@@ -14,7 +14,7 @@ use infra::postgres::{
 };
 
 use super::super::{failure::Failure, lease::Lease};
-use crate::{CommandError, execute::decide};
+use crate::{error::CommandError, execute::decide};
 
 /// Entries read at a time.
 const PAGE: i64 = 1_000;

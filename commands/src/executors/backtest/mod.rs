@@ -22,12 +22,12 @@ use self::{
     simulate::simulate,
 };
 use super::{
-    Work,
     attempt::Attempt,
     failure::{Failure, Finished},
     lease::Lease,
+    work::Work,
 };
-use crate::{Commands, execute::decide};
+use crate::{execute::decide, handle::Commands};
 
 /// Attempts in a row between which the ledger did not grow.
 const FRUITLESS_ATTEMPTS_MAX: usize = 3;

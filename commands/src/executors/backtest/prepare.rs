@@ -12,7 +12,11 @@ use domain::{
 use rust_decimal::Decimal;
 
 use super::super::failure::Failure;
-use crate::{CommandError, Commands, PreparedRun, RunError};
+use crate::{
+    error::CommandError,
+    handle::Commands,
+    prepared_run::{PreparedRun, RunError},
+};
 
 /// Finer candles, with their timeframe and revision.
 type Finer = (Arc<Candles>, (Timeframe, i64));

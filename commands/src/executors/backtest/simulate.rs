@@ -17,7 +17,10 @@ use super::{
     super::{failure::Failure, lease::Lease},
     ledger::LedgerAppender,
 };
-use crate::{CommandError, PreparedRun, Recorder, RunError};
+use crate::{
+    error::CommandError,
+    prepared_run::{PreparedRun, Recorder, RunError},
+};
 
 /// Entries appended at a time.
 const CHUNK_MAX: usize = 250;

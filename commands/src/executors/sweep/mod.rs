@@ -15,14 +15,15 @@ use infra::postgres::{
 use tokio::{task::JoinError, time};
 
 use super::{
-    PROGRESS_EVERY, Work,
     attempt::Attempt,
     failure::{Failure, Finished},
-    lease::Lease,
+    lease::{Lease, PROGRESS_EVERY},
+    work::Work,
 };
 use crate::{
-    CommandError, Commands,
-    sweep_execution::{SweepExecutionError, SweepOutcome, SweepWork},
+    error::CommandError,
+    handle::Commands,
+    sweep_run::{SweepOutcome, SweepRun, SweepRunError},
 };
 
 /// Attempts before a sweep fails: each does all of the work anew.
@@ -69,15 +70,15 @@ impl Sweeps {
     }
 
     /// The candles of the pinned revision, or of the published one if none is pinned yet.
-    async fn prepare(&self, attempt: &Attempt<'_, Sweep>) -> Result<SweepWork, Failure> {
+    async fn prepare(&self, attempt: &Attempt<'_, Sweep>) -> Result<SweepRun, Failure> {
         let job = attempt.job()?;
         let (request, pinned) = (job.request.clone(), job.dataset.clone());
         let revision = pinned.as_ref().map(|dataset| dataset.revision);
         let candles = &self.commands.candles;
         let series = candles.series(&request.run.symbol, request.run.timeframe, revision).await?;
-        let series = series.ok_or_else(|| Failure::from(SweepExecutionError::NoCandles))?;
+        let series = series.ok_or_else(|| Failure::from(SweepRunError::NoCandles))?;
         let prepared = tokio::task::spawn_blocking(move || {
-            SweepWork::prepare(request, &series.candles, series.revision)
+            SweepRun::prepare(request, &series.candles, series.revision)
         });
         let work = prepared.await.map_err(internal)??;
         Failure::unless_same(pinned.as_ref(), &work.dataset)?;
@@ -87,7 +88,7 @@ impl Sweeps {
     /// Computes off the async threads and writes the rows.
     async fn compute(
         &self,
-        work: SweepWork,
+        work: SweepRun,
         lease: &Lease,
     ) -> Result<Box<SweepCompletion>, Failure> {
         let token = Arc::new(CancelToken::default());

@@ -11,7 +11,7 @@ use rdkafka::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    kafka::{KafkaOptions, topics::DEAD_LETTER_OVERHEAD_BYTES},
+    kafka::{options::KafkaOptions, topics::DEAD_LETTER_OVERHEAD_BYTES},
     postgres::{Database, DatabaseError, dead_letters::DeadMessage},
 };
 

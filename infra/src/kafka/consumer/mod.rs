@@ -22,7 +22,7 @@ use tokio::{
     time,
 };
 
-use super::{KafkaError, KafkaOptions, cloud_event, context::LogContext, topics};
+use super::{cloud_event, context::LogContext, error::KafkaError, options::KafkaOptions, topics};
 use crate::{
     postgres::{
         EventStore,

@@ -3,7 +3,7 @@
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier, password_hash::SaltString};
 use rand::RngCore;
 
-use super::AccountError;
+use super::error::AccountError;
 
 /// A hash that matches no password, so that refusing an unknown address takes as long as refusing a wrong password.
 pub(super) const NO_PASSWORD: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5LWhhcy10aGlz$\

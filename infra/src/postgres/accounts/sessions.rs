@@ -5,9 +5,9 @@ use rand::RngCore;
 use sha2::{Digest, Sha256};
 
 use super::{
-    AccountError, Accounts, User,
+    error::AccountError,
     passwords::{NO_PASSWORD, verify_password},
-    user,
+    users::{Accounts, User, user},
 };
 use crate::postgres::database::DatabaseError;
 

@@ -95,3 +95,15 @@ impl Append {
         self.streams.iter().map(|stream| stream.events.len()).sum()
     }
 }
+
+/// An event as the append wants it.
+///
+/// # Errors
+/// The JSON error of an event that cannot be written.
+pub fn new_event<E: cqrs_es::DomainEvent>(event: &E) -> Result<NewEvent, serde_json::Error> {
+    Ok(NewEvent {
+        event_type: event.event_type(),
+        event_version: event.event_version(),
+        payload: serde_json::to_string(event)?,
+    })
+}

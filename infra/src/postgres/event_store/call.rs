@@ -8,7 +8,7 @@ use tokio_postgres::{Row, types::ToSql};
 use ulid::Ulid;
 use uuid::Uuid;
 
-use super::append::{Append, CommandKey, Outcome, ReservationAction};
+use super::append::{Append, CommandKey, Outcome, ReservationAction, StreamAppend};
 use crate::{postgres::database::DatabaseError, telemetry};
 
 /// An append with everything that must be the same when it is sent again.
@@ -23,7 +23,7 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(append: Append) -> Result<Self, DatabaseError> {
         for (i, stream) in append.streams.iter().enumerate() {
-            let is_same = |other: &super::StreamAppend| {
+            let is_same = |other: &StreamAppend| {
                 (other.aggregate_type, &other.aggregate_id)
                     == (stream.aggregate_type, &stream.aggregate_id)
             };

@@ -6,7 +6,7 @@ use domain::{
 };
 use serde::de::DeserializeOwned;
 
-use super::EventStore;
+use super::store::EventStore;
 use crate::postgres::database::DatabaseError;
 
 impl EventStore {

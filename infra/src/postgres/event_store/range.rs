@@ -4,8 +4,8 @@ use domain::event::RecordedEvent;
 use tokio_postgres::types::ToSql;
 
 use super::{
-    EventStore,
-    reading::{HEAD, SELECT, recorded},
+    rows::{HEAD, SELECT, recorded},
+    store::EventStore,
 };
 use crate::postgres::database::DatabaseError;
 

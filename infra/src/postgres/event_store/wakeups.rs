@@ -115,7 +115,7 @@ async fn listen_once(wakeups: &Wakeups, database: &Database) -> Result<(), Datab
     let poll = async {
         let listen = format!("SET ROLE backtrail_app; LISTEN {CHANNEL}; LISTEN {JOBS_CHANNEL}");
         client.batch_execute(&listen).await?;
-        let head = client.prepare(super::reading::HEAD).await?;
+        let head = client.prepare(super::rows::HEAD).await?;
         let mut interval = tokio::time::interval(POLL_INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -5,7 +5,7 @@ mod show;
 use std::{path::PathBuf, sync::atomic::Ordering, thread, time::Duration};
 
 use anyhow::{anyhow, bail};
-use commands::{SweepExecutionError, SweepOutcome, SweepWork};
+use commands::{SweepOutcome, SweepRun, SweepRunError};
 use domain::{
     fields::FieldError,
     run_spec::RunSpec,
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(output::line(&text)?)
 }
 
-fn prepare(arguments: &Arguments) -> anyhow::Result<SweepWork> {
+fn prepare(arguments: &Arguments) -> anyhow::Result<SweepRun> {
     let path = &arguments.strategy;
     let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
     let settings = match &arguments.settings {
@@ -107,11 +107,11 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<SweepWork> {
         spec,
         combinations_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
     };
-    Ok(SweepWork::prepare(request, &series, 0)?)
+    Ok(SweepRun::prepare(request, &series, 0)?)
 }
 
 /// Computes beside a progress bar.
-fn compute(work: SweepWork, threads: Option<usize>) -> Result<SweepOutcome, SweepExecutionError> {
+fn compute(work: SweepRun, threads: Option<usize>) -> Result<SweepOutcome, SweepRunError> {
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.unwrap_or_else(cores).max(1);
     let cancel = CancelToken::default();

@@ -25,7 +25,7 @@ use crate::{
 const WINNERS_MAX: usize = 10;
 
 /// A sweep with its candles and its combinations.
-pub struct SweepWork {
+pub struct SweepRun {
     pub request: SweepRequest,
     /// Those of the range, and before it those that warm every row up.
     selected: SelectedCandles,
@@ -42,7 +42,7 @@ pub struct SweepOutcome {
 
 /// Why a sweep has no result.
 #[derive(Debug, thiserror::Error)]
-pub enum SweepExecutionError {
+pub enum SweepRunError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
     #[error("the strategy cannot be bound: {0}")]
@@ -55,7 +55,7 @@ pub enum SweepExecutionError {
     Canonical(#[from] domain::simulation::hash::CanonicalError),
 }
 
-impl SweepExecutionError {
+impl SweepRunError {
     /// The code of a failed sweep; `None` if it was stopped.
     #[must_use]
     pub fn code(&self) -> Option<&'static str> {
@@ -69,31 +69,31 @@ impl SweepExecutionError {
     }
 }
 
-impl From<Vec<FieldError>> for SweepExecutionError {
+impl From<Vec<FieldError>> for SweepRunError {
     fn from(errors: Vec<FieldError>) -> Self {
         Self::Strategy(messages(&errors))
     }
 }
 
-impl SweepWork {
+impl SweepRun {
     /// The candles of the range and those before it that the longest warm-up needs.
     ///
     /// # Errors
-    /// See [`SweepExecutionError`].
+    /// See [`SweepRunError`].
     pub fn prepare(
         request: SweepRequest,
         series: &Arc<Candles>,
         revision: i64,
-    ) -> Result<Self, SweepExecutionError> {
+    ) -> Result<Self, SweepRunError> {
         let run = &request.run;
         let strategy = ParametricStrategy::try_new(&run.definition, &run.parameters)?;
         let combinations = combinations(&request.spec, &strategy, usize::MAX - 1)?;
         let prepared = PreparedSweep::try_new(&strategy, combinations, "grid")?;
         let (start, end, warmup) = (run.start_time, run.end_time, run.settings.warmup);
         let selection = Selection::new(series, start, end, prepared.first_defined, warmup)
-            .ok_or(SweepExecutionError::NoCandles)?;
+            .ok_or(SweepRunError::NoCandles)?;
         let selected = selection.take(series);
-        let dataset = selected.dataset(revision).ok_or(SweepExecutionError::NoCandles)?;
+        let dataset = selected.dataset(revision).ok_or(SweepRunError::NoCandles)?;
         Ok(Self { request, selected, prepared, dataset })
     }
 
@@ -107,12 +107,12 @@ impl SweepWork {
     /// Runs the walk-forward and every combination; the same with one thread as with many.
     ///
     /// # Errors
-    /// See [`SweepExecutionError`].
+    /// See [`SweepRunError`].
     pub fn compute(
         self,
         threads: usize,
         cancel: &CancelToken,
-    ) -> Result<SweepOutcome, SweepExecutionError> {
+    ) -> Result<SweepOutcome, SweepRunError> {
         let Self { request: SweepRequest { run, spec, .. }, selected, prepared, .. } = self;
         let objective = &spec.objective;
         let input = RowInput {
