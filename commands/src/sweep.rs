@@ -233,7 +233,8 @@ fn find(
             return Err(vec![FieldError::new(field, "too_many_combinations", message)]);
         }
     }
-    let prepared = PreparedSweep::try_new(&strategy, all, field_of(&spec))?;
+    let parameters = strategy.fixed().clone();
+    let prepared = PreparedSweep::try_new(strategy, all, field_of(&spec))?;
     let first = prepared.strategy(1);
     let conflicts = first.map(|first| draft.run.settings.conflicts(&first.config));
     if let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) {
@@ -241,7 +242,7 @@ fn find(
     }
     Ok(Search {
         least_first_defined: prepared.least_first_defined,
-        parameters: strategy.fixed().clone(),
+        parameters,
         combinations_count,
         spec,
     })

@@ -88,7 +88,7 @@ impl SweepRun {
         let run = &request.run;
         let strategy = ParametricStrategy::try_new(&run.definition, &run.parameters)?;
         let combinations = combinations(&request.spec, &strategy, usize::MAX - 1)?;
-        let prepared = PreparedSweep::try_new(&strategy, combinations, "grid")?;
+        let prepared = PreparedSweep::try_new(strategy, combinations, "grid")?;
         let (start, end, warmup) = (run.start_time, run.end_time, run.settings.warmup);
         let selection = Selection::new(series, start, end, prepared.first_defined, warmup)
             .ok_or(SweepRunError::NoCandles)?;
@@ -125,12 +125,11 @@ impl SweepRun {
             settings: &run.settings,
             objective: &objective.metric,
         };
-        // The windows come first: the rows of the whole range use the combinations up.
         let walk_forward = match &spec.walk_forward {
             Some(walk) => Some(walk.run(&prepared, &input, objective, threads, cancel)??),
             None => None,
         };
-        let rows = prepared.into_rows(&input, threads, cancel)?;
+        let rows = prepared.run(&input, threads, cancel)?;
         let best = ranking(&rows, objective).into_iter().map(|index| rows[index].clone());
         let winners = best.filter(|row| row.objective(objective).is_some()).take(WINNERS_MAX);
         let failed = rows.iter().filter(|row| row.result.figures().is_none()).count();

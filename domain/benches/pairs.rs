@@ -74,6 +74,6 @@ pub(crate) fn sweep(
     let wrong = |errors| format!("{errors:?}");
     let strategy = ParametricStrategy::try_new(definition, &BTreeMap::new()).map_err(wrong)?;
     let combinations = combinations.to_vec();
-    let prepared = PreparedSweep::try_new(&strategy, combinations, "grid").map_err(wrong)?;
-    Ok(prepared.into_rows(&input, threads, &CancelToken::default())?)
+    let prepared = PreparedSweep::try_new(strategy, combinations, "grid").map_err(wrong)?;
+    Ok(prepared.run(&input, threads, &CancelToken::default())?)
 }

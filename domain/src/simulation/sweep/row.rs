@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::spec::Objective;
 use crate::{
+    fields::FieldError,
     simulation::{
         SimulationError,
         hash::{CanonicalError, Digest, canonical},
@@ -68,6 +69,14 @@ impl Figures {
             ambiguous_trades_count: number(ambiguous_trades_count),
             metrics: Metrics { drawdown_periods: Vec::new(), ..metrics },
         }
+    }
+}
+
+impl RowError {
+    /// The parameters are not those of the strategy.
+    pub(super) fn unbound(errors: &[FieldError]) -> Self {
+        let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+        Self { code: "invalid_strategy".to_owned(), message: messages.join("; ") }
     }
 }
 

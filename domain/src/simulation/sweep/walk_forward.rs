@@ -119,8 +119,8 @@ impl WalkForward {
                 .filter(|row| row.objective(objective).is_some());
             let behind = Cut::new(input, outside.clone(), prepared.warmup(input));
             let strategy = best.and_then(|row| prepared.strategy(row.number));
-            let outcome = strategy.map(|strategy| run(&behind.input(input).of(strategy), &mut ()));
-            stitching.add(strategy, &behind);
+            let outcome = strategy.as_ref().map(|it| run(&behind.input(input).of(it), &mut ()));
+            stitching.add(strategy.as_ref(), &behind);
             windows.push(Window {
                 in_sample: span(input.candles, &inside),
                 out_of_sample: span(input.candles, &outside),

@@ -49,7 +49,7 @@ fn a_row_has_the_numbers_of_a_full_backtest(
     let (definition, candles) = (definition(&cross(&config)), days());
     let settings = settings(&metadata);
     let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
-    let prepared = PreparedSweep::try_new(&strategy, pairs(), "grid").unwrap();
+    let prepared = PreparedSweep::try_new(strategy, pairs(), "grid").unwrap();
     let input = input(&candles, 91, &settings, objective);
     let rows = prepared.run(&input, 3, &CancelToken::default()).unwrap();
     assert_eq!(rows.len(), 9);
@@ -79,7 +79,6 @@ fn a_row_has_the_numbers_of_a_full_backtest(
         }
         assert!(row.objective(&super::objective(objective)).is_some());
     }
-    assert_eq!(prepared.into_rows(&input, 2, &CancelToken::default()).unwrap(), rows);
 }
 
 fn golden_crosses(threads: usize) -> Vec<Row> {
@@ -93,7 +92,7 @@ fn golden_crosses(threads: usize) -> Vec<Row> {
     );
     let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
     let combinations = combinations(&spec, &strategy, 100).unwrap();
-    let prepared = PreparedSweep::try_new(&strategy, combinations, "grid").unwrap();
+    let prepared = PreparedSweep::try_new(strategy, combinations, "grid").unwrap();
     let settings = Settings::default();
     let input = input(&candles, 0, &settings, "sharpe_ratio");
     prepared.run(&input, threads, &CancelToken::default()).unwrap()
@@ -134,7 +133,7 @@ fn a_row_that_cannot_be_evaluated_says_why_and_is_ranked_last() {
 fn a_cancelled_sweep_has_no_rows() {
     let (definition, candles) = (definition(&cross(&json!({}))), days());
     let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
-    let prepared = PreparedSweep::try_new(&strategy, pairs(), "grid").unwrap();
+    let prepared = PreparedSweep::try_new(strategy, pairs(), "grid").unwrap();
     let (settings, cancel) = (Settings::default(), CancelToken::default());
     cancel.is_cancelled.store(true, Ordering::Relaxed);
     let cancelled = prepared.run(&input(&candles, 0, &settings, "sqn"), 2, &cancel);
@@ -151,7 +150,7 @@ fn combinations_that_the_strategy_does_not_take_are_named() {
         parameters(&[("short_window", 300.0)]),
         parameters(&[("short_window", 0.5)]),
     ];
-    let errors = PreparedSweep::try_new(&strategy, wrong, "grid").unwrap_err();
+    let errors = PreparedSweep::try_new(strategy, wrong, "grid").unwrap_err();
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert!(errors[0].message.contains("short_window = 300"), "{errors:?}");
     assert_eq!(errors[1].field, "grid.short_window");

@@ -47,7 +47,7 @@ fn the_best_in_sample_is_run_out_of_sample_and_the_runs_are_stitched(#[case] mod
         .map(|(short, long)| parameters(&[("short_window", *short), ("long_window", *long)]))
         .collect();
     let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
-    let prepared = PreparedSweep::try_new(&strategy, combinations.clone(), "grid").unwrap();
+    let prepared = PreparedSweep::try_new(strategy, combinations.clone(), "grid").unwrap();
     let objective = objective("sharpe_ratio");
     let input = input(&candles, 100, &settings, &objective.metric);
     let walk = WalkForward { mode, windows: 4, in_sample_percentage: 60 };
