@@ -79,11 +79,7 @@ pub const GAUGES: &[(&str, &str)] = &[
 ];
 
 /// Describes the metrics to the recorder and starts the counters of these kinds of jobs at 0.
-pub fn describe(
-    version: &'static str,
-    engine_version: &'static str,
-    kinds: impl Iterator<Item = &'static str> + Clone,
-) {
+pub fn describe(version: &'static str, engine_version: &'static str, kinds: &[&'static str]) {
     for (name, unit, text) in HISTOGRAMS {
         describe_histogram!(*name, *unit, *text);
     }
@@ -94,8 +90,8 @@ pub fn describe(
         describe_gauge!(*name, *text);
     }
     for name in [LEASE_EXPIRIES, CLAIM_CONFLICTS, DUPLICATES_DROPPED] {
-        for kind in kinds.clone() {
-            counter!(name, "kind" => kind).increment(0);
+        for kind in kinds {
+            counter!(name, "kind" => *kind).increment(0);
         }
     }
     gauge!(BUILD_INFO, "version" => version, "engine_version" => engine_version).set(1.0);

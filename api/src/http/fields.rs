@@ -62,6 +62,17 @@ pub(crate) const fn field(name: &'static str, kind: Kind, description: &'static 
     Field { name, kind, is_required: false, description }
 }
 
+/// The fields of two tables in one; `N` is the length of both.
+pub(crate) const fn joined<const N: usize>(first: &[Field], second: &[Field]) -> [Field; N] {
+    let mut all = [field("", Kind::Any, ""); N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
 impl Field {
     /// The same, required.
     pub(crate) const fn required(mut self) -> Self {

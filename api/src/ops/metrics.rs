@@ -49,8 +49,8 @@ pub fn record() -> Result<impl Future<Output = ()> + Send + 'static, BuildError>
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
             .set_buckets_for_metric(Matcher::Full(APPEND_GROUP_EVENTS.to_owned()), &EVENTS)?;
         let handle = builder.install_recorder()?;
-        let kinds = KINDS.iter().map(|kind| kind.name);
-        telemetry::describe(env!("CARGO_PKG_VERSION"), ENGINE_VERSION, kinds);
+        let kinds = KINDS.map(|kind| kind.name);
+        telemetry::describe(env!("CARGO_PKG_VERSION"), ENGINE_VERSION, &kinds);
         RECORDER.get_or_init(|| handle);
     }
     drop(beginning);

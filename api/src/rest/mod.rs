@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod backtests;
+pub(crate) mod job;
 pub(crate) mod market_data;
 pub(crate) mod service;
 pub(crate) mod strategies;

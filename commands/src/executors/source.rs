@@ -80,6 +80,9 @@ impl Source {
         let (waiting, is_behind) = match self.executor.options.source {
             JobSource::Log => {
                 let followed = queue.follow().await?;
+                if let Some(ahead) = &followed.ahead {
+                    self.executor.commands.store.note_ahead(ahead);
+                }
                 (followed.waiting, followed.is_behind)
             }
             JobSource::Kafka { .. } => (queue.waiting().await?, false),

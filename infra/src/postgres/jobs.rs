@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use domain::{backtest::Backtest, ids::UserId, job::JobAggregate, sweep::Sweep};
+use domain::{
+    aggregates::EventAhead, backtest::Backtest, ids::UserId, job::JobAggregate, sweep::Sweep,
+};
 use metrics::counter;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, types::ToSql};
 use uuid::Uuid;
 
 use super::database::{Database, DatabaseError};
@@ -84,8 +86,10 @@ pub struct Followed {
     pub position: i64,
     /// Pools in which a job waits for an executor, or its lease has run out.
     pub waiting: Vec<String>,
-    /// The log goes on beyond what one pass covers.
+    /// The log continues beyond what one pass covers.
     pub is_behind: bool,
+    /// The request after `position`, if it is too new to say whose it is: the pass rests before it.
+    pub ahead: Option<EventAhead>,
 }
 
 /// How many jobs of a kind are in the queue.
@@ -119,10 +123,11 @@ impl JobQueue {
 
     /// Queues the jobs that events ask for since their kind's checkpoint (repeats are ignored) and moves the checkpoints, in
     /// one statement. A pass starts at the least of the checkpoints. The log is filtered where it lies, so that ledgers cost
-    /// no transfer. It does not wait for the disk: jobs and checkpoints are lost together, and found in the log again.
+    /// no transfer. It does not wait for the disk: jobs and checkpoints are lost together, and found in the log again. A pass
+    /// rests before a request of a newer version that does not say whose it is.
     ///
     /// # Errors
-    /// The database, or a kind without a checkpoint.
+    /// The database, a kind without a checkpoint, or a request of a known version without an owner.
     pub async fn follow(&self) -> Result<Followed, DatabaseError> {
         let follow = format!(
             "WITH quick AS MATERIALIZED (
@@ -138,26 +143,35 @@ impl JobQueue {
                 SELECT least.position AS after, head.position AS head, least.kinds_count,
                     greatest(least.position, least(head.position, least.position + $5)) AS upto
                 FROM (SELECT min(position) AS position, count(*) AS kinds_count FROM held) AS least, head
-            ), moved AS (
-                UPDATE job_checkpoints AS own SET position = pass.upto
-                FROM pass WHERE own.kind = ANY ($2) AND own.position < pass.upto
-            ), queued AS (
-                INSERT INTO jobs (kind, id, pool, owner_id, position, ready_at)
-                SELECT kinds.name, event.aggregate_id::uuid, kinds.pool,
-                    (event.payload #>> '{{request,owner_id}}')::uuid, event.position,
-                    least(event.recorded_at, clock_timestamp())
+            ), requested AS MATERIALIZED (
+                SELECT kinds.name AS kind, kinds.pool, event.*, (event.payload #>> '{{request,owner_id}}')::uuid AS owner_id
                 FROM pass CROSS JOIN LATERAL (
-                    SELECT position, aggregate_type, aggregate_id, event_type, payload, recorded_at FROM events
+                    SELECT position, aggregate_type, aggregate_id, event_type, event_version, payload, recorded_at
+                    FROM events
                     WHERE position > pass.after AND position <= pass.upto ORDER BY position LIMIT $5
                 ) AS event
                 JOIN kinds ON kinds.name = event.aggregate_type AND kinds.requested = event.event_type
                 JOIN held ON held.kind = kinds.name AND held.position < event.position
+            ), unreadable AS MATERIALIZED (
+                SELECT position, kind, event_type, event_version FROM requested
+                WHERE owner_id IS NULL ORDER BY position LIMIT 1
+            ), reach AS MATERIALIZED (
+                SELECT coalesce((SELECT position - 1 FROM unreadable), pass.upto) AS upto FROM pass
+            ), moved AS (
+                UPDATE job_checkpoints AS own SET position = reach.upto
+                FROM reach WHERE own.kind = ANY ($2) AND own.position < reach.upto
+            ), queued AS (
+                INSERT INTO jobs (kind, id, pool, owner_id, position, ready_at)
+                SELECT kind, aggregate_id::uuid, pool, owner_id, position, least(recorded_at, clock_timestamp())
+                FROM requested, reach WHERE position <= reach.upto
                 ON CONFLICT (kind, id) DO NOTHING
                 RETURNING pool
             )
-            SELECT pass.upto, pass.head > pass.upto AS is_behind, pass.kinds_count,
-                ARRAY(SELECT pool FROM queued UNION {WAITING}) AS waiting
-            FROM pass"
+            SELECT reach.upto, pass.head > pass.upto AND unreadable IS NULL AS is_behind, pass.kinds_count,
+                ARRAY(SELECT pool FROM queued UNION {WAITING}) AS waiting,
+                unreadable.position AS unreadable_position, unreadable.kind AS unreadable_kind,
+                unreadable.event_type AS unreadable_type, unreadable.event_version AS unreadable_version
+            FROM pass CROSS JOIN reach LEFT JOIN unreadable ON true"
         );
         let logged = self.kinds.iter().filter_map(|kind| Some((kind, kind.requested?)));
         let names: Vec<_> = logged.clone().map(|(kind, _)| kind.name).collect();
@@ -176,6 +190,7 @@ impl JobQueue {
             position: row.try_get("upto")?,
             waiting: row.try_get("waiting")?,
             is_behind: row.try_get("is_behind")?,
+            ahead: unreadable(&row)?,
         })
     }
 
@@ -376,6 +391,23 @@ impl JobQueue {
         parameters.extend(arguments);
         Ok(client.execute(&statement, &parameters).await? == 1)
     }
+}
+
+/// Returns the request before which a pass rests; it is an error if a newer binary is no explanation for it.
+fn unreadable(row: &Row) -> Result<Option<EventAhead>, DatabaseError> {
+    let Some(position) = row.try_get::<_, Option<i64>>("unreadable_position")? else {
+        return Ok(None);
+    };
+    let [kind, event_type, version]: [String; 3] = [
+        row.try_get("unreadable_kind")?,
+        row.try_get("unreadable_type")?,
+        row.try_get("unreadable_version")?,
+    ];
+    let corrupt = || {
+        let event = format!("`{event_type}` {version} of `{kind}` at position {position}");
+        DatabaseError::Corrupt(format!("{event} names no owner"))
+    };
+    EventAhead::of(position, &kind, &event_type, &version).ok_or_else(corrupt).map(Some)
 }
 
 /// Notes that a lease ran out: its executor was killed, stopped, or cut off.

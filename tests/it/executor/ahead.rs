@@ -3,22 +3,30 @@
 use std::time::Duration;
 
 use domain::{event::Metadata, ids::BacktestId};
-use infra::postgres::event_store::{Append, NewEvent, Priority, StreamAppend};
+use infra::postgres::event_store::{Append, NewEvent, Outcome, Priority, StreamAppend};
+
+use uuid::Uuid;
 
 use super::{Desk, desk::user};
 
-/// Appends an event that a newer binary might write; an older shape would take in its payload.
-async fn append_newer(desk: &Desk, id: BacktestId, event_type: &str, event_version: &str) {
+/// Appends an event that a newer binary might write, and returns its position.
+async fn append_newer(
+    desk: &Desk,
+    id: BacktestId,
+    expected_sequence: i64,
+    event: (&str, &str, &str),
+) -> i64 {
+    let (event_type, event_version, payload) = event;
     let event = NewEvent {
         event_type: event_type.to_owned(),
         event_version: event_version.to_owned(),
-        payload: r#"{"type": "BacktestClaimed", "executor": "new", "attempt": 1}"#.to_owned(),
+        payload: payload.to_owned(),
     };
     let append = Append {
         streams: vec![StreamAppend {
             aggregate_type: "backtest",
             aggregate_id: id.to_string(),
-            expected_sequence: 1,
+            expected_sequence,
             events: vec![event],
         }],
         metadata: Metadata::default(),
@@ -26,7 +34,10 @@ async fn append_newer(desk: &Desk, id: BacktestId, event_type: &str, event_versi
         reservations: Vec::new(),
         priority: Priority::Interactive,
     };
-    desk.store.append(append).await.unwrap();
+    match desk.store.append(append).await.unwrap() {
+        Outcome::Appended { last_position, .. } => last_position,
+        other => panic!("{other:?}"),
+    }
 }
 
 async fn is_left_alone(event_type: &str, event_version: &str) {
@@ -34,7 +45,9 @@ async fn is_left_alone(event_type: &str, event_version: &str) {
     let anna = user();
     let strategy = desk.strategy(anna).await;
     let newer = desk.request(anna, strategy).await;
-    append_newer(&desk, newer, event_type, event_version).await;
+    // An older shape would take in its payload.
+    let payload = r#"{"type": "BacktestClaimed", "executor": "new", "attempt": 1}"#;
+    append_newer(&desk, newer, 1, (event_type, event_version, payload)).await;
     let executor = desk.executor("old");
     desk.until(async || desk.store.ahead().is_some()).await;
     let ahead = desk.store.ahead().unwrap().to_string();
@@ -60,4 +73,30 @@ async fn a_run_with_an_event_type_that_is_not_known_is_left_to_a_newer_executor(
 #[tokio::test]
 async fn a_run_with_an_event_of_version_99_is_left_to_a_newer_executor() {
     is_left_alone("BacktestClaimed", "99").await;
+}
+
+#[tokio::test]
+async fn a_newer_request_without_its_owner_is_rested_before_by_name() {
+    let desk = Desk::with_minutes(200).await;
+    let anna = user();
+    let strategy = desk.strategy(anna).await;
+    let before = desk.request(anna, strategy).await;
+    let newer = BacktestId::new(Uuid::now_v7());
+    let payload = r#"{"type": "BacktestRequested", "requested_by": "anna"}"#;
+    let request = ("BacktestRequested", "99", payload);
+    let position = append_newer(&desk, newer, 0, request).await;
+    let after = desk.request(anna, strategy).await;
+    let executor = desk.executor("old");
+    desk.until_dequeued(before).await;
+    desk.until(async || desk.store.ahead().is_some()).await;
+    let ahead = desk.store.ahead().unwrap().to_string();
+    let named = format!("`BacktestRequested` 99 of `backtest` at position {position}");
+    assert!(ahead.contains(&named), "{ahead}");
+
+    let client = desk.superuser().await;
+    let sql = "SELECT position FROM job_checkpoints WHERE kind = 'backtest'";
+    let checkpoint: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(checkpoint, position - 1);
+    assert_eq!(desk.types(after).await, ["BacktestRequested"], "it is left to a newer executor");
+    executor.stop().await;
 }

@@ -9,9 +9,12 @@ use domain::{
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use crate::http::{
-    fields::{Field, Fields, Input, Kind, field},
-    values::DayEnd,
+use crate::{
+    http::{
+        fields::{Field, Fields, Input, Kind, field},
+        values::DayEnd,
+    },
+    rest::job,
 };
 
 /// A run as a user asks for it.
@@ -33,12 +36,7 @@ impl Input for BacktestBody {
         "metadata": {"commission": 0.001}
     }"#;
     const FIELDS: &'static [Field] = &[
-        field(
-            "strategy_id",
-            Kind::Text,
-            "The id of a strategy, the slug of one of your own, or the slug of a built-in.",
-        )
-        .required(),
+        job::STRATEGY_ID.required(),
         field("symbol", Kind::Text, "A market (`BTCUSDT`) or an asset (`BTC`)."),
         field("asset_symbol", Kind::Text, "Alias of `symbol`."),
         field(
@@ -132,14 +130,4 @@ fn read_parameters(
         }
     }
     read
-}
-
-impl BacktestBody {
-    /// All that is wrong: what was noted here, and what the check of the rest found elsewhere.
-    pub(crate) fn all_errors(self, found: Vec<FieldError>) -> Vec<FieldError> {
-        let mut errors = self.errors;
-        let noted: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
-        errors.extend(found.into_iter().filter(|error| !noted.contains(&error.field)));
-        errors
-    }
 }

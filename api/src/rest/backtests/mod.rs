@@ -13,12 +13,12 @@ mod trades;
 
 use std::collections::HashMap;
 
-use commands::CommandError;
 use domain::{
     backtest::Backtest,
     ids::{BacktestId, StrategyId},
     market::Symbol,
 };
+use infra::postgres::jobs::BACKTEST;
 use poem::http::{StatusCode, header};
 use poem_openapi::{OpenApi, param::Path};
 use projections::backtests::{self, BacktestFilter, BacktestRow};
@@ -27,9 +27,13 @@ use self::{
     body::BacktestBody,
     metrics::MetricsResource,
     query::{BacktestQuery, Include},
-    resource::{BacktestResource, progress},
+    resource::BacktestResource,
 };
-use super::{Chapter, strategies::resource::StrategyResource};
+use super::{
+    Chapter,
+    job::{progress, refused},
+    strategies::resource::StrategyResource,
+};
 use crate::{
     context::Context,
     http::{
@@ -62,32 +66,31 @@ pub(crate) fn api() -> impl OpenApi {
     )
 }
 
-/// The rows as they are shown, with what is to be included.
+/// Returns the resources of rows, with what is to be included.
 async fn show(
     caller: &Caller,
     rows: Vec<BacktestRow>,
     include: Include,
 ) -> Result<Vec<BacktestResource>, ApiError> {
-    let api = &caller.api;
-    let progress = progress(api, &rows).await?;
+    let jobs: Vec<_> = rows.iter().map(|row| (row.id.uuid(), row.status)).collect();
+    let percents = progress(&caller.api, &BACKTEST, &jobs).await?;
     let ids: Vec<StrategyId> = rows.iter().map(|row| row.run.strategy_id).collect();
     let strategies = match include.strategy {
         true => caller.strategies(&ids).await?,
         false => HashMap::new(),
     };
-    let show = |row: BacktestRow| {
-        let percent = progress.get(&row.id).copied().unwrap_or(0);
+    let show = |(row, percent): (BacktestRow, Option<u8>)| {
         let metrics = if include.metrics { MetricsResource::of(&row) } else { None };
         // A public strategy may have become private since.
         let strategy = strategies.get(&row.run.strategy_id).cloned().map(StrategyResource::from);
-        let mut shown = BacktestResource::new(row, percent);
+        let mut shown = BacktestResource::new(row, percent.unwrap_or(0));
         (shown.metrics, shown.strategy) = (metrics, strategy);
         shown
     };
-    Ok(rows.into_iter().map(show).collect())
+    Ok(rows.into_iter().zip(percents).map(show).collect())
 }
 
-/// One row as it is shown.
+/// Returns the resource of one row.
 pub(crate) async fn show_one(
     caller: &Caller,
     row: BacktestRow,
@@ -99,10 +102,10 @@ pub(crate) async fn show_one(
 
 /// Changes with everything that is shown: the aggregate's sequence and, while it runs, its progress.
 pub(crate) async fn etag(api: &Context, row: &BacktestRow) -> Result<String, ApiError> {
-    let far = progress(api, std::slice::from_ref(row)).await?;
+    let percents = progress(api, &BACKTEST, &[(row.id.uuid(), row.status)]).await?;
     let sequence = row.sequence;
-    Ok(match far.get(&row.id) {
-        Some(percent) if !row.status.is_final() => format!("{sequence}-{percent}"),
+    Ok(match percents.first() {
+        Some(Some(percent)) if !row.status.is_final() => format!("{sequence}-{percent}"),
         _ => sequence.to_string(),
     })
 }
@@ -117,7 +120,7 @@ async fn after_command(
     row_after_command(api, "backtest", &id, is_behind, stored, BacktestRow::of_events).await
 }
 
-/// The answer to a request of a run: 202; 201 if it ended while the caller wanted to wait.
+/// Returns the response to the request of a run: 202, or 201 if it ended while the caller wanted to wait.
 pub(crate) async fn requested(
     caller: &Caller,
     id: BacktestId,
@@ -194,12 +197,8 @@ impl Backtests {
         let commands = &caller.api.commands;
         let body = body.value;
         if !body.errors.is_empty() {
-            let found = match commands.check_backtest(&caller.actor(), &body.draft).await {
-                Ok(_) => Vec::new(),
-                Err(CommandError::Invalid(found)) => found,
-                Err(other) => return Err(other.into()),
-            };
-            return Err(ApiError::invalid(body.all_errors(found)));
+            let checked = commands.check_backtest(&caller.actor(), &body.draft).await;
+            return Err(refused(body.errors, checked));
         }
         let accepted = commands.request_backtest(&context, &body.draft).await?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;

@@ -8,14 +8,16 @@ use projections::{
 };
 use serde_json::Value;
 
-use crate::http::{
-    fields::{Field, Fields, Input, Kind, field, nearest},
-    paging::{self, Paging},
-    query::Query,
-    values::{self, DayEnd},
+use crate::{
+    http::{
+        fields::{Field, Fields, Input, Kind, field, nearest},
+        paging::{self, Paging},
+        query::Query,
+        values::{self, DayEnd},
+    },
+    rest::job,
 };
 
-const STATUSES: &[&str] = &["pending", "running", "completed", "failed", "cancelled"];
 const TIMES: [&str; 4] = ["created_at", "completed_at", "start_time", "end_time"];
 
 /// Which backtests a list shows.
@@ -49,12 +51,8 @@ pub(crate) const INCLUDE: Field =
 impl Input for BacktestQuery {
     const NAME: &'static str = "BacktestQuery";
     const FIELDS: &'static [Field] = &[
-        field(
-            "strategy_id",
-            Kind::Text,
-            "The id of a strategy, the slug of one of your own, or the slug of a built-in.",
-        ),
-        field("status", Kind::OneOf(STATUSES), "Filters by status."),
+        job::STRATEGY_ID,
+        job::STATUS,
         field("symbol", Kind::Text, "Filters by market, or by asset: all markets with that base."),
         field("asset_symbol", Kind::Text, "Filters by asset: all markets with that base."),
         field("timeframe", Kind::Text, "Filters by timeframe."),
@@ -76,10 +74,7 @@ impl Input for BacktestQuery {
     }
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let status = fields.parsed(&["status"], |value| {
-            serde_json::from_value::<Status>(value.clone())
-                .map_err(|_| format!("must be one of {}", STATUSES.join(", ")))
-        });
+        let status = job::read_status(fields);
         let (sort, descending) = read_sort(fields);
         let mut query = Self {
             strategy: fields.text(&["strategy_id"], 200),

@@ -1,14 +1,9 @@
 //! A backtest as clients see it.
 
-use std::collections::BTreeMap;
-
 use domain::{
     dataset::Dataset,
-    ids::BacktestId,
-    job::Status,
     simulation::metrics::{Metrics, generate_performance_summary},
 };
-use infra::postgres::jobs::BACKTEST;
 use poem_openapi::Object;
 use projections::backtests::BacktestRow;
 use serde::Serialize;
@@ -16,12 +11,8 @@ use serde_json::{Value, json};
 
 use super::metrics::MetricsResource;
 use crate::{
-    context::Context,
-    http::{
-        error::ApiError,
-        values::{DecimalText, time_text},
-    },
-    rest::strategies::resource::StrategyResource,
+    http::values::{DecimalText, time_text},
+    rest::{job::RunResource, strategies::resource::StrategyResource},
 };
 
 /// A backtest: one simulated run of a strategy over a range of candles.
@@ -29,20 +20,9 @@ use crate::{
 #[oai(rename = "Backtest")]
 pub(crate) struct BacktestResource {
     id: String,
-    strategy_id: String,
-    strategy_version: u32,
-    strategy_name: String,
-    symbol: String,
-    /// The market's base asset.
-    asset_symbol: String,
-    timeframe: String,
-    interval: String,
-    start_time: String,
-    end_time: String,
-    start_date: String,
-    end_date: String,
-    initial_balance: DecimalText,
-    initial_capital: DecimalText,
+    #[serde(flatten)]
+    #[oai(flatten)]
+    run: RunResource,
     /// Null until the backtest has completed.
     final_balance: Option<DecimalText>,
     /// `pending`, `running`, `completed`, `failed` or `cancelled`.
@@ -176,30 +156,17 @@ impl From<Dataset> for DatasetResource {
 }
 
 impl BacktestResource {
-    /// The row as it is shown, that far.
+    /// Returns the resource of a row, with its progress in percent.
     pub(crate) fn new(row: BacktestRow, progress: u8) -> Self {
-        let error = row
-            .error_code
-            .map(|code| RunError { code, message: row.error_message.unwrap_or_default() });
+        let error =
+            row.error_code.map(|code| RunError::new(code, row.error_message.unwrap_or_default()));
         let warnings = row.warnings.into_iter();
         let warnings = warnings
             .map(|warning| RunWarning { code: warning.code, message: warning.message })
             .collect();
         Self {
             id: row.id.to_string(),
-            strategy_id: row.run.strategy_id.to_string(),
-            strategy_version: row.run.strategy_version,
-            strategy_name: row.run.strategy_name,
-            symbol: row.run.symbol.to_string(),
-            asset_symbol: row.run.asset_symbol,
-            timeframe: row.run.timeframe.to_string(),
-            interval: row.run.timeframe.to_string(),
-            start_time: time_text(row.run.start_time),
-            end_time: time_text(row.run.end_time),
-            start_date: time_text(row.run.start_time),
-            end_date: time_text(row.run.end_time),
-            initial_balance: row.run.initial_balance.into(),
-            initial_capital: row.run.initial_balance.into(),
+            run: RunResource::from(&row.run),
             final_balance: row.final_balance.map(DecimalText::from),
             status: row.status.as_str().to_owned(),
             progress,
@@ -222,35 +189,4 @@ impl BacktestResource {
             strategy: None,
         }
     }
-}
-
-/// How far each run is: 100 when completed, else what its executor last told.
-///
-/// # Errors
-/// The database.
-pub(crate) async fn progress(
-    api: &Context,
-    rows: &[BacktestRow],
-) -> Result<BTreeMap<BacktestId, u8>, ApiError> {
-    let running = rows.iter().filter(|row| row.status == Status::Running);
-    let running: Vec<_> = running.map(|row| row.id.uuid()).collect();
-    let known = match running.as_slice() {
-        [] => BTreeMap::new(),
-        running => api.jobs.progress(&BACKTEST, running).await?,
-    };
-    let mut progress: BTreeMap<_, _> =
-        known.into_iter().map(|(id, percent)| (BacktestId::new(id), percent)).collect();
-    for row in rows {
-        match row.status {
-            Status::Completed => {
-                progress.insert(row.id, 100);
-            }
-            // What is not completed never says so.
-            Status::Running => {
-                progress.entry(row.id).and_modify(|percent| *percent = (*percent).min(99));
-            }
-            Status::Pending | Status::Failed | Status::Cancelled => {}
-        }
-    }
-    Ok(progress)
 }

@@ -5,7 +5,7 @@ use domain::market::Timeframe;
 
 use crate::http::{
     cursor::{Cursor, InvalidCursor},
-    fields::{Field, Fields, Input, Kind, field},
+    fields::{Field, Fields, Input, Kind, field, joined},
     paging::{self, Paging},
     values::DayEnd,
 };
@@ -29,18 +29,10 @@ pub(crate) struct SeriesQuery {
 
 const START: [&str; 3] = ["start_time", "start_date", "start"];
 const END: [&str; 3] = ["end_time", "end_date", "end"];
-const START_TIME: Field =
-    field("start_time", Kind::Time, "Open time of the first candle, inclusive.");
-const START_DATE: Field = field("start_date", Kind::Time, "Alias of `start_time`.");
-const START_SHORT: Field = field("start", Kind::Time, "Alias of `start_time`.");
-const END_TIME: Field = field("end_time", Kind::Time, "Open time of the last candle, inclusive.");
-const END_DATE: Field = field("end_date", Kind::Time, "Alias of `end_time`.");
-const END_SHORT: Field = field("end", Kind::Time, "Alias of `end_time`.");
-const QUOTE: Field = field(
-    "quote",
-    Kind::Text,
-    "Quote asset of the market, if the path names an asset. Defaults to `USDT`.",
-);
+const TIMEFRAME: [Field; 2] = [
+    field("interval", Kind::Text, "`1m`, `5m`, `15m`, `1h`, `4h` or `1d`. Defaults to `1d`."),
+    field("timeframe", Kind::Text, "Alias of `interval`."),
+];
 
 impl CandleQuery {
     /// Returns the revision and the opening of the last candle of the page before.
@@ -59,13 +51,17 @@ impl CandleQuery {
 impl Input for CandleQuery {
     const NAME: &'static str = "CandleQuery";
     const FIELDS: &'static [Field] = &[
-        START_TIME,
-        START_DATE,
-        START_SHORT,
-        END_TIME,
-        END_DATE,
-        END_SHORT,
-        QUOTE,
+        field("start_time", Kind::Time, "Open time of the first candle, inclusive."),
+        field("start_date", Kind::Time, "Alias of `start_time`."),
+        field("start", Kind::Time, "Alias of `start_time`."),
+        field("end_time", Kind::Time, "Open time of the last candle, inclusive."),
+        field("end_date", Kind::Time, "Alias of `end_time`."),
+        field("end", Kind::Time, "Alias of `end_time`."),
+        field(
+            "quote",
+            Kind::Text,
+            "Quote asset of the market, if the path names an asset. Defaults to `USDT`.",
+        ),
         paging::LIMIT,
         paging::PER_PAGE,
         paging::CURSOR,
@@ -86,20 +82,8 @@ impl Input for CandleQuery {
 
 impl Input for SeriesQuery {
     const NAME: &'static str = "SeriesQuery";
-    const FIELDS: &'static [Field] = &[
-        field("interval", Kind::Text, "`1m`, `5m`, `15m`, `1h`, `4h` or `1d`. Defaults to `1d`."),
-        field("timeframe", Kind::Text, "Alias of `interval`."),
-        START_TIME,
-        START_DATE,
-        START_SHORT,
-        END_TIME,
-        END_DATE,
-        END_SHORT,
-        QUOTE,
-        paging::LIMIT,
-        paging::PER_PAGE,
-        paging::CURSOR,
-    ];
+    const FIELDS: &'static [Field] =
+        &joined::<{ TIMEFRAME.len() + CandleQuery::FIELDS.len() }>(&TIMEFRAME, CandleQuery::FIELDS);
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let timeframe = fields.timeframe(&["interval", "timeframe"]).unwrap_or(Timeframe::OneDay);

@@ -4,7 +4,7 @@ use commands::{BacktestDraft, SweepDraft};
 use domain::{fields::FieldError, simulation::sweep::Spec};
 
 use crate::{
-    http::fields::{Field, Fields, Input, Kind, field},
+    http::fields::{Field, Fields, Input, Kind, field, joined},
     rest::backtests::body::BacktestBody,
 };
 
@@ -49,20 +49,6 @@ const SEARCH: [Field; 6] = [
     ),
 ];
 
-const FIELDS_COUNT: usize = BacktestBody::FIELDS.len() + SEARCH.len();
-
-/// The fields of a backtest and those of the search.
-const fn fields() -> [Field; FIELDS_COUNT] {
-    let mut all = [SEARCH[0]; FIELDS_COUNT];
-    let mut at = 0;
-    while at < FIELDS_COUNT {
-        let common = BacktestBody::FIELDS.len();
-        all[at] = if at < common { BacktestBody::FIELDS[at] } else { SEARCH[at - common] };
-        at += 1;
-    }
-    all
-}
-
 impl Input for SweepBody {
     const NAME: &'static str = "SweepBody";
     const EXAMPLE: &'static str = r#"{
@@ -74,7 +60,8 @@ impl Input for SweepBody {
         "objective": "sharpe_ratio",
         "walk_forward": {"mode": "rolling", "windows": 4, "in_sample_percentage": 70}
     }"#;
-    const FIELDS: &'static [Field] = &fields();
+    const FIELDS: &'static [Field] =
+        &joined::<{ BacktestBody::FIELDS.len() + SEARCH.len() }>(BacktestBody::FIELDS, &SEARCH);
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let BacktestBody { draft, mut errors } = BacktestBody::read(fields)?;
@@ -87,13 +74,5 @@ impl SweepBody {
     /// The sweep with the quota of combinations.
     pub(crate) fn draft(&self, combinations_max: usize) -> SweepDraft {
         SweepDraft { run: self.run.clone(), spec: self.spec.clone(), combinations_max }
-    }
-
-    /// All that is wrong: what was noted here, and what the check of the rest found elsewhere.
-    pub(crate) fn all_errors(self, found: Vec<FieldError>) -> Vec<FieldError> {
-        let mut errors = self.errors;
-        let noted: Vec<String> = errors.iter().map(|error| error.field.clone()).collect();
-        errors.extend(found.into_iter().filter(|error| !noted.contains(&error.field)));
-        errors
     }
 }

@@ -7,18 +7,17 @@ mod query;
 mod resource;
 mod results;
 
-use commands::CommandError;
 use domain::{ids::SweepId, sweep::Sweep};
+use infra::postgres::jobs::SWEEP;
 use poem::http::{StatusCode, header};
 use poem_openapi::{OpenApi, param::Path};
 use projections::sweeps::{self, SweepFilter, SweepRow};
 
-use self::{
-    body::SweepBody,
-    query::SweepQuery,
-    resource::{SweepResource, progress},
+use self::{body::SweepBody, query::SweepQuery, resource::SweepResource};
+use super::{
+    Chapter,
+    job::{progress, refused},
 };
-use super::Chapter;
 use crate::{
     context::Context,
     http::{
@@ -43,13 +42,13 @@ pub(crate) fn api() -> impl OpenApi {
     (Sweeps, cancel::SweepCancel, results::SweepResults, heatmap::SweepHeatMap)
 }
 
-/// The sweep as it is shown, with a tag that changes with everything that is shown.
+/// Returns a sweep with an entity tag that changes with everything in it.
 async fn show<const STATUS: u16>(
     api: &Context,
     row: SweepRow,
 ) -> Result<Item<SweepResource, STATUS>, ApiError> {
-    let percent = progress(api, std::slice::from_ref(&row)).await?;
-    let percent = percent.first().copied().unwrap_or(0);
+    let percent = progress(api, &SWEEP, &[(row.id.uuid(), row.status)]).await?;
+    let percent = percent.into_iter().flatten().next().unwrap_or(0);
     let etag = if row.status.is_final() {
         row.sequence.to_string()
     } else {
@@ -86,9 +85,11 @@ impl Sweeps {
         };
         let request = query.paging.request()?;
         let page = caller.api.reads.list_sweeps(&filter, query.descending, &request).await?;
-        let percents = progress(&caller.api, &page.rows).await?;
+        let jobs: Vec<_> = page.rows.iter().map(|row| (row.id.uuid(), row.status)).collect();
+        let percents = progress(&caller.api, &SWEEP, &jobs).await?;
         let rows = page.rows.into_iter().zip(percents);
-        let shown = rows.map(|(row, percent)| SweepResource::new(row, percent)).collect();
+        let shown = rows.map(|(row, percent)| SweepResource::new(row, percent.unwrap_or(0)));
+        let shown = shown.collect();
         Ok(List::new(&query.paging, shown, page.total, page.next_cursor.map(Cursor::Row)))
     }
 
@@ -104,12 +105,8 @@ impl Sweeps {
         let body = body.value;
         let draft = body.draft(caller.api.options.sweep_combinations_max);
         if !body.errors.is_empty() {
-            let found = match commands.check_sweep(&caller.actor(), &draft).await {
-                Ok(_) => Vec::new(),
-                Err(CommandError::Invalid(found)) => found,
-                Err(other) => return Err(other.into()),
-            };
-            return Err(ApiError::invalid(body.all_errors(found)));
+            let checked = commands.check_sweep(&caller.actor(), &draft).await;
+            return Err(refused(body.errors, checked));
         }
         let accepted = commands.request_sweep(&context, &draft).await?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;

@@ -2,12 +2,13 @@
 
 use domain::{job::Status, market::Symbol};
 
-use crate::http::{
-    fields::{Field, Fields, Input, Kind, field},
-    paging::{self, Paging},
+use crate::{
+    http::{
+        fields::{Field, Fields, Input, Kind, field},
+        paging::{self, Paging},
+    },
+    rest::job,
 };
-
-const STATUSES: &[&str] = &["pending", "running", "completed", "failed", "cancelled"];
 
 /// Which sweeps a list shows.
 pub(crate) struct SweepQuery {
@@ -21,12 +22,8 @@ pub(crate) struct SweepQuery {
 impl Input for SweepQuery {
     const NAME: &'static str = "SweepQuery";
     const FIELDS: &'static [Field] = &[
-        field(
-            "strategy_id",
-            Kind::Text,
-            "The id of a strategy, the slug of one of your own, or the slug of a built-in.",
-        ),
-        field("status", Kind::OneOf(STATUSES), "Filters by status."),
+        job::STRATEGY_ID,
+        job::STATUS,
         field("symbol", Kind::Text, "Filters by market."),
         field("sort", Kind::OneOf(&["created_at", "-created_at"]), "Defaults to `-created_at`."),
         paging::PAGE,
@@ -36,10 +33,7 @@ impl Input for SweepQuery {
     ];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let status = fields.parsed(&["status"], |value| {
-            serde_json::from_value::<Status>(value.clone())
-                .map_err(|_| format!("must be one of {}", STATUSES.join(", ")))
-        });
+        let status = job::read_status(fields);
         let symbol = fields.parsed(&["symbol"], |value| {
             let text = value.as_str().unwrap_or_default();
             text.parse::<Symbol>().map_err(|error| error.to_string())

@@ -1,27 +1,22 @@
-//! A sweep, its rows and its walk-forward as they are shown.
+//! A sweep, its rows and its walk-forward as clients see them.
 
 use std::collections::BTreeMap;
 
-use domain::{
-    job::Status,
-    simulation::{
-        metrics::{Metrics, is_key},
-        sweep::{Figures, Row, RowResult, WalkForwardResult, Window, walk_forward::Span},
-    },
+use domain::simulation::{
+    metrics::{Metrics, is_key},
+    sweep::{Figures, Row, RowResult, WalkForwardResult, Window, walk_forward::Span},
 };
-use infra::postgres::jobs::SWEEP;
 use poem_openapi::Object;
 use projections::{sweep_results::RankedRow, sweeps::SweepRow};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    context::Context,
-    http::{
-        error::ApiError,
-        values::{DecimalText, time_text},
+    http::values::{DecimalText, time_text},
+    rest::{
+        backtests::resource::{DatasetResource, RunError},
+        job::RunResource,
     },
-    rest::backtests::resource::{DatasetResource, RunError},
 };
 
 /// A sweep.
@@ -29,20 +24,9 @@ use crate::{
 #[oai(rename = "Sweep")]
 pub(crate) struct SweepResource {
     id: String,
-    strategy_id: String,
-    strategy_version: u32,
-    strategy_name: String,
-    symbol: String,
-    /// The market's base asset.
-    asset_symbol: String,
-    timeframe: String,
-    interval: String,
-    start_time: String,
-    end_time: String,
-    start_date: String,
-    end_date: String,
-    initial_balance: DecimalText,
-    initial_capital: DecimalText,
+    #[serde(flatten)]
+    #[oai(flatten)]
+    run: RunResource,
     /// Fixed parameters that differ from the strategy's defaults.
     parameters: Value,
     metadata: Value,
@@ -148,7 +132,7 @@ pub(crate) struct FiguresResource {
 }
 
 impl SweepResource {
-    /// The row as it is shown, that far.
+    /// Returns the resource of a row, with its progress in percent.
     pub(crate) fn new(row: SweepRow, progress: u8) -> Self {
         let error =
             row.error_code.map(|code| RunError::new(code, row.error_message.unwrap_or_default()));
@@ -156,19 +140,7 @@ impl SweepResource {
         let winners = winners.map(|(row, rank)| RankedRow { rank, row }.into()).collect();
         Self {
             id: row.id.to_string(),
-            strategy_id: row.run.strategy_id.to_string(),
-            strategy_version: row.run.strategy_version,
-            strategy_name: row.run.strategy_name,
-            symbol: row.run.symbol.to_string(),
-            asset_symbol: row.run.asset_symbol,
-            timeframe: row.run.timeframe.to_string(),
-            interval: row.run.timeframe.to_string(),
-            start_time: time_text(row.run.start_time),
-            end_time: time_text(row.run.end_time),
-            start_date: time_text(row.run.start_time),
-            end_date: time_text(row.run.end_time),
-            initial_balance: row.run.initial_balance.into(),
-            initial_capital: row.run.initial_balance.into(),
+            run: RunResource::from(&row.run),
             parameters: json!(row.run.parameters),
             metadata: json!(row.run.settings),
             search: json!(row.spec.search),
@@ -276,23 +248,4 @@ fn metrics(metrics: &Metrics) -> Value {
         }
     }
     json!(shown)
-}
-
-/// How far each sweep is, in the order of `rows`: 100 when completed, else what its executor last told.
-///
-/// # Errors
-/// The database.
-pub(crate) async fn progress(api: &Context, rows: &[SweepRow]) -> Result<Vec<u8>, ApiError> {
-    let running = rows.iter().filter(|row| row.status == Status::Running);
-    let running: Vec<_> = running.map(|row| row.id.uuid()).collect();
-    let known = match running.as_slice() {
-        [] => BTreeMap::new(),
-        running => api.jobs.progress(&SWEEP, running).await?,
-    };
-    let percent = |row: &SweepRow| match row.status {
-        Status::Completed => 100,
-        Status::Running => known.get(&row.id.uuid()).copied().unwrap_or(0).min(99),
-        Status::Pending | Status::Failed | Status::Cancelled => 0,
-    };
-    Ok(rows.iter().map(percent).collect())
 }

@@ -35,7 +35,7 @@ impl EventStore {
     }
 
     /// Notes that this process is too old for the event, and logs the first of them.
-    pub(crate) fn note_ahead(&self, ahead: &EventAhead) {
+    pub fn note_ahead(&self, ahead: &EventAhead) {
         if self.ahead.set(ahead.clone()).is_ok() {
             tracing::error!(
                 position = ahead.position,
