@@ -5,6 +5,7 @@ mod results;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use server::roles::{Role, Roles};
 use tests::{ANYONE, TestApp};
 
 use super::{completed, golden_cross, has_status};
@@ -84,6 +85,22 @@ async fn a_run_that_ended_within_the_wait_is_whole_without_waiting_for_the_read_
     assert!(made["final_balance"].is_string(), "{made}");
     let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
     assert_eq!(made, app.get(&user, &path).await.expect(StatusCode::OK)["data"]);
+}
+
+#[tokio::test]
+async fn a_run_that_ended_before_any_read_model_knows_it_is_whole() {
+    let roles = Roles::of(&[Role::Api, Role::Executor]);
+    let wait = [("BACKTRAIL_API__WRITE_WAIT_MS", "10".to_owned())];
+    let app = TestApp::launch(&roles, &wait).await;
+    app.import_daily_btcusdt().await;
+    let user = app.user().await;
+    let headers = [("prefer", "respond-async, wait=30")];
+    let reply = app.send(&user, Method::POST, PATH, Some(golden_cross()), &headers).await;
+    assert_eq!(reply.header("x-backtrail-pending"), "true");
+    let made = reply.expect(StatusCode::ACCEPTED)["data"].clone();
+    assert_eq!(made["status"], "completed");
+    assert!(made["final_balance"].is_string(), "{made}");
+    assert!(made["performance_summary"]["sharpe_ratio"].is_string(), "{made}");
 }
 
 #[tokio::test]
