@@ -94,7 +94,7 @@ impl Caller {
         Ok(found.map(|strategy| (strategy.id(), strategy)).collect())
     }
 
-    /// Returns the id that `text` is, or that of the strategy with that slug.
+    /// Parses `text` as an id, or returns the id of the strategy with that slug.
     ///
     /// # Errors
     /// 404, 403.

@@ -24,15 +24,15 @@ use crate::{
 /// A run as a user asks for it.
 #[derive(Debug, Clone)]
 pub struct BacktestDraft {
-    /// An id, one's own slug, or a built-in's slug; `None` if it is missing or cannot be read.
+    /// An id, the slug of one of the user's own, or a built-in's slug; `None` if it is missing or cannot be read.
     pub strategy: Option<String>,
     /// A market's symbol or an asset; `None` if it is missing or cannot be read.
     pub symbol: Option<String>,
     pub quote: Option<String>,
     pub timeframe: Timeframe,
-    /// None: the first stored candle.
+    /// Defaults to the first stored candle.
     pub start_time: Option<DateTime<Utc>>,
-    /// None: the last stored candle. Inclusive.
+    /// Inclusive. Defaults to the last stored candle.
     pub end_time: Option<DateTime<Utc>>,
     pub initial_balance: Decimal,
     pub parameters: BTreeMap<String, Number>,
@@ -70,7 +70,7 @@ impl Commands {
         self.request_job::<Backtest, _>(context, request).await
     }
 
-    /// Cancels a run; waits up to a second for its executor and answers where it stands.
+    /// Cancels a run; waits up to a second for its executor, and returns its status.
     ///
     /// # Errors
     /// `not_cancellable` for a completed or failed one, and see [`CommandError`].

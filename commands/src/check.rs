@@ -74,7 +74,7 @@ impl Commands {
         Ok(Request { run, origin: draft.origin, sweep_row: None })
     }
 
-    /// By id, by one's own slug, by a built-in's.
+    /// Finds a strategy by id, by the slug of one of the user's own, or by a built-in's slug.
     pub(crate) async fn strategy_of(
         &self,
         actor: &Actor,

@@ -1,4 +1,4 @@
-//! Who sends a command, under which request, and what a command answers.
+//! Who sends a command, under which request, and what a command returns.
 
 use domain::access::Actor;
 
@@ -30,6 +30,6 @@ pub struct Accepted<T> {
     pub value: T,
     /// Position of its last event (of the earlier one for a replay or a repeat).
     pub position: i64,
-    /// Answered from an earlier request with the same `Idempotency-Key`.
+    /// The result of an earlier request with the same `Idempotency-Key`.
     pub is_replayed: bool,
 }

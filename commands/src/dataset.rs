@@ -24,7 +24,7 @@ pub struct Selection {
 
 impl Selection {
     /// The candles from `start` to `end` (inclusive on their openings) and, where the settings say so, the
-    /// `first_defined + 1` before them, fewer where not stored. None when the range is empty.
+    /// `first_defined + 1` before them, fewer where not stored. `None` if the range is empty.
     #[must_use]
     pub fn new(
         series: &Candles,

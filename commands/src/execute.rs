@@ -1,4 +1,4 @@
-//! One command on one aggregate: load, decide, append; again where someone else was faster.
+//! One command on one aggregate: load, decide, append; again if another append came first.
 
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use domain::{access::Actor, event::Metadata};
@@ -43,7 +43,7 @@ pub(crate) enum Executed<A> {
 }
 
 impl<A> Executed<A> {
-    /// The answer of a use case that takes no names and whose route has no key.
+    /// Returns the result of a use case that takes no names and whose route has no key.
     pub(crate) fn accepted<T>(
         self,
         value: impl FnOnce(A) -> T,
@@ -101,7 +101,7 @@ where
     created.ok_or(CommandError::Conflict(A::TYPE))
 }
 
-/// The earlier answer to this `Idempotency-Key`, if there is one.
+/// Returns the earlier result of this `Idempotency-Key`, if there is one.
 pub(crate) async fn replayed(
     store: &EventStore,
     context: &CommandContext,
@@ -124,7 +124,7 @@ pub(crate) async fn replayed(
     }
 }
 
-/// The aggregate after `command`, and the events that it makes, ready to be appended; none when it was done already.
+/// Returns the aggregate after `command`, and the events that it makes, ready to be appended; none if it was done before.
 pub(crate) async fn decide<A>(
     mut aggregate: A,
     sequence: i64,
@@ -147,7 +147,7 @@ where
     Ok((aggregate, stream))
 }
 
-/// None after a conflict.
+/// Returns `None` after a conflict.
 async fn decide_and_append<A>(
     commands: &Commands,
     aggregate_id: &str,

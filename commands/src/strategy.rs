@@ -112,7 +112,7 @@ impl Commands {
         id.map_err(|error| CommandError::Internal(format!("{error}")))
     }
 
-    /// None when the slug is taken.
+    /// Returns `None` if the slug is taken.
     async fn create_as(
         &self,
         context: &CommandContext,

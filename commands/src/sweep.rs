@@ -32,13 +32,13 @@ use crate::{
 pub struct SweepDraft {
     /// What every run has in common: its parameters are those that do not vary.
     pub run: BacktestDraft,
-    /// None where there was none that could be read.
+    /// `None` if it is missing or cannot be read.
     pub spec: Option<Spec>,
     /// Runs that one sweep may have, each window of a walk-forward included.
     pub combinations_max: usize,
 }
 
-/// What [`search`] found good.
+/// A valid search, found by [`search`].
 struct Search {
     spec: Spec,
     parameters: Parameters,
@@ -101,7 +101,7 @@ impl Commands {
         })
     }
 
-    /// The error of a walk-forward with windows that hold no candle.
+    /// Returns the error of a walk-forward with windows without candles.
     async fn too_many_windows(
         &self,
         search: &Search,
@@ -118,7 +118,7 @@ impl Commands {
         }))
     }
 
-    /// Cancels a sweep; waits up to a second for its executor and answers where it stands.
+    /// Cancels a sweep; waits up to a second for its executor, and returns its status.
     ///
     /// # Errors
     /// `not_cancellable` for a completed or failed one, and see [`CommandError`].

@@ -12,7 +12,7 @@ pub struct CatalogueEntry {
     pub aggregate_type: &'static str,
     /// `StrategyCreated`
     pub event_type: String,
-    /// What it tells.
+    /// What it records.
     pub description: String,
     /// JSON Schema (draft 2020-12) of the payload, complete in itself.
     pub schema: Value,

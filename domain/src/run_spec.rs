@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Whose run it is, and everything that its result follows from besides the candles. Events flatten it, so the order of
-/// the fields is that of the stored payloads.
+/// the fields is the order in the stored payloads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunSpec {
     pub owner_id: UserId,

@@ -29,7 +29,7 @@ pub(crate) fn watch_for_stop() -> io::Result<watch::Receiver<bool>> {
 /// Waits until the flag is true.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        // Nobody can ask for a stop any more: wait for the process to be killed.
+        // No signal can ask for a stop any more: wait for the process to be killed.
         std::future::pending::<()>().await;
     }
 }

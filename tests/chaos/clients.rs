@@ -68,7 +68,7 @@ pub(crate) struct Seen {
     pub(crate) refused: AtomicI64,
 }
 
-/// Clients at work until then; answers what was accepted.
+/// Clients at work until then; returns what was accepted.
 pub(crate) async fn work(
     world: &Arc<World>,
     seed: u64,
@@ -227,7 +227,7 @@ impl Client {
         self.command(Method::POST, path, Some(body), Some(&key)).await
     }
 
-    /// Notes a command that was accepted; answers what it is about.
+    /// Notes a command that was accepted; returns what it is about.
     fn accept(
         &mut self,
         what: What,

@@ -1,4 +1,4 @@
-//! Injects the faults of the plan, each in a task of its own, and measures how soon its target works again.
+//! Injects the faults of the plan, each in a separate task, and measures how soon its target works again.
 //!
 //! The clock starts when the fault ends: when the process is started again or continued, or its connections are cut or free.
 //! A process works again when its `/readyz` says so, PostgreSQL when an API process is ready, Kafka when the relay has

@@ -15,7 +15,7 @@ use tokio::{
     time,
 };
 
-/// Forwards connections from a socket of its own to the server's.
+/// Forwards connections from a separate socket to the server's.
 pub(crate) struct Line {
     folder: TempDir,
     flow: watch::Sender<Flow>,

@@ -17,7 +17,7 @@ const WITH_VALUE: [&str; 6] =
     ["--skip", "--test-threads", "--color", "--format", "--logfile", "-Z"];
 
 impl Options {
-    /// `CHAOS_SECONDS` (120 unless told), `CHAOS_SEED` (another one each time unless told).
+    /// `CHAOS_SECONDS` (defaults to 120), `CHAOS_SEED` (defaults to a new one each time).
     pub(crate) fn from_environment() -> Self {
         Self {
             seconds: number("CHAOS_SECONDS").unwrap_or(SECONDS),

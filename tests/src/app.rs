@@ -1,4 +1,4 @@
-//! The real service over a database of its own, in this process.
+//! The real service over a separate database, in this process.
 
 use api::Context;
 use infra::{clock::Clock, files::candle_csv};
@@ -10,7 +10,7 @@ use server::{
 
 use crate::{Remote, TestDatabase};
 
-/// The service, started as the binary starts it, on a port of its own. Dropping it fails the test if work is left undone.
+/// The service, started as the binary starts it, on a separate port. Dropping it fails the test if work is left undone.
 pub struct TestApp {
     /// Dropped before the database.
     app: App,
@@ -99,7 +99,7 @@ impl Drop for TestApp {
             return;
         }
         let url = self.database.url.clone();
-        // A runtime of its own: the test's may be waiting for this.
+        // A separate runtime: the test's may be waiting for this.
         let left = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(undone(&url))

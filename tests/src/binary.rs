@@ -1,4 +1,4 @@
-//! The binary as a user runs it: in a folder of its own, with an embedded server, on a free port.
+//! The binary as a user runs it: in a separate folder, with an embedded server, on a free port.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ use crate::testdata;
 /// How long anything may take before a test is given up.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Runs the binary in a folder of its own, which is removed with whatever still runs in it.
+/// Runs the binary in a separate folder, which is removed with whatever still runs in it.
 pub struct Backtrail {
     program: PathBuf,
     folder: TempDir,

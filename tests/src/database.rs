@@ -39,7 +39,7 @@ impl TestDatabase {
         Self { database, url, name, foreign_url, drop_database }
     }
 
-    /// An event store on it, with a queue of its own.
+    /// An event store on it, with a separate queue.
     #[must_use]
     pub fn store(&self) -> EventStore {
         EventStore::start(self.database.clone())

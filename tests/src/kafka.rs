@@ -76,7 +76,7 @@ impl TestKafka {
         Self { brokers, kind: Kind::Real { watchdog: watch(&folder), folder } }
     }
 
-    /// The cluster lives on a thread of its own, for it may not be shared.
+    /// The cluster lives on a separate thread, for it may not be shared.
     fn mock() -> Self {
         let (orders, received) = mpsc::channel();
         let (tell, told) = mpsc::channel();

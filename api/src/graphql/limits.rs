@@ -38,8 +38,8 @@ fn refusal(code: &str, message: impl Into<String>, at: Option<Pos>) -> ServerErr
     error
 }
 
-/// Bounds the length of a document and the nesting of its brackets. Strings and comments are told apart exactly as the
-/// parser does, so that nothing in them counts and nothing hides in them.
+/// Bounds the length of a document and the nesting of its brackets. Strings and comments are recognized exactly as by the
+/// parser, so that nothing in them counts and nothing hides in them.
 fn scan(document: &str) -> Result<(), ServerError> {
     if document.len() > DOCUMENT_BYTES_MAX {
         let message = format!("The query may have at most {DOCUMENT_BYTES_MAX} bytes.");

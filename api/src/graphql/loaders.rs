@@ -29,7 +29,7 @@ impl Loader<StrategyId> for StrategyLoader {
     }
 }
 
-/// The first trades of a run after a number; one row more than asked for tells whether there is another.
+/// The first trades of a run after a number; one extra row shows whether there is another page.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TradesOf {
     pub(crate) backtest: BacktestId,

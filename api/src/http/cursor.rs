@@ -37,7 +37,7 @@ impl From<InvalidCursor> for ApiError {
 }
 
 impl fmt::Display for Cursor {
-    /// JSON in hexadecimal: it needs no escaping in a URL, and nobody is tempted to read it.
+    /// JSON in hexadecimal: it needs no escaping in a URL, and clients are not tempted to parse it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = serde_json::to_string(self).map_err(|_| fmt::Error)?;
         text.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))

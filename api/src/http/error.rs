@@ -205,7 +205,7 @@ impl ApiError {
         &self.0.message
     }
 
-    /// Logs what the client is not told.
+    /// Logs what is hidden from the client.
     pub(crate) fn log(&self) {
         if let Some(cause) = &self.0.cause {
             tracing::error!(status = self.0.status.as_u16(), code = self.0.code, "{cause}");

@@ -163,7 +163,7 @@ impl Fields<'_> {
         self.errors.extend(errors);
     }
 
-    /// Gives up what was noted: the reader answers for it.
+    /// Takes the errors that were noted; the reader has to report them.
     pub(crate) fn take_errors(&mut self) -> Vec<FieldError> {
         std::mem::take(&mut self.errors)
     }

@@ -14,7 +14,7 @@ fn pairs(uri: &Uri) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-/// `first`, `prev`, `next` and `last` of numbered pages, `next` of a cursor's; none where there is none.
+/// Returns `first`, `prev`, `next` and `last` of numbered pages, and `next` of pages by cursor; `None` if there are none.
 pub(crate) fn link(uri: &Uri, meta: &ListMeta) -> Option<String> {
     let mut links = Vec::new();
     if let (Some(page), Some(pages)) = (meta.page, meta.total_pages) {

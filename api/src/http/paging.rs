@@ -77,7 +77,7 @@ impl Paging {
         Self::read_with(fields, LIMIT_DEFAULT, LIMIT_MAX)
     }
 
-    /// Reads the page of a list with limits of its own.
+    /// Reads the page of a list with the given limits.
     pub(crate) fn read_with(fields: &mut Fields<'_>, limit_default: i64, limit_max: i64) -> Self {
         if fields.has(&["page"]) && fields.has(&["cursor"]) {
             fields.error("page", "invalid", "Use either `page` or `cursor`.");

@@ -15,7 +15,7 @@ use super::{
 /// The query of a request; the document shows its fields one by one.
 pub(crate) struct Query<T>(pub(crate) T);
 
-/// A query without parameters of its own.
+/// A query without parameters.
 pub(crate) struct NoQuery;
 
 impl Input for NoQuery {

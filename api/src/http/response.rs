@@ -111,7 +111,7 @@ impl<T, const STATUS: u16> Item<T, STATUS> {
 }
 
 impl<T> List<T> {
-    /// A page as a read model gave it, each row as it is shown.
+    /// Converts a page of a read model, row by row.
     pub(crate) fn of<R>(
         paging: &Paging,
         page: projections::page::Page<R>,

@@ -23,7 +23,7 @@ impl From<Decimal> for DecimalText {
 }
 
 impl DecimalText {
-    /// A real number in its shortest form, without an exponent; none when it is not finite.
+    /// A real number in its shortest form, without an exponent; `None` if it is not finite.
     pub(crate) fn of_real(value: f64) -> Option<Self> {
         value.is_finite().then(|| Self(format!("{}", value + 0.0)))
     }

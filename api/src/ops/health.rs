@@ -12,10 +12,10 @@ use infra::{
 };
 use projections::ReadModels;
 
-/// Every role of the service, in the order in which they are told.
+/// Every role of the service, in the order of `/readyz`.
 pub(super) const ROLES: [&str; 5] = ["api", "projector", "executor", "relay", "reaper"];
 /// How long the database may take; probes do not wait for ever.
-const ANSWER_BOUND: Duration = Duration::from_secs(2);
+const RESPONSE_BOUND: Duration = Duration::from_secs(2);
 /// An executor looks at the queue at least twice a second.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -32,7 +32,7 @@ pub struct Health {
 /// How a role is asked.
 #[derive(Clone)]
 pub enum Probe {
-    /// Well when the database answers and every read model has reached the end of the log at least once.
+    /// Well when the database responds and every read model has reached the end of the log at least once.
     Api,
     /// Well when every read model follows the log.
     Projector,
@@ -44,8 +44,8 @@ pub enum Probe {
     Reaper(Box<Candidate>),
 }
 
-/// What a role answers: how well it is, or what is wrong.
-pub(super) type Told = Result<String, String>;
+/// What a role reports: how it is, or what is wrong.
+pub(super) type Report = Result<String, String>;
 
 impl Probe {
     pub(crate) fn role(&self) -> &'static str {
@@ -68,17 +68,17 @@ impl Probe {
     }
 
     /// Asks the role how it is.
-    pub(super) async fn ask(&self, health: &Health) -> Told {
+    pub(super) async fn ask(&self, health: &Health) -> Report {
         // These decode events on their way; the projector says by itself before which event it rests.
         if let (Self::Api | Self::Executor(_), Some(ahead)) = (self, health.store.ahead()) {
             return Err(format!("rests: {ahead}"));
         }
         match self {
-            Self::Api => match answer(health.reads.is_ready()).await? {
-                true => Ok("answers".to_owned()),
+            Self::Api => match bounded(health.reads.is_ready()).await? {
+                true => Ok("responds".to_owned()),
                 false => Err("the read models are being built".to_owned()),
             },
-            Self::Projector => match answer(health.reads.trouble()).await? {
+            Self::Projector => match bounded(health.reads.trouble()).await? {
                 None => Ok("follows the log".to_owned()),
                 Some(trouble) => Err(trouble),
             },
@@ -104,16 +104,16 @@ impl Probe {
     }
 }
 
-async fn answer<T>(asked: impl Future<Output = Result<T, DatabaseError>>) -> Result<T, String> {
-    let answered = tokio::time::timeout(ANSWER_BOUND, asked).await;
-    let answered = answered.map_err(|_| "the database does not answer".to_owned())?;
-    answered.map_err(|error| {
+async fn bounded<T>(asked: impl Future<Output = Result<T, DatabaseError>>) -> Result<T, String> {
+    let responded = tokio::time::timeout(RESPONSE_BOUND, asked).await;
+    let responded = responded.map_err(|_| "the database does not respond".to_owned())?;
+    responded.map_err(|error| {
         tracing::warn!(%error, "not ready");
-        "the database does not answer".to_owned()
+        "the database does not respond".to_owned()
     })
 }
 
-fn standing(candidate: &Candidate) -> Told {
+fn standing(candidate: &Candidate) -> Report {
     match candidate.state() {
         LeaderState::Leading { term } => Ok(format!("leads, term {term}")),
         LeaderState::Standby { holder } => Ok(format!("stands by for {holder}")),

@@ -30,12 +30,12 @@ const SECONDS: [f64; 16] = [
 /// Events in a group, which holds up to 250 unless one append is longer.
 const EVENTS: [f64; 9] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1_000.0];
 /// How long the database may take; a scrape has its own patience.
-const ANSWER_BOUND: Duration = Duration::from_secs(2);
+const RESPONSE_BOUND: Duration = Duration::from_secs(2);
 /// How often what was recorded is put into its buckets, scraped or not.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-/// Held by whoever looks whether it is there, and makes it where it is not.
+/// Held while the recorder is looked up, and installed if there is none.
 static BEGINNING: Mutex<()> = Mutex::new(());
 
 /// Starts to count, once in a process; runs for ever, to be spawned.
@@ -96,7 +96,7 @@ pub(crate) async fn scrape(health: Data<&Arc<Health>>) -> Response {
         return Response::builder().status(StatusCode::NOT_FOUND).finish();
     };
     look_at_process(&health);
-    let looked = tokio::time::timeout(ANSWER_BOUND, look_at_database(&health)).await;
+    let looked = tokio::time::timeout(RESPONSE_BOUND, look_at_database(&health)).await;
     let is_up = match looked {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {

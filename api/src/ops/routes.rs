@@ -24,7 +24,7 @@ pub(crate) fn add(routes: Route) -> Route {
         .at("/metrics", poem::get(metrics::scrape))
 }
 
-/// The process answers.
+/// The process responds.
 #[handler]
 fn livez() -> Response {
     json_response(StatusCode::OK, &json!({"status": "alive"}))
@@ -39,16 +39,16 @@ async fn readyz(health: Data<&Arc<Health>>) -> Response {
         let state = match health.probes.iter().find(|probe| probe.role() == role) {
             Some(probe) => probe.ask(&health).await,
             None => {
-                roles.insert(role.to_owned(), told("absent", "not a role of this process"));
+                roles.insert(role.to_owned(), entry("absent", "not a role of this process"));
                 continue;
             }
         };
         is_ready &= state.is_ok();
-        let entry = match &state {
-            Ok(detail) => told("ready", detail),
-            Err(detail) => told("unready", detail),
+        let of_role = match &state {
+            Ok(detail) => entry("ready", detail),
+            Err(detail) => entry("unready", detail),
         };
-        roles.insert(role.to_owned(), entry);
+        roles.insert(role.to_owned(), of_role);
     }
     let (status, text) = match is_ready {
         true => (StatusCode::OK, "ready"),
@@ -57,7 +57,7 @@ async fn readyz(health: Data<&Arc<Health>>) -> Response {
     json_response(status, &json!({"status": text, "roles": roles}))
 }
 
-fn told(status: &str, detail: &str) -> Value {
+fn entry(status: &str, detail: &str) -> Value {
     json!({"status": status, "detail": detail})
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Attempt<'a, A> {
     pub(super) claim: Claim,
     is_claimed: bool,
     pub(super) metadata: Metadata,
-    /// As far as we know it; a conflict tells that there is more.
+    /// As far as this attempt knows it; a conflict means that there is more.
     pub(super) history: RunHistory<A>,
 }
 

@@ -34,7 +34,7 @@ pub struct SweepOptions {
 pub enum JobSource {
     /// The executors, from the log.
     Log,
-    /// The executors as a consumer group; `creates_topics`, or waits until somebody has.
+    /// The executors as a consumer group. It creates the topics if `creates_topics`; otherwise it waits for them.
     Kafka { options: KafkaOptions, creates_topics: bool },
 }
 

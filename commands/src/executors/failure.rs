@@ -128,7 +128,7 @@ impl AttemptOutcome {
         }
     }
 
-    /// Its name in figures.
+    /// Its name in metrics.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Finished(Finished::Completed) => "completed",

@@ -1,4 +1,4 @@
-//! A lease at work: heartbeats keep it, progress goes with them, and whatever asks the work to stop is heard through it.
+//! A lease at work: heartbeats keep it, progress goes with them, and every request to stop the work comes through it.
 
 use std::{
     sync::{
@@ -31,7 +31,7 @@ pub(super) struct Lease {
     percent: Arc<AtomicU8>,
 }
 
-/// Tells work to stop, and why: read on every candle, so without locks.
+/// The signal to stop work, with the reason: read on every candle, so without locks.
 #[derive(Default)]
 struct StopSignal {
     reason: AtomicU8,
@@ -121,7 +121,7 @@ impl Lease {
                 Err(error) => {
                     let JobLease { kind, id, .. } = &*self.job;
                     if Instant::now() < kept_until {
-                        tracing::warn!(%error, kind, %id, "a job lost sight of its lease");
+                        tracing::warn!(%error, kind, %id, "a job could not extend its lease");
                     } else {
                         tracing::warn!(%error, kind, %id, "a job lost its lease");
                         self.stop(StopReason::DatabaseAway);

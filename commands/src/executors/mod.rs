@@ -3,9 +3,9 @@
 //! The story of an attempt, from pick to end:
 //!
 //! 1. An event asks for a job, and the **source** ([`source`]: the log, or Kafka's topics) puts it into the queue
-//!    (`infra::postgres::jobs`) and tells the pool's worker.
+//!    (`infra::postgres::jobs`) and wakes the pool's worker.
 //! 2. The **worker** ([`worker`]) of the pool picks a job while it has room: the queue leases it. From now on the **lease**
-//!    ([`lease`]) is kept by heartbeats, which also carry the progress. It tells the work to stop when the lease is lost, the
+//!    ([`lease`]) is kept by heartbeats, which also carry the progress. It stops the work when the lease is lost, the
 //!    process ends, or the log says that the job is over.
 //! 3. The kind's [`Work`](work::Work) does the rest. If the job has an aggregate it makes an **attempt** ([`attempt`]): it loads the
 //!    stream, gives up a job that is over, cancelled or exhausted, and claims it by an event. The conflict of that append is

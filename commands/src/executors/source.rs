@@ -1,4 +1,4 @@
-//! Where jobs come from: the log itself, or the topics that the relay fills from it. Workers are told when something waits.
+//! Where jobs come from: the log itself, or the topics that the relay fills from it. Workers are woken when something waits.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use super::{
 /// Looks after the queue for all pools of this process.
 pub(super) struct Source {
     pub(super) executor: Arc<Executor>,
-    /// Told of what waits, by pool.
+    /// Notified of what waits, by pool.
     pub(super) pools: BTreeMap<&'static str, Arc<Notify>>,
     pub(super) pulse: Pulse,
 }
@@ -74,7 +74,7 @@ impl Source {
         }
     }
 
-    /// Queues what the log asks for, if that is the source, and tells the pools in which something waits; true if there is
+    /// Queues what the log asks for, if that is the source, and wakes the pools in which something waits; true if there is
     /// more to queue at once.
     async fn find(&self, queue: &JobQueue) -> Result<bool, DatabaseError> {
         let (waiting, is_behind) = match self.executor.options.source {

@@ -152,7 +152,7 @@ impl Worker {
     }
 
     /// Releases the lease however long the database is away: an outage is not the job's fault, so the attempt does not
-    /// count. If another executor has the job by then, that is well, too.
+    /// count. If another executor has the job by then, nothing is lost.
     async fn release_after_outage(&self, job: &JobLease, mut stop: watch::Receiver<bool>) {
         while let Err(error) = self.executor.queue.release(job, None).await {
             let JobLease { kind, id, .. } = job;

@@ -35,7 +35,7 @@ impl JobRequest for Request {
 type Decision = Result<Vec<BacktestEvent>, JobError>;
 
 impl Backtest {
-    /// The events that `command` makes in this state; none when it is done already.
+    /// Returns the events that `command` makes in this state; none if it has already been done.
     ///
     /// # Errors
     /// The refusal.

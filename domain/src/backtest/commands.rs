@@ -26,7 +26,7 @@ pub enum BacktestCommand {
         claim: Claim,
         completion: Box<Completion>,
     },
-    /// Ends the run; as cancelled, if that was asked for. No claim: by whoever holds the queue's row.
+    /// Ends the run, as cancelled if a cancellation was requested. Without a claim, the holder of the lease ends it.
     Fail {
         claim: Option<Claim>,
         code: String,

@@ -29,7 +29,7 @@ pub struct LiveStrategy {
 }
 
 impl Strategy {
-    /// The events that `command` makes in this state; none when it is done already.
+    /// Returns the events that `command` makes in this state; none if it has already been done.
     ///
     /// # Errors
     /// The refusal.

@@ -71,7 +71,7 @@ impl StrategyRules {
         Some(Self { entry, exit, short_entry, short_exit, config })
     }
 
-    /// The rules with these parameters in place; none when something is wrong, which the errors say.
+    /// Returns the rules with these parameters in place; `None` if something is wrong, which the errors say.
     pub fn bind(
         &self,
         parameters: &BTreeMap<String, Number>,

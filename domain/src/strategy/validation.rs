@@ -18,7 +18,7 @@ pub struct Validation {
     pub valid: bool,
     pub errors: Vec<FieldError>,
     pub warnings: Vec<FieldError>,
-    /// Candles before the first one on which rules are evaluated; none when it is not valid.
+    /// Candles before the first one on which rules are evaluated; `None` if the strategy is not valid.
     pub warmup_candles: Option<usize>,
 }
 

@@ -35,7 +35,7 @@ impl JobRequest for SweepRequest {
 type Decision = Result<Vec<SweepEvent>, JobError>;
 
 impl Sweep {
-    /// The events that `command` makes in this state; none when it is done already.
+    /// Returns the events that `command` makes in this state; none if it has already been done.
     ///
     /// # Errors
     /// The refusal.

@@ -18,7 +18,7 @@ pub enum SweepCommand {
         claim: Claim,
         completion: Box<SweepCompletion>,
     },
-    /// Ends the sweep; as cancelled, if that was asked for. No claim: by whoever holds the queue's row.
+    /// Ends the sweep, as cancelled if a cancellation was requested. Without a claim, the holder of the lease ends it.
     Fail {
         claim: Option<Claim>,
         code: String,

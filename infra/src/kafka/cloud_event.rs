@@ -55,7 +55,7 @@ fn traceparent(event: &RecordedEvent) -> Option<String> {
     if !event.metadata.contains("\"traceparent\"") {
         return None;
     }
-    // Whoever wrote metadata of another kind (they are free to) gave no trace.
+    // Metadata of another shape, which foreign writers may use, has no trace.
     serde_json::from_str::<Metadata>(&event.metadata).ok()?.traceparent
 }
 

@@ -14,7 +14,7 @@ pub(super) struct Progress {
     pub(super) done: i64,
     /// Sent, and not below [`Self::done`].
     pub(super) in_flight: usize,
-    /// The first failure that tells something.
+    /// The first failure that has a reason.
     pub(super) failure: Option<Failure>,
 }
 
@@ -54,7 +54,7 @@ impl Deliveries {
         self.progress.subscribe()
     }
 
-    /// Notes a message before it is sent; answers its number.
+    /// Notes a message before it is sent; returns its number.
     pub(super) fn sending(&self, position: i64) -> usize {
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.messages.push_back((position, false));

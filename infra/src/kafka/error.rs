@@ -7,7 +7,7 @@ pub enum KafkaError {
     #[error("the settings under [kafka] are refused: {0}")]
     Settings(String),
     /// No broker can be reached: worth a retry.
-    #[error("the brokers of kafka.brokers do not answer: {0}")]
+    #[error("the brokers of kafka.brokers do not respond: {0}")]
     Unavailable(String),
     /// A broker refused.
     #[error("the topic {topic} cannot be created: {reason}")]

@@ -107,7 +107,7 @@ struct Session<'a> {
 }
 
 impl Relay {
-    /// Over this log, to those brokers; `creates_topics`, or waits until somebody has.
+    /// Creates the relay from this log to those brokers. It creates the topics if `creates_topics`; otherwise it waits for them.
     #[must_use]
     pub fn new(store: EventStore, options: KafkaOptions, creates_topics: bool) -> Self {
         let relays = Relays::new(store.database().clone(), options.topic_prefix.clone());
@@ -241,7 +241,7 @@ impl Relay {
             };
             match looked.await {
                 Ok(ControlFlow::Continue(true)) => {
-                    tracing::warn!(position, "the relay goes on without an event");
+                    tracing::warn!(position, "the relay continues without an event");
                     return ControlFlow::Continue(());
                 }
                 Ok(ControlFlow::Continue(false)) => {}

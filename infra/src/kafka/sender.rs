@@ -1,4 +1,4 @@
-//! An idempotent producer that takes events in the order of the log and tells how far they have arrived.
+//! An idempotent producer that takes events in the order of the log and reports how far they have arrived.
 
 use std::{collections::BTreeMap, sync::Arc, thread};
 

@@ -11,10 +11,10 @@ use rdkafka::{
 
 use super::{context::LogContext, error::KafkaError, options::KafkaOptions};
 
-const ANSWER_BOUND: Duration = Duration::from_secs(10);
-/// What a broker counts besides the message, in its own limit: the header of the batch.
+const RESPONSE_BOUND: Duration = Duration::from_secs(10);
+/// What a broker counts toward its limit besides the message: the header of the batch.
 const BATCH_OVERHEAD_BYTES: usize = 512;
-/// What a dead letter has more than its message: where it was, and what is wrong with it.
+/// What a dead letter has besides its message: where it was, and what is wrong with it.
 pub(super) const DEAD_LETTER_OVERHEAD_BYTES: usize = 8_192;
 
 /// A topic, as it is now.
@@ -45,7 +45,7 @@ pub async fn create_topics(options: &KafkaOptions) -> Result<Vec<TopicReport>, K
     Ok(names
         .into_iter()
         .map(|name| TopicReport {
-            // A broker may tell of a topic a moment after it was created.
+            // A broker may report a topic only a moment after it was created.
             partitions: now.get(&name).copied().unwrap_or(expected),
             partitions_expected: expected,
             is_new: !before.contains_key(&name),
@@ -96,8 +96,8 @@ async fn create(
     });
     let topics: Vec<NewTopic<'_>> = topics.collect();
     let within = AdminOptions::new()
-        .request_timeout(Some(ANSWER_BOUND))
-        .operation_timeout(Some(ANSWER_BOUND));
+        .request_timeout(Some(RESPONSE_BOUND))
+        .operation_timeout(Some(RESPONSE_BOUND));
     let created = admin.create_topics(&topics, &within).await;
     for result in created.map_err(|error| KafkaError::Unavailable(error.to_string()))? {
         match result {
@@ -116,9 +116,9 @@ async fn partitions(
 ) -> Result<BTreeMap<String, usize>, KafkaError> {
     let unavailable = |reason: String| KafkaError::Unavailable(reason);
     let admin = Arc::clone(admin);
-    // The call waits on a thread of its own.
+    // The call blocks, so it runs on a separate thread.
     let asked = tokio::task::spawn_blocking(move || {
-        let metadata = admin.inner().fetch_metadata(None, ANSWER_BOUND)?;
+        let metadata = admin.inner().fetch_metadata(None, RESPONSE_BOUND)?;
         let known = metadata.topics().iter().filter(|topic| topic.error().is_none());
         Ok(known.map(|topic| (topic.name().to_owned(), topic.partitions().len())).collect())
     });

@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A leader takes itself for one that much shorter than the database does: two clocks do not run alike.
 const MARGIN: Duration = Duration::from_millis(200);
 /// How long one question to the database may take.
-const ANSWER_BOUND: Duration = Duration::from_secs(1);
+const RESPONSE_BOUND: Duration = Duration::from_secs(1);
 
 /// The condition under which a leader writes, with [`Leadership::parameters`] as `$1`, `$2` and `$3` of the statement.
 ///
@@ -51,7 +51,7 @@ pub enum LeaderState {
     Leading { term: i64 },
     /// Another one leads.
     Standby { holder: String },
-    /// The database did not answer.
+    /// The database did not respond.
     Unknown { error: String },
 }
 
@@ -167,7 +167,7 @@ impl Candidate {
 
     /// The new term, if no other process leads.
     async fn acquire(&self) -> Result<Option<i64>, DatabaseError> {
-        // A process that waits only reads. A process that lost sight of its own row takes it again under a new term.
+        // A process that waits only reads. A process that could not reach its own row takes it again under a new term.
         const ACQUIRE: &str = "
             WITH taken AS (
                 INSERT INTO leaders AS own (role, holder, term, until)
@@ -224,15 +224,15 @@ impl Candidate {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, DatabaseError> {
         let client = self.database.get().await?;
-        let answer = async {
+        let response = async {
             let statement = client.prepare_cached(sql).await?;
             client.query_opt(&statement, parameters).await
         };
-        match time::timeout(ANSWER_BOUND, answer).await {
+        match time::timeout(RESPONSE_BOUND, response).await {
             Ok(row) => Ok(row?),
             Err(_) => {
                 drop(deadpool_postgres::Object::take(client));
-                let message = format!("the database did not answer within {ANSWER_BOUND:?}");
+                let message = format!("the database did not respond within {RESPONSE_BOUND:?}");
                 Err(DatabaseError::Unavailable(message))
             }
         }

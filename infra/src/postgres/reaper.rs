@@ -70,10 +70,10 @@ impl Reaper {
                 UPDATE jobs AS own SET lease_owner = NULL, lease_until = NULL
                 FROM expired WHERE own.kind = expired.kind AND own.id = expired.id
                 RETURNING expired.*
-            ), told AS MATERIALIZED (
+            ), notified AS MATERIALIZED (
                 SELECT pg_notify('{JOBS_CHANNEL}', '') FROM freed LIMIT 1
             )
-            SELECT freed.* FROM freed, (SELECT count(*) FROM told) AS told"
+            SELECT freed.* FROM freed, (SELECT count(*) FROM notified) AS notified"
         );
         let client = self.database.get().await?;
         let statement = client.prepare_cached(&free).await?;
@@ -108,7 +108,7 @@ impl Reaper {
         Ok(())
     }
 
-    /// Until there is nothing left to do (or this reaper leads no more); answers how many rows went.
+    /// Works until there is nothing left to do or this reaper no longer leads; returns how many rows it removed.
     async fn repeat(&self, sql: &str) -> Result<i64, DatabaseError> {
         let client = self.database.get().await?;
         let statement = client.prepare_cached(sql).await?;

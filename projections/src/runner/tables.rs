@@ -5,7 +5,7 @@ use infra::postgres::{Database, DatabaseError};
 
 use crate::{handle::ReadModels, read_model::ReadModel, registry::READ_MODELS};
 
-/// Whoever makes or renames tables holds this lock of Postgres until the end of its transaction ("backtabl" in ASCII).
+/// A process that creates or renames tables holds this PostgreSQL lock until the end of its transaction ("backtabl" in ASCII).
 const LOCK: i64 = 0x6261_636b_7461_626c;
 
 impl ReadModels {

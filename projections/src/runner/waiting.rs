@@ -1,4 +1,4 @@
-//! Read your writes: waits until read models have passed a position, told by the local runner or by their checkpoints.
+//! Read your writes: waits until read models have passed a position, as the local runner or their checkpoints report.
 
 use std::time::Duration;
 

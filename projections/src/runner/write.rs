@@ -1,4 +1,4 @@
-//! Writes folded events to a table, and tells an event that is at fault from a database that is.
+//! Writes folded events to a table, and distinguishes faulty events from faults of the database.
 
 use deadpool_postgres::Transaction;
 use domain::event::RecordedEvent;

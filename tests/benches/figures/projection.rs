@@ -30,7 +30,7 @@ const ROUNDS: usize = 3;
 pub(crate) async fn measure(cluster: &TestCluster) -> Vec<Figure> {
     let mut rates = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
-        // Every round fills tables of its own from a log of its own.
+        // Every round fills its own tables from its own log.
         let test = cluster.database().await;
         let store = test.store();
         let reads = ReadModels::new(test.database.clone());

@@ -20,7 +20,7 @@ pub(crate) async fn create_table(test: &TestDatabase) {
     test.superuser().await.batch_execute(sql).await.expect("the raw table");
 }
 
-/// An append of `count` events to a stream of its own.
+/// An append of `count` events to a separate stream.
 pub(crate) fn append(count: usize, priority: Priority) -> Append {
     let payload = format!(
         r#"{{"type":"TradeClosed","text":"{}"}}"#,

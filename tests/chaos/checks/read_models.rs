@@ -4,7 +4,7 @@ use projections::status;
 
 use crate::world::World;
 
-/// Rebuilds each and compares; answers how many rows were compared.
+/// Rebuilds each and compares; returns how many rows were compared.
 pub(crate) async fn check(world: &World) -> i64 {
     let mut rows_count = 0;
     let client = world.database.superuser().await;

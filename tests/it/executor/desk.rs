@@ -44,7 +44,7 @@ pub(crate) struct Desk {
     pub(crate) commands: Commands,
 }
 
-/// An executor of its own.
+/// A separate executor.
 pub(crate) struct Running {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -77,7 +77,7 @@ impl Desk {
         desk
     }
 
-    /// The superuser's URL of the database, for a process of its own.
+    /// The superuser's URL of the database, for a separate process.
     pub(crate) fn url(&self) -> &str {
         &self.database.url
     }
@@ -129,7 +129,7 @@ impl Desk {
             source: executors::JobSource::Log,
         };
         let (stop, stopped) = watch::channel(false);
-        // As in a process of its own, with no candles in memory.
+        // As in a separate process, with no candles in memory.
         let database = self.database();
         let (candles, markets) =
             (CandleStore::new(database.clone()), Markets::new(database.clone()));

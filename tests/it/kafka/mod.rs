@@ -37,7 +37,7 @@ use uuid::Uuid;
 /// Long enough for a busy machine; a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Appends so many events with payloads of that length to a stream; answers the last position.
+/// Appends so many events with payloads of that length to a stream; returns the last position.
 async fn append(
     store: &EventStore,
     (aggregate_type, id): (&'static str, u128),

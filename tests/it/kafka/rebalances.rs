@@ -23,7 +23,7 @@ const VISITS: usize = 2;
 /// them, and either may tell a member of both.
 const LINES_A_CHANGE: usize = 4;
 
-/// An executor with a log of its own.
+/// An executor with a separate log.
 fn executor(app: &TestApp, options: &KafkaOptions) -> Backtrail {
     binary(&app.database().url, options)
         .with("BACKTRAIL_EXECUTOR__CONCURRENCY", "1")

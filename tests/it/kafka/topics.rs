@@ -35,5 +35,5 @@ async fn brokers_that_are_not_there_are_named() {
     let nobody =
         infra::kafka::KafkaOptions { brokers: "127.0.0.1:1".to_owned(), ..kafka.options() };
     let complaint = binary(&database.url, &nobody).fail(&["migrate"]);
-    assert!(complaint.contains("the brokers of kafka.brokers do not answer"), "{complaint}");
+    assert!(complaint.contains("the brokers of kafka.brokers do not respond"), "{complaint}");
 }

@@ -63,7 +63,7 @@ async fn a_correction_is_a_new_revision_and_the_old_one_can_be_rebuilt() {
     assert_eq!((second.inserted, second.corrected, second.unchanged), (5, 1, 4));
     assert!(second.revision > first.revision);
 
-    // A store of its own has nothing in its cache.
+    // A separate store has nothing in its cache.
     let fresh = CandleStore::new(database.database.clone());
     assert_eq!(series(&fresh, Timeframe::OneMinute, Some(first.revision)).await, before);
     let now = series(&fresh, Timeframe::OneMinute, None).await;

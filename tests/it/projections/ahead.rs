@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Bench, history::*};
 
-/// Two runs with an event of a newer binary between them, whose payload an older shape would take in; answers its position.
+/// Two runs with an event of a newer binary between them, whose payload an older shape would take in; returns its position.
 async fn two_runs_around(bench: &Bench, event_type: &str, event_version: &str) -> i64 {
     let before = run(&bench.store, Uuid::from_u128(11), user(7), 3, None).await;
     let event = NewEvent {

@@ -40,7 +40,7 @@ pub(super) fn of_sweep(name: &str) -> SweepEvent {
     serde_json::from_str(&text).expect("an event")
 }
 
-/// Appends to one stream; answers the position of its last event.
+/// Appends to one stream; returns the position of its last event.
 pub(super) async fn append<E: DomainEvent>(
     store: &EventStore,
     aggregate_type: &'static str,
@@ -223,7 +223,7 @@ pub(super) fn ledger_closed(trades_count: u32) -> LedgerEvent {
     }
 }
 
-/// A run of that many trades from request to result; answers the position of its last event.
+/// A run of that many trades from request to result; returns the position of its last event.
 pub(super) async fn run(
     store: &EventStore,
     id: Uuid,

@@ -31,7 +31,7 @@ impl Bench {
         Self { database, store, reads }
     }
 
-    /// Projects every read model to the end of the log; answers how many events each took in.
+    /// Projects every read model to the end of the log; returns how many events each took in.
     async fn catch_up(&self) -> Vec<u64> {
         let mut counts = Vec::new();
         for model in status::list() {

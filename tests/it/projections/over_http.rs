@@ -18,7 +18,7 @@ use crate::executor::desk::{minutes, restless};
 
 const MILLION: i64 = 1_000_000;
 
-/// The service over a database of its own, and a user signed in to it.
+/// The service over a separate database, and a user signed in to it.
 struct Service {
     bench: Bench,
     app: App,

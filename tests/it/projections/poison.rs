@@ -16,7 +16,7 @@ use super::{Bench, history::*};
 
 const RUN: Uuid = Uuid::from_u128(11);
 
-/// Two runs with an event between them that no projection of ledgers understands; answers its position.
+/// Two runs with an event between them that no projection of ledgers understands; returns its position.
 async fn two_runs_around_a_poison_event(bench: &Bench) -> i64 {
     let before = run(&bench.store, RUN, user(7), 3, None).await;
     let event = NewEvent {

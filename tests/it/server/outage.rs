@@ -19,7 +19,7 @@ fn is_told_to_try_again(reply: &Reply) -> bool {
     is_unavailable
 }
 
-/// Reads all the time until it is over; answers how often it was told to try again.
+/// Reads all the time until it is over; returns how often it was told to try again.
 async fn read_on(address: String, user: TestUser, path: String, is_over: Arc<AtomicBool>) -> u32 {
     let remote = Remote::new(&address);
     let mut refused = 0;

@@ -1,4 +1,4 @@
-//! Each role in a process of its own: its health, and the reaper's work.
+//! Each role in a separate process: its health, and the reaper's work.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! `Backtest`: one's own runs, with strategy, metrics and trades.
+//! `Backtest`: the caller's own runs, with strategy, metrics and trades.
 
 use async_graphql::{
     Context, Enum, ID, InputObject, Json, Object, Result, SimpleObject,

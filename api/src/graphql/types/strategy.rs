@@ -1,4 +1,4 @@
-//! `Strategy`: one's own, public ones, built-ins.
+//! `Strategy`: the caller's own, public ones, built-ins.
 
 use async_graphql::{
     Context, Enum, ID, Json, Object, Result, SimpleObject, connection::Connection,

@@ -1,4 +1,4 @@
-//! `User`: oneself.
+//! `User`: the signed-in user.
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 

@@ -1,4 +1,4 @@
-//! `/users`: signing up, and oneself.
+//! `/users`: signing up, and the signed-in user.
 
 use infra::postgres::accounts::User;
 use poem_openapi::{Object, OpenApi};
@@ -16,7 +16,7 @@ use crate::{
     rest::Chapter,
 };
 
-/// Signing up, and oneself.
+/// Signing up, and the signed-in user.
 pub(crate) struct Users;
 
 /// A user.

@@ -1,4 +1,4 @@
-//! `/events`: what happened to one's own.
+//! `/events`: the events of the caller's own aggregates.
 
 pub(crate) mod query;
 pub(crate) mod resource;
@@ -17,7 +17,7 @@ use crate::http::{
     response::{List, WithHeaders as _},
 };
 
-/// What happened to one's own.
+/// The events of the caller's own aggregates.
 pub(crate) struct Events;
 
 /// Returns a page of events; the filter must hold to those that the caller may read.

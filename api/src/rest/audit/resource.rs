@@ -39,7 +39,7 @@ pub(crate) struct EventMetadata {
 }
 
 impl EventResource {
-    /// The event as it is shown.
+    /// Returns the resource of an event.
     ///
     /// # Errors
     /// 500 if the log holds what is not JSON.

@@ -1,4 +1,4 @@
-//! `/backtests`: asking for runs, watching and ending them.
+//! `/backtests`: creating, reading and deleting runs.
 
 pub(crate) mod body;
 mod cancel;
@@ -50,7 +50,7 @@ use crate::{
 
 pub(crate) const TOUCHED: [&str; 2] = [backtests::NAME, projections::streams::NAME];
 
-/// Asking for runs, watching and ending them.
+/// Creating, reading and deleting runs.
 pub(crate) struct Backtests;
 
 /// The resources of this chapter.
@@ -110,7 +110,7 @@ pub(crate) async fn etag(api: &Context, row: &BacktestRow) -> Result<String, Api
     })
 }
 
-/// The backtest as a command left it.
+/// Returns the backtest after a command.
 async fn after_command(
     api: &Context,
     id: BacktestId,

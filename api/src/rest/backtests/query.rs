@@ -26,7 +26,7 @@ pub(crate) struct BacktestQuery {
     pub(crate) status: Option<Status>,
     /// A market or an asset.
     pub(crate) symbol: Option<String>,
-    /// Returns an asset.
+    /// An asset.
     pub(crate) asset: Option<String>,
     pub(crate) timeframe: Option<Timeframe>,
     pub(crate) metrics: Vec<MetricFilter>,
@@ -128,7 +128,7 @@ impl Input for Include {
 }
 
 impl Query<Include> {
-    /// Whether the answer depends on the backtest alone.
+    /// Whether the response depends on the backtest alone.
     pub(crate) fn is_own(&self) -> bool {
         !self.0.strategy
     }

@@ -97,8 +97,8 @@ fn nothing_in_range(candles: &CandleColumns, timeframe: Timeframe, market: &Mark
 }
 
 impl Found {
-    /// The page, each candle as it is shown. A page by cursor is of one revision and never changes; the first one is of the
-    /// revision of the day.
+    /// Converts the page, candle by candle. A page by cursor has one revision and never changes; the first page has the current
+    /// revision.
     pub(crate) fn list<T>(
         &self,
         query: &CandleQuery,

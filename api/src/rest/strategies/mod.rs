@@ -1,4 +1,4 @@
-//! `/strategies`: one's own, public ones and built-ins.
+//! `/strategies`: the caller's own, public ones and built-ins.
 
 pub(crate) mod body;
 mod catalog;
@@ -163,7 +163,7 @@ impl Strategies {
                 let etag = row.sequence.to_string();
                 Item::new(StrategyResource::from(*row)).with_etag(&etag)
             }
-            // Not for anyone to keep: a strategy of one's own takes the slug over.
+            // Not cacheable: a strategy of the user may take the slug over.
             FoundStrategy::Builtin(builtin) => Item::new(builtin.into()),
         })
     }

@@ -1,4 +1,4 @@
-//! A strategy and its versions as they are shown.
+//! A strategy and its versions as clients see them.
 
 use domain::{
     market::Symbol,

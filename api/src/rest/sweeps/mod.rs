@@ -1,4 +1,4 @@
-//! `/sweeps`: asking for sweeps, watching and ending them.
+//! `/sweeps`: creating, reading and deleting sweeps.
 
 pub(crate) mod body;
 mod cancel;
@@ -34,7 +34,7 @@ use crate::{
 
 const TOUCHED: [&str; 2] = [sweeps::NAME, projections::streams::NAME];
 
-/// Asking for sweeps, watching and ending them.
+/// Creating, reading and deleting sweeps.
 pub(crate) struct Sweeps;
 
 /// The resources of this chapter.
@@ -57,7 +57,7 @@ async fn show<const STATUS: u16>(
     Ok(Item::new(SweepResource::new(row, percent)).with_etag(&etag))
 }
 
-/// The sweep as a command left it.
+/// Returns the sweep after a command.
 async fn after_command(api: &Context, id: SweepId, is_behind: bool) -> Result<SweepRow, ApiError> {
     let (id, stored) = (id.to_string(), api.reads.sweep(id));
     row_after_command(api, "sweep", &id, is_behind, stored, SweepRow::of_events).await

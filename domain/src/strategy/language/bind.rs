@@ -36,7 +36,7 @@ impl<'a> Binder<'a> {
         Self { parameters, parameters_field, errors, calls: BTreeSet::new() }
     }
 
-    /// The rule with numbers in place; none when something is wrong, which the errors say.
+    /// Returns the rule with numbers in place; `None` if something is wrong, which the errors say.
     pub fn bind(&mut self, rule: &Rule) -> Option<Condition> {
         match rule {
             Rule::All(rules) => self.bind_group(rules).map(Condition::All),
@@ -74,7 +74,7 @@ impl<'a> Binder<'a> {
         bound.into_iter().collect()
     }
 
-    /// The expression with numbers in place; none when something is wrong, which the errors say.
+    /// Returns the expression with numbers in place; `None` if something is wrong, which the errors say.
     pub fn operand(&mut self, term: &Term) -> Option<Operand> {
         self.term(term).map(|bound| bound.operand)
     }

@@ -47,12 +47,12 @@ pub struct Term {
     pub expression: Expression,
 }
 
-/// Reads one rule set that stands at `field`. None when there is nothing sound in it; the errors say why.
+/// Reads the rule set at `field`. `None` if there is nothing valid in it; the errors say why.
 pub fn read(field: &str, rules: &Value, errors: &mut Vec<FieldError>) -> Option<Rule> {
     Reader { errors, conditions_left: CONDITIONS_MAX }.rule(field, rules, 0)
 }
 
-/// Reads one expression that stands at `field`. None when it is not sound; the errors say why.
+/// Reads the expression at `field`. `None` if it is not valid; the errors say why.
 pub fn read_term(field: &str, value: &Value, errors: &mut Vec<FieldError>) -> Option<Term> {
     Reader { errors, conditions_left: 0 }.term(field.to_owned(), value)
 }

@@ -1,4 +1,4 @@
-//! Where messages go that make no sense: their own topic, and a row that somebody looks at.
+//! Keeps messages that cannot be understood: in a separate topic, and in a row for the operator.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ impl<'a> DeadLetters<'a> {
         Self { options, database, producer: None }
     }
 
-    /// Sends the message, with its own headers and why it is here, to the dead-letter topic, and keeps it in a row. After an
-    /// error it is tried again: the topic may have it twice, the row is there once.
+    /// Sends the message to the dead-letter topic, with its headers and the reason, and keeps it in a row. After an error it is
+    /// tried again: the topic may have it twice, but there is only one row.
     pub(super) async fn dead_letter(
         &mut self,
         message: &OwnedMessage,

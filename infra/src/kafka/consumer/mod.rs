@@ -90,15 +90,15 @@ struct Owned {
 impl JobConsumer {
     /// Runs until `stop` is true, however long the brokers or the database are away.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut told = String::new();
+        let mut reported = String::new();
         while !*stop.borrow_and_update() {
             let reason = match self.session(&mut stop).await {
                 Ok(()) => return,
                 Err(error) => error.to_string(),
             };
-            if reason != told {
+            if reason != reported {
                 tracing::warn!(reason, "jobs cannot be consumed from Kafka and are tried again");
-                told = reason;
+                reported = reason;
             }
             pause(&mut stop).await;
         }
@@ -183,10 +183,10 @@ impl JobConsumer {
         dead_letters: &mut DeadLetters<'_>,
         stop: &mut watch::Receiver<bool>,
     ) -> bool {
-        let mut told = String::new();
+        let mut reported = String::new();
         while let Err(error) = self.try_to_ingest(batch, dead_letters).await {
-            if error.to_string() != told {
-                told = error.to_string();
+            if error.to_string() != reported {
+                reported = error.to_string();
                 tracing::warn!(%error, "received messages cannot be ingested and are tried again");
             }
             pause(stop).await;

@@ -88,9 +88,9 @@ impl EmbeddedCluster {
         let mut looks = interval(LOCK_LOOK_PAUSE);
         loop {
             looks.tick().await;
-            let answer = place::try_lock(data_dir)?;
-            if answer.is_ok() || Instant::now() >= deadline {
-                return Ok(answer);
+            let locked = place::try_lock(data_dir)?;
+            if locked.is_ok() || Instant::now() >= deadline {
+                return Ok(locked);
             }
         }
     }

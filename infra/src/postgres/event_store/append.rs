@@ -80,7 +80,7 @@ pub enum Priority {
 pub enum Outcome {
     /// Positions of its first and last event; of an append without events, the last is the one before it.
     Appended { first_position: i64, last_position: i64 },
-    /// The command was done before; `position` is that of its last event.
+    /// The command was done before; its last event has this position.
     Duplicate { position: i64, aggregate_id: String, body_hash: Vec<u8> },
     /// A stream is not where it was expected: load and decide again.
     Conflict,
@@ -96,7 +96,7 @@ impl Append {
     }
 }
 
-/// An event as the append wants it.
+/// Converts an event for an append.
 ///
 /// # Errors
 /// The JSON error of an event that cannot be written.

@@ -234,7 +234,7 @@ impl Lost {
                 let aggregate_id = std::mem::take(&mut self.subjects[index]);
                 let body_hash = std::mem::take(&mut self.body_hashes[index]);
                 let command = &prepared.command;
-                // Ours: done by the call whose answer was lost.
+                // Ours: done by the call whose response was lost.
                 if is_resent
                     && aggregate_id == command.aggregate_id
                     && body_hash == command.body_hash

@@ -20,7 +20,7 @@ use crate::postgres::database::{APPEND_CONNECTIONS, Database, DatabaseError};
 
 /// A group is closed once it has this many events; a longer append forms its own group.
 const GROUP_EVENTS_MAX: usize = 250;
-/// See [`Answered`]; of the time that the last group took.
+/// See [`Completed`]; of the time that the last group took.
 const GATHER_SHARE: u32 = 4;
 const GATHER_MAX: Duration = Duration::from_micros(500);
 /// How long a group is retried while the database is unreachable.
@@ -30,7 +30,7 @@ const RESEND_PAUSE: Duration = Duration::from_millis(100);
 /// An append and where its outcome goes.
 pub(super) struct Job {
     pub prepared: Prepared,
-    pub answer: oneshot::Sender<Result<Outcome, DatabaseError>>,
+    pub outcome: oneshot::Sender<Result<Outcome, DatabaseError>>,
 }
 
 type Stream = (&'static str, String);
@@ -40,7 +40,7 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeu
     let mut waiting = Waiting::default();
     let mut in_flight = JoinSet::new();
     let mut sent: HashMap<Id, Sent> = HashMap::new();
-    let mut last = Answered { jobs_count: 0, gather_until: Instant::now() };
+    let mut last = Completed { jobs_count: 0, gather_until: Instant::now() };
     let mut is_open = true;
     while is_open || !in_flight.is_empty() {
         tokio::select! {
@@ -52,13 +52,13 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, database: Database, wakeu
                 let id = match done {
                     Ok((id, ())) => id,
                     Err(error) => {
-                        // Its callers see that their answer will not come.
+                        // Its callers see that no outcome will come.
                         tracing::error!(%error, "a group of appends was aborted");
                         error.id()
                     }
                 };
                 if let Some(sent) = sent.remove(&id) {
-                    last = sent.answered();
+                    last = sent.completed();
                     waiting.free(sent.streams);
                 }
             }
@@ -92,16 +92,16 @@ impl Sent {
         Self { at: Instant::now(), jobs_count: group.len(), streams }
     }
 
-    fn answered(&self) -> Answered {
+    fn completed(&self) -> Completed {
         let now = Instant::now();
         let gather = ((now - self.at) / GATHER_SHARE).min(GATHER_MAX);
-        Answered { jobs_count: self.jobs_count, gather_until: now + gather }
+        Completed { jobs_count: self.jobs_count, gather_until: now + gather }
     }
 }
 
-/// The group that was answered last: its callers may come back with their next command in a moment, and one commit for all of
+/// The last group to get its outcomes: its callers may come back with their next command in a moment, and one commit for all of
 /// them is cheaper than two.
-struct Answered {
+struct Completed {
     jobs_count: usize,
     gather_until: Instant,
 }
@@ -131,7 +131,7 @@ impl Waiting {
     }
 
     /// Lets the callers of the last group come back, for a small part of the time that the group took. No timer is as fine.
-    async fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, last: &Answered) {
+    async fn gather(&mut self, jobs: &mut mpsc::Receiver<Job>, last: &Completed) {
         while self.jobs_count() < last.jobs_count
             && !self.is_full()
             && Instant::now() < last.gather_until
@@ -191,8 +191,8 @@ fn streams(job: &Job) -> impl Iterator<Item = Stream> {
 
 /// Appends a group and sends each command its outcome.
 async fn send(group: Vec<Job>, database: Database, wakeups: Wakeups) {
-    let (prepared, answers): (Vec<_>, Vec<_>) =
-        group.into_iter().map(|job| (job.prepared, job.answer)).unzip();
+    let (prepared, senders): (Vec<_>, Vec<_>) =
+        group.into_iter().map(|job| (job.prepared, job.outcome)).unzip();
     let all: Vec<&Prepared> = prepared.iter().collect();
     let results = match resend(&all, &database).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
@@ -220,9 +220,9 @@ async fn send(group: Vec<Job>, database: Database, wakeups: Wakeups) {
     if let Some(last_position) = last_position.max() {
         wakeups.appended(last_position);
     }
-    for (answer, result) in answers.into_iter().zip(results) {
-        // Who does not wait any more does not want to know.
-        drop(answer.send(result));
+    for (sender, result) in senders.into_iter().zip(results) {
+        // A caller that no longer waits does not need it.
+        drop(sender.send(result));
     }
 }
 

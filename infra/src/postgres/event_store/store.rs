@@ -34,7 +34,7 @@ pub struct EventStore {
 /// Appends that wait for a place in the queue itself; beyond it, callers wait.
 const JOBS_MAX: usize = 1024;
 
-/// An aggregate as its stream left it.
+/// An aggregate, folded from its stream.
 #[derive(Debug, Clone)]
 pub struct Loaded<A> {
     pub aggregate: A,
@@ -68,8 +68,8 @@ impl EventStore {
     /// # Errors
     /// The database, when it stays away or refuses. After [`DatabaseError::Unavailable`] the append may have been done.
     pub async fn append(&self, append: Append) -> Result<Outcome, DatabaseError> {
-        let (answer, outcome) = oneshot::channel();
-        let job = Job { prepared: Prepared::new(append)?, answer };
+        let (sender, outcome) = oneshot::channel();
+        let job = Job { prepared: Prepared::new(append)?, outcome: sender };
         let ended = || DatabaseError::Unavailable("the append queue has ended".to_owned());
         self.jobs.send(job).await.map_err(|_| ended())?;
         outcome.await.map_err(|_| ended())?
@@ -89,7 +89,7 @@ impl EventStore {
         Ok(loaded)
     }
 
-    /// The command that was done under this key in the last 24 hours, as [`Outcome::Duplicate`]; none when there is none.
+    /// Returns the command that was done under this key in the last 24 hours, as [`Outcome::Duplicate`]; `None` if there is none.
     ///
     /// # Errors
     /// The database.
@@ -115,7 +115,7 @@ impl EventStore {
         row.map(duplicate).transpose()
     }
 
-    /// The aggregate that holds a name; none when it is free.
+    /// Returns the aggregate that holds a name; `None` if it is free.
     ///
     /// # Errors
     /// The database.
@@ -133,14 +133,14 @@ impl EventStore {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// The highest position that is known here; it changes soon after this or another process has appended. It is a hint, and
-    /// polling is the truth; a caller that only waits for changes misses nothing for longer than a quarter of a second.
+    /// Watches the highest position that this process knows; it changes soon after this or another process appends. It is only a
+    /// hint, backed by polling: no append stays unnoticed for longer than a quarter of a second.
     #[must_use]
     pub fn wakeups(&self) -> watch::Receiver<u64> {
         self.wakeups.subscribe()
     }
 
-    /// Changes when jobs were freed in the queue, of which the log says nothing: a hint, too.
+    /// Changes when jobs are released in the queue, which no event records; also only a hint.
     #[must_use]
     pub fn job_wakeups(&self) -> watch::Receiver<()> {
         self.wakeups.subscribe_to_jobs()

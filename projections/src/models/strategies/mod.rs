@@ -26,9 +26,9 @@ const TABLE: &str = "strategies_v1";
 pub enum StrategyScope {
     /// One's own.
     Mine(UserId),
-    /// Everybody's public ones.
+    /// Public ones of all users.
     Public,
-    /// One's own and everybody's public ones.
+    /// The user's own and public ones of all users.
     All(UserId),
 }
 

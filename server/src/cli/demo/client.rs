@@ -91,11 +91,11 @@ impl Client {
             request = request.json(body);
         }
         let response = request.send().await.with_context(|| what.clone())?;
-        answer(response).await.with_context(|| what)
+        read(response).await.with_context(|| what)
     }
 }
 
-async fn answer(response: Response) -> anyhow::Result<Value> {
+async fn read(response: Response) -> anyhow::Result<Value> {
     let status = response.status();
     let text = response.text().await?;
     if !status.is_success() {

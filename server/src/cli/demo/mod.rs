@@ -169,7 +169,7 @@ fn strategy_body() -> Value {
 /// Requests a run and shows its progress until it ends. Returns its id.
 async fn request_and_follow(client: &Client, body: &Value, name: &str) -> anyhow::Result<String> {
     let requested = client.post("/backtests", body).await?;
-    let id = requested["id"].as_str().context("the answer holds no id")?.to_owned();
+    let id = requested["id"].as_str().context("the response has no id")?.to_owned();
     let bar = output::progress_bar(100, name);
     let mut seen = Vec::new();
     let started = tokio::time::Instant::now();

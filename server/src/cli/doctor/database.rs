@@ -63,8 +63,8 @@ async fn look(config: &Config, url: &str, place: &str) -> Vec<Check> {
         }
     };
     // Half of the round trip lies before the server read its clock.
-    let answered = clock.now();
-    let offset = inspection.now - (asked + (answered - asked) / 2);
+    let responded = clock.now();
+    let offset = inspection.now - (asked + (responded - asked) / 2);
     let mut checks = vec![
         version(&inspection, place),
         schema(config, &inspection),

@@ -50,7 +50,7 @@ pub(super) struct Stored {
 }
 
 impl Service {
-    /// Everything but executors, with daily candles in a database of its own; with a relay where there is Kafka.
+    /// Everything but executors, with daily candles in a separate database; with a relay where there is Kafka.
     pub(super) async fn start(
         cluster: &TestCluster,
         kafka: Option<&TestKafka>,

@@ -45,7 +45,7 @@ impl Acknowledged {
     }
 }
 
-/// Runs the processes, killing one at a time at random moments and starting it anew; answers all that they were told.
+/// Runs the processes, killing one at a time at random moments and starting it anew; returns all that they were told.
 pub(super) async fn run(url: &str, duration: Duration) -> Vec<Acknowledged> {
     let acknowledged = Arc::new(Mutex::new(Vec::new()));
     let started = Instant::now();
@@ -109,7 +109,7 @@ async fn the_oracle_starts_this_binary_as_writers() {
     writers.join_all().await;
 }
 
-/// Appends to a stream of its own, sometimes together with a shared one, with pauses.
+/// Appends to a separate stream, sometimes together with a shared one, with pauses.
 async fn write(store: EventStore, own: String, deadline: Instant) {
     let mut own_sequence = 0;
     while Instant::now() < deadline {
