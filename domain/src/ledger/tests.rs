@@ -4,7 +4,7 @@ use cqrs_es::test::TestFramework;
 use rstest::rstest;
 use rust_decimal::Decimal;
 
-use super::{Ledger, LedgerCommand, LedgerError, LedgerEvent};
+use super::{Ledger, LedgerCommand, LedgerError, LedgerEvent, hash::LedgerHasher};
 use crate::{
     ids::{BacktestId, TradeId},
     market::Timeframe,
@@ -391,4 +391,29 @@ fn trades_may_overlap_and_funding_is_settled_with_an_exit() {
     let entries = vec![second, with_funding];
     let given = TestFramework::<Ledger>::with(()).given(threefold().to_vec());
     given.when(LedgerCommand::Record(entries.clone())).then_expect_events(entries);
+}
+
+/// The hash is over payloads as they are stored, whichever engine wrote them: `testdata/ledgers/README.md`.
+#[test]
+fn a_ledger_of_engine_1_still_has_its_hash() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/ledgers/engine_1.jsonl.gz");
+    let mut text = String::new();
+    let mut reader = flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap());
+    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+    let mut hasher = LedgerHasher::default();
+    let mut stored = Vec::new();
+    for line in text.lines() {
+        hasher.add(&serde_json::from_str(line).unwrap()).unwrap();
+        let mut payload: serde_json::Value = serde_json::from_str(line).unwrap();
+        if payload["type"] != "LedgerClosed" {
+            let fields = payload.as_object_mut().unwrap();
+            fields.retain(|name, _| !["id", "trade_id", "backtest_id"].contains(&name.as_str()));
+            stored.push(serde_json_canonicalizer::to_string(&payload).unwrap());
+        }
+    }
+    assert_eq!(stored.len(), 29);
+    let of_stored = <sha2::Sha256 as sha2::Digest>::digest(stored.join("\n"));
+    let expected = "5c1876b3c33e3c23b0064ba28acd219ac4a1025477b4d05b313b0f2532dd199b";
+    assert_eq!(crate::simulation::hash::Digest(of_stored.into()).to_string(), expected);
+    assert_eq!(hasher.finish().to_string(), expected);
 }

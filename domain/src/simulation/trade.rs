@@ -71,7 +71,8 @@ impl Direction {
     }
 }
 
-/// An execution. Decimals have at most 8 places and no trailing zeros.
+/// An execution. Amounts have at most 8 decimals, prices 8 or 9 significant digits, whichever is finer; without
+/// trailing zeros.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fill {
     /// Epoch milliseconds UTC: open time of the candle on which it happens.
@@ -154,7 +155,6 @@ pub fn pnl_percentage(
     entry_price: Decimal,
     entry_quantity: Decimal,
 ) -> Option<Decimal> {
-    let percent = pnl.checked_mul(Decimal::ONE_HUNDRED)?;
     let notional = exact::multiply(entry_price, entry_quantity)?;
-    Some(percent.checked_div(notional)?.round_dp(exact::SCALE).normalize())
+    exact::share(pnl, Decimal::ONE_HUNDRED, notional)
 }

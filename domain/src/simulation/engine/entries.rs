@@ -5,8 +5,11 @@ use super::{
     fills::{FillContext, Reason},
     levels::{self, CandlePrices},
 };
+use rust_decimal::Decimal;
+
 use crate::simulation::{
-    candles::Candles, portfolio::costs::Liquidity, rules::EntryOrder, trade::Direction,
+    candles::Candles, exact, portfolio::costs::Liquidity, rules::EntryOrder, settings::Preset,
+    trade::Direction,
 };
 
 /// An entry that waits for a candle.
@@ -30,6 +33,52 @@ pub(super) enum EntryKind {
     StopLimit { stop: f64, limit: f64 },
 }
 
+/// A price at which an entry may wait, as it is compared with candles, and its digits if it was rounded.
+#[derive(Debug, Clone, Copy)]
+struct RestingLevel {
+    real: f64,
+    rounded: Option<Decimal>,
+}
+
+impl RestingLevel {
+    fn at(real: f64) -> Self {
+        Self { real, rounded: None }
+    }
+
+    /// `None` if it overflowed.
+    fn of(level: Option<Decimal>) -> Option<Self> {
+        Some(Self { real: exact::to_f64(level?), rounded: level })
+    }
+}
+
+/// The level that the strategy's expression names or, without one, the one that far from another, above it for a long;
+/// or why there is none. backtesting.py rounds neither.
+fn level(
+    by_rule: Option<Option<f64>>,
+    from: RestingLevel,
+    offset: Option<Decimal>,
+    towards: Direction,
+    preset: Preset,
+) -> Result<RestingLevel, String> {
+    let level = match (by_rule, offset, preset) {
+        (Some(price), _, Preset::BacktestingPy) => price.map(RestingLevel::at),
+        (Some(price), _, Preset::Backtrail) => {
+            price.and_then(|price| RestingLevel::of(exact::price(price)))
+        }
+        (None, Some(offset), Preset::BacktestingPy) => {
+            Some(RestingLevel::at(levels::above_real(from.real, offset, towards)))
+        }
+        (None, Some(offset), Preset::Backtrail) => {
+            let from = from.rounded.or_else(|| exact::written(from.real));
+            RestingLevel::of(from.and_then(|from| levels::offset(from, offset, towards)))
+        }
+        (None, None, _) => None,
+    };
+    level.filter(|level| level.real > 0.0).ok_or_else(|| {
+        "the price at which the entry waits is undefined, not above 0 or too large".to_owned()
+    })
+}
+
 impl Entry {
     /// The order that the strategy places at the close of `signal`, or why there is none.
     pub(super) fn place(
@@ -39,29 +88,21 @@ impl Entry {
     ) -> Result<Self, String> {
         let config = &engine.input.strategy.config;
         let close = engine.input.candles.close[signal];
-        let rules = engine.rules;
-        let upwards = levels::sign(direction);
-        let level = |expression: Option<Option<f64>>, from: f64, offset: Option<f64>| {
-            let by_offset = || offset.map(|offset| from * (1.0 + offset));
-            let price = expression.unwrap_or_else(by_offset);
-            price.filter(|price| *price > 0.0).ok_or_else(|| {
-                "the price at which the entry waits is undefined or not above 0".to_owned()
-            })
+        let (rules, preset) = (engine.rules, engine.input.settings.preset);
+        let backwards = direction.opposite();
+        let price = |offset, towards| {
+            let by_rule = rules.entry_price(direction, signal);
+            level(by_rule, RestingLevel::at(close), offset, towards, preset)
         };
-        let price = |offset| level(rules.entry_price(direction, signal), close, offset);
         let kind = match config.entry_order {
             EntryOrder::Market => EntryKind::Market,
-            EntryOrder::Limit { offset } => {
-                EntryKind::Limit(price(offset.map(|offset| -upwards * offset))?)
-            }
-            EntryOrder::Stop { offset } => {
-                EntryKind::Stop(price(offset.map(|offset| upwards * offset))?)
-            }
+            EntryOrder::Limit { offset } => EntryKind::Limit(price(offset, backwards)?.real),
+            EntryOrder::Stop { offset } => EntryKind::Stop(price(offset, direction)?.real),
             EntryOrder::StopLimit { offset, limit_offset } => {
-                let stop = price(offset.map(|offset| upwards * offset))?;
-                let limit_offset = limit_offset.map(|offset| upwards * offset);
-                let limit = level(rules.entry_limit(direction, signal), stop, limit_offset)?;
-                EntryKind::StopLimit { stop, limit }
+                let stop = price(offset, direction)?;
+                let by_rule = rules.entry_limit(direction, signal);
+                let limit = level(by_rule, stop, limit_offset, direction, preset)?;
+                EntryKind::StopLimit { stop: stop.real, limit: limit.real }
             }
         };
         let valid_to = match kind {

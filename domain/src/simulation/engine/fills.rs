@@ -95,9 +95,14 @@ impl Engine<'_> {
             Liquidity::Maker => context.price,
             Liquidity::Taker => self.entry_price(context.price, direction, candle),
         };
-        let booked_price = exact::round_f64(price).ok_or_else(|| overflow("a price"))?;
-        if booked_price <= Decimal::ZERO {
-            self.reject(candle, format!("a price of {booked_price} cannot be traded"));
+        let booked_price = exact::price(price).ok_or_else(|| overflow("a price"))?;
+        if booked_price < exact::PRICE_MIN {
+            let reason = if booked_price <= Decimal::ZERO {
+                format!("a price of {booked_price} cannot be traded")
+            } else {
+                format!("a price of {booked_price} lies below 1e-12 and cannot be traded")
+            };
+            self.reject(candle, reason);
             return Ok(None);
         }
         let time = self.input.candles.open_time[candle];
@@ -119,10 +124,10 @@ impl Engine<'_> {
         &self,
         price: f64,
         booked_price: Decimal,
-        stop_loss: Option<f64>,
+        stop_loss: Option<Decimal>,
         liquidity: Liquidity,
     ) -> Result<Offer, SimulationError> {
-        let funds = self.portfolio.funds(price, self.leverage)?;
+        let funds = self.portfolio.funds(price)?;
         let (leverage, lot) = (self.leverage, self.lot);
         Ok(Offer { booked_price, stop_loss, funds, leverage, lot, liquidity })
     }
@@ -276,7 +281,7 @@ impl Engine<'_> {
         if direction.exit_side() == Side::Buy {
             return Ok(true);
         }
-        let price = exact::round_f64(fill.price).ok_or_else(|| overflow("a price"))?;
+        let price = exact::price(fill.price).ok_or_else(|| overflow("a price"))?;
         let notional = exact::multiply(price, quantity);
         let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
         let fee = self.costs.fee(notional, fill.liquidity)?;
@@ -288,7 +293,7 @@ impl Engine<'_> {
     }
 
     fn execution(&self, fill: PricedFill) -> Result<Execution, SimulationError> {
-        let price = exact::round_f64(fill.price).ok_or_else(|| overflow("a price"))?;
+        let price = exact::price(fill.price).ok_or_else(|| overflow("a price"))?;
         let reason = match fill.reason {
             Reason::Entry(direction, index) => self.rules.entry_reason(direction, index),
             Reason::Exit(direction, index) => self.rules.exit_reason(direction, index),

@@ -1,5 +1,7 @@
 //! The walk for everything else, candle by candle: orders, mark, liquidation, rules.
 
+use rust_decimal::Decimal;
+
 use super::{Engine, entries::Entry, fills::Reason, finalize::Holdings};
 use crate::simulation::{
     SimulationError, portfolio::funding::funding_rate, rules::PositionMode, trade::Direction,
@@ -19,13 +21,13 @@ pub(super) trait OrderModel: Holdings {
     fn enter(&mut self, engine: &Engine<'_>, entry: Entry);
 
     /// Leaves all trades of a direction at market, or `portion` of each.
-    fn leave(&mut self, direction: Direction, portion: Option<f64>, reason: Reason);
+    fn leave(&mut self, direction: Direction, portion: Option<Decimal>, reason: Reason);
 
     /// Examines every order against candle `index`.
     fn examine(&mut self, engine: &mut Engine<'_>, index: usize) -> Result<(), SimulationError>;
 
     /// The close of candle `index`: stops move up, entries lapse.
-    fn manage(&mut self, engine: &Engine<'_>, index: usize);
+    fn manage(&mut self, engine: &Engine<'_>, index: usize) -> Result<(), SimulationError>;
 
     /// Leaves every trade that was held long enough, after the rules of candle `index`.
     fn time_out(&mut self, engine: &Engine<'_>, index: usize);
@@ -49,7 +51,7 @@ pub(super) fn by_rules(
         if !step(engine, &mut orders, index)? {
             return Ok(());
         }
-        decide(engine, &mut orders, index);
+        decide(engine, &mut orders, index)?;
         engine.progress()?;
     }
     engine.finalize(&mut orders)
@@ -73,8 +75,12 @@ pub(super) fn step(
 }
 
 /// What the rules ask for at the close of candle `index`.
-fn decide<M: OrderModel>(engine: &mut Engine<'_>, orders: &mut M, index: usize) {
-    orders.manage(engine, index);
+fn decide<M: OrderModel>(
+    engine: &mut Engine<'_>,
+    orders: &mut M,
+    index: usize,
+) -> Result<(), SimulationError> {
+    orders.manage(engine, index)?;
     let config = &engine.input.strategy.config;
     let (rules, mode) = (engine.rules, config.position_mode);
     let mut is_leaving = [false; 2];
@@ -100,7 +106,7 @@ fn decide<M: OrderModel>(engine: &mut Engine<'_>, orders: &mut M, index: usize) 
                 place(engine, orders, direction, index);
             }
         }
-        return;
+        return Ok(());
     }
     let held = DIRECTIONS.into_iter().zip(is_leaving).find(|(held, _)| orders.count(*held) > 0);
     let direction = match held {
@@ -118,6 +124,7 @@ fn decide<M: OrderModel>(engine: &mut Engine<'_>, orders: &mut M, index: usize) 
     if let Some(direction) = direction {
         place(engine, orders, direction, index);
     }
+    Ok(())
 }
 
 fn place(

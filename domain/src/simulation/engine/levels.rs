@@ -119,44 +119,47 @@ pub(super) fn stop_limit_fill(
     came_after.then_some(limit)
 }
 
-/// The level that far against `direction`, exactly: below a long, above a short.
+/// The level that far against `direction`: below a long, above a short.
 pub(super) fn below(
     price: Decimal,
-    distance: Option<f64>,
+    distance: Option<Decimal>,
     direction: Direction,
-) -> Result<Option<f64>, SimulationError> {
-    level(price, distance.map(|distance| -sign(direction) * distance))
+) -> Result<Option<Decimal>, SimulationError> {
+    let level = |distance| offset(price, distance, direction.opposite());
+    distance.map(|distance| level(distance).ok_or_else(|| overflow("a stop"))).transpose()
 }
 
-/// The level that far with `direction`, exactly: above a long, below a short.
+/// The level that far with `direction`: above a long, below a short.
 pub(super) fn above(
     price: Decimal,
-    distance: Option<f64>,
+    distance: Option<Decimal>,
     direction: Direction,
-) -> Result<Option<f64>, SimulationError> {
-    level(price, distance.map(|distance| sign(direction) * distance))
+) -> Result<Option<Decimal>, SimulationError> {
+    let level = |distance| offset(price, distance, direction);
+    distance.map(|distance| level(distance).ok_or_else(|| overflow("a target"))).transpose()
 }
 
-fn level(price: Decimal, distance: Option<f64>) -> Result<Option<f64>, SimulationError> {
-    let Some(distance) = distance else { return Ok(None) };
-    exact::decimal(distance)
-        .and_then(|part| exact::multiply(price, Decimal::ONE + part))
-        .map(|level| Some(exact::to_f64(level)))
-        .ok_or_else(|| overflow("a stop"))
+/// The level that far from `price`, above it for a long and below it for a short, rounded once; `None` on overflow.
+pub(super) fn offset(price: Decimal, distance: Decimal, direction: Direction) -> Option<Decimal> {
+    let signed = match direction {
+        Direction::Long => distance,
+        Direction::Short => -distance,
+    };
+    exact::level(price, exact::add(Decimal::ONE, signed)?)
 }
 
-/// As [`below`], in `f64`: for trailing stops and the stops of backtesting.py.
-pub(super) fn below_real(price: f64, distance: f64, direction: Direction) -> f64 {
-    price * (1.0 - sign(direction) * distance)
+/// As [`below`], in `f64`: the stops of backtesting.py.
+pub(super) fn below_real(price: f64, distance: Decimal, direction: Direction) -> f64 {
+    price * (1.0 - sign(direction) * exact::to_f64(distance))
 }
 
 /// As [`above`], in `f64`: the targets of backtesting.py.
-pub(super) fn above_real(price: f64, distance: f64, direction: Direction) -> f64 {
-    price * (1.0 + sign(direction) * distance)
+pub(super) fn above_real(price: f64, distance: Decimal, direction: Direction) -> f64 {
+    price * (1.0 + sign(direction) * exact::to_f64(distance))
 }
 
-/// The level of a stop that trails `price`; `range` is the average true range there.
-pub(super) fn trail(
+/// As the level of a stop that trails `price`, in `f64`; `range` is the average true range there.
+pub(super) fn trail_real(
     trailing: Trailing,
     price: f64,
     direction: Direction,
@@ -164,8 +167,15 @@ pub(super) fn trail(
 ) -> Option<f64> {
     match trailing {
         Trailing::Fraction(fraction) => Some(below_real(price, fraction, direction)),
-        Trailing::Ranges(multiple) => range.map(|range| price - sign(direction) * multiple * range),
+        Trailing::Ranges(multiple) => {
+            range.map(|range| trail_by_range(price, multiple, range, direction))
+        }
     }
+}
+
+/// The level `multiple` average true ranges behind `price`, before it is rounded.
+pub(super) fn trail_by_range(price: f64, multiple: f64, range: f64, direction: Direction) -> f64 {
+    price - sign(direction) * multiple * range
 }
 
 /// 1 for a long, −1 for a short.

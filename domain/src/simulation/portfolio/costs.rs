@@ -51,8 +51,8 @@ impl Costs {
             (written(settings.commission.get())?, written(maker.get())?);
         let leverage = written(settings.leverage.get())?;
         let levered = |rate: Decimal| {
-            let rate = rate.checked_mul(leverage).and_then(|rate| rate.checked_add(Decimal::ONE));
-            rate.ok_or_else(|| overflow("a cost"))
+            let rate = exact::product(rate, leverage);
+            rate.and_then(|rate| exact::add(rate, Decimal::ONE)).ok_or_else(|| overflow("a cost"))
         };
         Ok(Self {
             entry_rate: (slippage + spread) / 1e4,

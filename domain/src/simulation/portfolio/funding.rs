@@ -16,6 +16,6 @@ pub(crate) fn funding_rate(
     let interval = i64::from(settings.funding_interval_hours) * HOUR_MS;
     let fundings = to.div_euclid(interval) - from.div_euclid(interval);
     let rate = exact::decimal(settings.funding_rate.get());
-    let rate = rate.and_then(|rate| rate.checked_mul(fundings.into()));
+    let rate = rate.and_then(|rate| exact::product(rate, fundings.into()));
     rate.ok_or_else(|| overflow("funding"))
 }

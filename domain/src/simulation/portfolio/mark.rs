@@ -149,6 +149,11 @@ impl OpenMarks {
     }
 }
 
+/// Whether a fill's price is that one as it is booked; engine 1 kept 8 decimals of every price.
+fn is_booked(price: f64, fill: &Fill) -> bool {
+    [exact::price(price), exact::round_f64(price, exact::SCALE)].contains(&Some(fill.price))
+}
+
 /// What is needed to tell at which moment of its candle a fill happened.
 struct Pricing<'a> {
     candles: &'a Candles,
@@ -176,13 +181,13 @@ impl Pricing<'_> {
         } else {
             self.costs.exit_price(slipped, direction)
         };
-        exact::round_f64(price) == Some(fill.price)
+        is_booked(price, fill)
     }
 
     /// Whether an entry filled at the open of `candle`: at market, or as a maker where the candle opened beyond its limit.
     fn is_at_open(&self, fill: &Fill, direction: Direction, candle: usize) -> bool {
         let open = self.candles.open[candle];
-        self.is_market(fill, direction, open, candle) || exact::round_f64(open) == Some(fill.price)
+        self.is_market(fill, direction, open, candle) || is_booked(open, fill)
     }
 
     /// Whether a fill happened at its candle's close and counts there.

@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 pub(crate) mod costs;
 pub(crate) mod funding;
 pub(crate) mod mark;
+mod most;
 pub(crate) mod sizing;
 
 use self::costs::{Costs, Liquidity};
@@ -61,8 +62,8 @@ pub(crate) struct Execution {
 pub(crate) struct Funds {
     /// Cash and the worth of what is held.
     pub(crate) equity: Decimal,
-    /// Equity without the margin of what is held.
-    pub(crate) free: Decimal,
+    /// Worth of what is held, longs and shorts added: its margin is not free.
+    pub(crate) exposure: Decimal,
 }
 
 impl Portfolio {
@@ -139,7 +140,7 @@ impl Portfolio {
             exact::share(amount, quantity, whole).ok_or_else(|| overflow("a part of a trade"))
         };
         let (entry_change, funding) = (share(position.entry_change)?, share(position.funding)?);
-        let rest = (whole - quantity).normalize();
+        let rest = exact::normalized(whole - quantity);
         // Before the fill, which marks cash together with the funding that is still accrued.
         self.open[index] = Position {
             quantity: rest,
@@ -156,7 +157,7 @@ impl Portfolio {
         let fee = share(trade.entry.fee)?;
         let entry = Fill { quantity, fee, ..trade.entry.clone() };
         trade.entry.quantity = rest;
-        trade.entry.fee = (trade.entry.fee - fee).normalize();
+        trade.entry.fee = exact::normalized(trade.entry.fee - fee);
         self.trades.push(Trade {
             exit: Some(fill),
             pnl: Some(pnl),
@@ -211,7 +212,7 @@ impl Portfolio {
     /// Accrues funding on all that is held at `price`: longs pay `rate` of their worth, shorts receive it.
     pub(crate) fn accrue(&mut self, price: f64, rate: Decimal) -> Result<(), SimulationError> {
         let error = || overflow("funding");
-        let price = exact::round_f64(price).ok_or_else(error)?;
+        let price = exact::written(price).ok_or_else(error)?;
         for position in &mut self.open {
             let worth = exact::multiply(price, position.quantity).ok_or_else(error)?;
             let paid = exact::multiply(worth, rate).ok_or_else(error)?;
@@ -219,7 +220,7 @@ impl Portfolio {
                 Direction::Long => -paid,
                 Direction::Short => paid,
             };
-            position.funding = position.funding.checked_add(change).ok_or_else(error)?;
+            position.funding = exact::add(position.funding, change).ok_or_else(error)?;
         }
         self.refresh();
         Ok(())
@@ -255,23 +256,20 @@ impl Portfolio {
         (self.settled_funding + accrued).normalize()
     }
 
-    /// What can be spent when all that is held is worth `price` a unit and binds `1 / leverage` of that.
-    pub(crate) fn funds(&self, price: f64, leverage: Decimal) -> Result<Funds, SimulationError> {
+    /// What there is to spend when all that is held is worth `price` a unit.
+    pub(crate) fn funds(&self, price: f64) -> Result<Funds, SimulationError> {
         if self.open.is_empty() {
-            return Ok(Funds { equity: self.cash, free: self.cash });
+            return Ok(Funds { equity: self.cash, exposure: Decimal::ZERO });
         }
         let (worth, exposure) = self.worth(price)?;
-        let funds = self.cash.checked_add(worth).and_then(|equity| {
-            let free = equity.checked_sub(exposure.checked_div(leverage)?)?;
-            Some(Funds { equity, free: free.max(Decimal::ZERO) })
-        });
-        funds.ok_or_else(|| overflow("the free margin"))
+        let equity = exact::add(self.cash, worth).ok_or_else(|| overflow("the free margin"))?;
+        Ok(Funds { equity, exposure })
     }
 
     /// Of all that is held at `price`: signed worth with the accrued funding, and size regardless of direction.
     fn worth(&self, price: f64) -> Result<(Decimal, Decimal), SimulationError> {
         let error = || overflow("the position's worth");
-        let price = exact::round_f64(price).ok_or_else(error)?;
+        let price = exact::written(price).ok_or_else(error)?;
         let mut totals = (Decimal::ZERO, Decimal::ZERO);
         for held in &self.open {
             let size = exact::multiply(price, held.quantity).ok_or_else(error)?;
@@ -279,9 +277,9 @@ impl Portfolio {
                 Direction::Long => size,
                 Direction::Short => -size,
             };
-            let with_funding = worth.checked_add(held.funding).ok_or_else(error)?;
-            totals.0 = totals.0.checked_add(with_funding).ok_or_else(error)?;
-            totals.1 = totals.1.checked_add(size).ok_or_else(error)?;
+            let with_funding = exact::add(worth, held.funding).ok_or_else(error)?;
+            totals.0 = exact::add(totals.0, with_funding).ok_or_else(error)?;
+            totals.1 = exact::add(totals.1, size).ok_or_else(error)?;
         }
         Ok(totals)
     }
@@ -302,7 +300,8 @@ impl Portfolio {
     /// Pays what a position accrued, and what is missing when nothing is held any more.
     fn settle(&mut self, funding: Decimal, fill: &mut Fill) -> Result<(), SimulationError> {
         if !funding.is_zero() {
-            self.settled_funding += funding;
+            let settled = exact::add(self.settled_funding, funding);
+            self.settled_funding = settled.ok_or_else(|| overflow("funding"))?;
             self.cash = exact::add(self.cash, funding).ok_or_else(|| overflow("cash"))?;
         }
         if self.open.is_empty() && self.cash.is_sign_negative() && !self.cash.is_zero() {

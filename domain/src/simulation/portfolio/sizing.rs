@@ -1,12 +1,18 @@
 //! How much an entry buys or sells, and why it may be nothing.
 
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 
 use super::{
     Funds,
     costs::{Costs, Liquidity},
+    most::most_payable,
 };
-use crate::simulation::{SimulationError, error::overflow, exact, rules::Sizing};
+use crate::simulation::{
+    exact::{self, Fixed, Integer, SCALE, Wide},
+    rules::Sizing,
+};
 
 /// What sizing goes by: the price after slippage and spread, and what is there to spend.
 #[derive(Debug, Clone, Copy)]
@@ -14,7 +20,7 @@ pub(crate) struct Offer {
     /// After slippage and spread, as it is booked.
     pub(crate) booked_price: Decimal,
     /// Where the stop-loss will be, if there is one.
-    pub(crate) stop_loss: Option<f64>,
+    pub(crate) stop_loss: Option<Decimal>,
     pub(crate) funds: Funds,
     /// 1 is none.
     pub(crate) leverage: Decimal,
@@ -23,121 +29,189 @@ pub(crate) struct Offer {
     pub(crate) liquidity: Liquidity,
 }
 
+/// What is asked for as a quotient, in money and money a unit or in units and 1.
+struct Wanted<I> {
+    budget: Fixed<I>,
+    unit_cost: Fixed<I>,
+}
+
 impl Offer {
     /// A quantity above 0 that can be paid for, or why there is none.
-    pub(crate) fn quantity(
-        &self,
-        sizing: Sizing,
-        costs: &Costs,
-    ) -> Result<Result<Decimal, String>, SimulationError> {
+    pub(crate) fn quantity(&self, sizing: Sizing, costs: &Costs) -> Result<Decimal, String> {
         let quantity = self.wanted_lots(sizing, costs)?;
-        let cost = self.cost(quantity, costs)?;
-        let is_all_spent = match sizing {
-            Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_) => true,
-            Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => false,
-        };
-        if cost > self.funds.free && is_all_spent && quantity > self.lot {
-            // Roundings of notional and fee can cost more than what the quotient left over.
-            let less = quantity - self.lot;
-            let cost = self.cost(less, costs)?;
-            if cost <= self.funds.free {
-                return Ok(self.checked(less, cost));
-            }
+        if quantity.is_zero() {
+            return Err(self.too_little());
         }
-        Ok(self.checked(quantity, cost))
+        match self.is_payable(quantity, costs) {
+            Some(true) => Ok(quantity),
+            Some(false) if self.is_within_funds(sizing) => {
+                // Only roundings of notional and fee make it cost more than the quotient left over.
+                let quantity = quantity.min(most_payable(self, costs).unwrap_or_default());
+                if quantity.is_zero() { Err(self.too_little()) } else { Ok(quantity) }
+            }
+            Some(false) => Err(self.too_dear(quantity, costs)),
+            None => Err(self.uncountable()),
+        }
     }
 
     /// What the strategy asks for in whole lots, whether it can be paid for or not.
-    pub(crate) fn wanted_lots(
-        &self,
-        sizing: Sizing,
-        costs: &Costs,
-    ) -> Result<Decimal, SimulationError> {
-        let wanted = self.wanted(sizing, costs);
-        let lots = wanted.and_then(|(budget, unit_cost)| self.lots(budget, unit_cost));
-        lots.ok_or_else(|| overflow("a quantity"))
+    pub(crate) fn wanted_lots(&self, sizing: Sizing, costs: &Costs) -> Result<Decimal, String> {
+        match sizing {
+            Sizing::RiskPercentage(_) if self.risk().is_none_or(|risk| risk.is_zero()) => {
+                let price = self.booked_price;
+                return Err(format!(
+                    "the stop rounds onto the price of {price}, so no size follows"
+                ));
+            }
+            Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_)
+                if costs.levered(self.liquidity) <= Decimal::ZERO =>
+            {
+                return Err(
+                    "the rebate is worth more than the margin, so no size follows".to_owned()
+                );
+            }
+            Sizing::AllIn
+            | Sizing::PercentOfEquity(_)
+            | Sizing::FixedAmount(_)
+            | Sizing::FixedQuantity(_)
+            | Sizing::RiskPercentage(_) => {}
+        }
+        let lots = self.lots::<i128>(sizing, costs).or_else(|| self.lots::<Wide>(sizing, costs));
+        lots.ok_or_else(|| self.uncountable())
     }
 
     /// That quantity, or why it cannot be paid for.
-    pub(crate) fn payable(
-        &self,
-        quantity: Decimal,
-        costs: &Costs,
-    ) -> Result<Result<Decimal, String>, SimulationError> {
-        let cost = self.cost(quantity, costs)?;
-        Ok(self.checked(quantity, cost))
-    }
-
-    /// What there is to spend, and what a unit costs of that.
-    fn wanted(&self, sizing: Sizing, costs: &Costs) -> Option<(Decimal, Decimal)> {
-        let Funds { equity, free } = self.funds;
-        let budget = match sizing {
-            Sizing::AllIn => free,
-            Sizing::PercentOfEquity(fraction) => equity.checked_mul(exact::decimal(fraction)?)?,
-            Sizing::FixedAmount(amount) => exact::decimal(amount)?,
-            Sizing::FixedQuantity(quantity) => {
-                return Some((exact::decimal(quantity)?, Decimal::ONE));
-            }
-            Sizing::RiskPercentage(fraction) => {
-                let stop = exact::round_f64(self.stop_loss?)?;
-                let risked = equity.checked_mul(exact::decimal(fraction)?)?;
-                let distance = (self.booked_price - stop).abs();
-                // A distance that rounds to nothing asks for more than there is of anything.
-                return (!distance.is_zero()).then_some((risked, distance));
-            }
-        };
-        // Margin and fee come out of the budget: q p / L + q p c + f.
-        let unit_cost = self.booked_price.checked_mul(costs.levered(self.liquidity))?;
-        let budget = exact::add(budget, -costs.commission_fixed)?;
-        let budget = if self.is_levered() { budget.checked_mul(self.leverage)? } else { budget };
-        Some((budget, unit_cost))
-    }
-
-    fn is_levered(&self) -> bool {
-        self.leverage != Decimal::ONE
-    }
-
-    /// What `budget` buys at `unit_cost`, in whole lots.
-    fn lots(&self, budget: Decimal, unit_cost: Decimal) -> Option<Decimal> {
-        let budget = budget.max(Decimal::ZERO);
-        if self.lot.mantissa() == 1 {
-            // Whole lots are whole units of a decimal place.
-            return exact::divide_down(budget, unit_cost, self.lot.scale());
+    pub(crate) fn payable(&self, quantity: Decimal, costs: &Costs) -> Result<Decimal, String> {
+        match self.is_payable(quantity, costs) {
+            Some(true) => Ok(quantity),
+            Some(false) => Err(self.too_dear(quantity, costs)),
+            None => Err(self.uncountable()),
         }
-        let lots = budget.checked_div(unit_cost)?.checked_div(self.lot)?.floor();
-        lots.checked_mul(self.lot).map(exact::normalized)
-    }
-
-    /// Margin and fee.
-    fn cost(&self, quantity: Decimal, costs: &Costs) -> Result<Decimal, SimulationError> {
-        let notional = exact::multiply(self.booked_price, quantity);
-        let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
-        let fee = costs.fee(notional, self.liquidity)?;
-        let margin =
-            if self.is_levered() { notional.checked_div(self.leverage) } else { Some(notional) };
-        let cost = margin.and_then(|margin| exact::add(margin, fee));
-        cost.ok_or_else(|| overflow("a fill's cost"))
-    }
-
-    fn checked(&self, quantity: Decimal, cost: Decimal) -> Result<Decimal, String> {
-        if quantity <= Decimal::ZERO {
-            return Err(self.too_little());
-        }
-        if cost > self.funds.free {
-            let bound = if self.is_levered() { "binds" } else { "costs" };
-            return Err(format!(
-                "{quantity} at {} {bound} {} with its fee, and there is {}",
-                self.booked_price,
-                cost.normalize(),
-                self.funds.free
-            ));
-        }
-        Ok(exact::normalized(quantity))
     }
 
     /// That there is not enough for one lot.
     pub(crate) fn too_little(&self) -> String {
-        let Self { funds, lot, booked_price, .. } = self;
-        format!("{} does not pay for one lot of {lot} at {booked_price}", funds.free)
+        let Self { lot, booked_price, .. } = self;
+        format!("{} does not pay for one lot of {lot} at {booked_price}", self.free())
+    }
+
+    fn risk(&self) -> Option<Decimal> {
+        Some((self.booked_price - self.stop_loss?).abs())
+    }
+
+    /// What is asked for in whole lots, 0 or more.
+    fn lots<I: Integer>(&self, sizing: Sizing, costs: &Costs) -> Option<Decimal> {
+        let Wanted { budget, unit_cost } = self.wanted::<I>(sizing, costs)?;
+        if !budget.is_positive() {
+            return Some(Decimal::ZERO);
+        }
+        let lots = budget.divide_down(unit_cost.times(Fixed::of(self.lot))?, 0)?;
+        self.of_lots(lots)
+    }
+
+    /// That many lots; where a decimal does not hold all of the quantity's digits, as many fewer as it takes.
+    pub(super) fn of_lots<I: Integer>(&self, lots: I) -> Option<Decimal> {
+        let lot = Fixed::of(self.lot);
+        (0..=Decimal::MAX_SCALE).find_map(|digits| {
+            let step = I::power_of_ten(digits)?;
+            let whole = lots.divide(step)?.0.multiply(step)?;
+            Fixed::new(whole, 0).times(lot)?.exact()
+        })
+    }
+
+    /// What there is to spend, and what a unit costs of that.
+    fn wanted<I: Integer>(&self, sizing: Sizing, costs: &Costs) -> Option<Wanted<I>> {
+        let leverage = Fixed::of(self.leverage);
+        let levered = |budget: Fixed<I>| budget.times(leverage);
+        let equity = Fixed::of(self.funds.equity);
+        let budget = match sizing {
+            Sizing::AllIn => self.levered_funds::<I>()?,
+            Sizing::PercentOfEquity(fraction) => levered(equity.times(Fixed::of(fraction))?)?,
+            Sizing::FixedAmount(amount) => levered(Fixed::of(amount))?,
+            Sizing::FixedQuantity(quantity) => {
+                let unit_cost = Fixed::of(Decimal::ONE);
+                return Some(Wanted { budget: Fixed::of(quantity), unit_cost });
+            }
+            Sizing::RiskPercentage(fraction) => {
+                let budget = equity.times(Fixed::of(fraction))?;
+                return Some(Wanted { budget, unit_cost: Fixed::of(self.risk()?) });
+            }
+        };
+        // Margin and fee come out of the budget, q p / L + q p c + f, times L.
+        let budget = budget.minus(levered(Fixed::of(costs.commission_fixed))?)?;
+        let factor = Fixed::of(costs.levered(self.liquidity));
+        Some(Wanted { budget, unit_cost: Fixed::of(self.booked_price).times(factor)? })
+    }
+
+    /// Equity times leverage without what is held: the free margin times leverage, 0 or more.
+    pub(super) fn levered_funds<I: Integer>(&self) -> Option<Fixed<I>> {
+        let Funds { equity, exposure } = self.funds;
+        let funds =
+            Fixed::of(equity).times(Fixed::of(self.leverage))?.minus(Fixed::of(exposure))?;
+        Some(if funds.is_positive() { funds } else { Fixed::of(Decimal::ZERO) })
+    }
+
+    /// Whether margin and fee, as they are booked, do not exceed the free margin; `None` beyond what can be counted.
+    pub(super) fn is_payable(&self, quantity: Decimal, costs: &Costs) -> Option<bool> {
+        let notional = exact::multiply(self.booked_price, quantity)?;
+        let fee = costs.fee(notional, self.liquidity).ok()?;
+        self.covers::<i128>(notional, fee).or_else(|| self.covers::<Wide>(notional, fee))
+    }
+
+    fn covers<I: Integer>(&self, notional: Decimal, fee: Decimal) -> Option<bool> {
+        let cost = self.levered_cost::<I>(notional, fee)?;
+        Some(cost.compare(self.levered_funds()?)? != Ordering::Greater)
+    }
+
+    /// Margin and fee times leverage.
+    fn levered_cost<I: Integer>(&self, notional: Decimal, fee: Decimal) -> Option<Fixed<I>> {
+        Fixed::of(notional).plus(Fixed::of(fee).times(Fixed::of(self.leverage))?)
+    }
+
+    /// Whether what is asked for is a budget that does not exceed the free margin.
+    fn is_within_funds(&self, sizing: Sizing) -> bool {
+        let budget = match sizing {
+            Sizing::AllIn => return true,
+            Sizing::PercentOfEquity(fraction) => (self.funds.equity, fraction),
+            Sizing::FixedAmount(amount) => (amount, Decimal::ONE),
+            Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => return false,
+        };
+        let is_within = self.holds::<i128>(budget).or_else(|| self.holds::<Wide>(budget));
+        is_within == Some(true)
+    }
+
+    fn holds<I: Integer>(&self, (amount, part): (Decimal, Decimal)) -> Option<bool> {
+        let budget = Fixed::of(amount).times(Fixed::of(part))?.times(Fixed::of(self.leverage))?;
+        Some(budget.compare(self.levered_funds::<I>()?)? != Ordering::Greater)
+    }
+
+    /// The free margin as it is told, rounded down.
+    fn free(&self) -> Decimal {
+        let free = || {
+            let leverage = Fixed::of(self.leverage);
+            let units = self.levered_funds::<Wide>()?.divide_down(leverage, SCALE)?;
+            Fixed::new(units, SCALE).exact()
+        };
+        free().unwrap_or(self.funds.equity)
+    }
+
+    fn too_dear(&self, quantity: Decimal, costs: &Costs) -> String {
+        // Rounded up, so that it never looks like what there is.
+        let cost = || {
+            let notional = exact::multiply(self.booked_price, quantity)?;
+            let fee = costs.fee(notional, self.liquidity).ok()?;
+            let zero = Fixed::of(Decimal::ZERO);
+            let below = zero.minus(self.levered_cost::<Wide>(notional, fee)?)?;
+            let units = below.divide_down(Fixed::of(self.leverage), SCALE)?;
+            zero.minus(Fixed::new(units, SCALE))?.exact()
+        };
+        let Some(cost) = cost() else { return self.uncountable() };
+        let (price, free) = (self.booked_price, self.free());
+        let bound = if self.leverage == Decimal::ONE { "costs" } else { "binds" };
+        format!("{quantity} at {price} {bound} {cost} with its fee, and there is {free}")
+    }
+
+    fn uncountable(&self) -> String {
+        format!("the quantity or its cost at {} is too large to be counted", self.booked_price)
     }
 }

@@ -5,6 +5,8 @@ pub(super) mod series;
 mod signal;
 pub(super) mod signals;
 
+use rust_decimal::Decimal;
+
 use super::{indicators::IndicatorCall, source::Source};
 
 /// Rules and config with concrete numbers.
@@ -61,27 +63,27 @@ impl BoundStrategy {
     }
 }
 
-/// How positions are entered, sized and protected. Fractions, not percent.
+/// How positions are entered, sized and protected. Fractions, not percent, with the digits that were written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StrategyConfig {
     pub sizing: Sizing,
     /// Distance as a fraction of the price.
-    pub stop_loss: Option<f64>,
+    pub stop_loss: Option<Decimal>,
     /// Distance as a fraction of the price.
-    pub take_profit: Option<f64>,
+    pub take_profit: Option<Decimal>,
     pub direction: Directions,
     pub entry_order: EntryOrder,
     /// How many candles a resting entry is examined against, 1 or more.
     pub entry_valid_candles: usize,
     pub trailing_stop: Option<Trailing>,
     /// Gain, as a fraction of the entry price, after which the stop is not below (above, of a short) it.
-    pub break_even: Option<f64>,
+    pub break_even: Option<Decimal>,
     /// Candles after which a trade is left at market, 1 or more.
     pub max_candles: Option<usize>,
     /// Nearest first; their portions sum to 1 at most.
     pub partial_take_profits: Vec<PartialTarget>,
     /// Of what is held, closed on each candle where the partial exit holds; above 0, below 1.
-    pub partial_exit_portion: f64,
+    pub partial_exit_portion: Decimal,
     /// Trades of one direction that may be open at the same time, 1 or more.
     pub max_entries: usize,
     pub position_mode: PositionMode,
@@ -100,7 +102,7 @@ impl StrategyConfig {
         break_even: None,
         max_candles: None,
         partial_take_profits: Vec::new(),
-        partial_exit_portion: 0.5,
+        partial_exit_portion: Decimal::from_parts(5, 0, 0, false, 1),
         max_entries: 1,
         position_mode: PositionMode::Single,
     };
@@ -113,17 +115,17 @@ pub enum EntryOrder {
     Market,
     /// Waits for a better price: below the close for a long, above it for a short.
     Limit {
-        offset: Option<f64>,
+        offset: Option<Decimal>,
     },
     /// Waits for a break-out: above the close for a long, below it for a short.
     Stop {
-        offset: Option<f64>,
+        offset: Option<Decimal>,
     },
     /// A stop that becomes a limit order; `limit_offset` is a fraction of the stop, above 0 where the limit gives
     /// way (above the stop of a long).
     StopLimit {
-        offset: Option<f64>,
-        limit_offset: Option<f64>,
+        offset: Option<Decimal>,
+        limit_offset: Option<Decimal>,
     },
 }
 
@@ -131,7 +133,7 @@ pub enum EntryOrder {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Trailing {
     /// A fraction of the close.
-    Fraction(f64),
+    Fraction(Decimal),
     /// That many times the average true range of [`BoundStrategy::trailing_range`].
     Ranges(f64),
 }
@@ -140,9 +142,9 @@ pub enum Trailing {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PartialTarget {
     /// Distance as a fraction of the price.
-    pub distance: f64,
+    pub distance: Decimal,
     /// Of the quantity that was entered.
-    pub portion: f64,
+    pub portion: Decimal,
 }
 
 /// What an entry does to a position of the other direction.
@@ -163,13 +165,13 @@ pub enum PositionMode {
 pub enum Sizing {
     AllIn,
     /// Fraction of equity.
-    PercentOfEquity(f64),
+    PercentOfEquity(Decimal),
     /// Quote money.
-    FixedAmount(f64),
+    FixedAmount(Decimal),
     /// Base units.
-    FixedQuantity(f64),
+    FixedQuantity(Decimal),
     /// Fraction of equity that the stop-loss may lose.
-    RiskPercentage(f64),
+    RiskPercentage(Decimal),
 }
 
 /// Which directions are traded.

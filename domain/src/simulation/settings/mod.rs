@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{fields::FieldError, number::Number};
 
+/// A distance or a risk below this fraction is probably not meant.
+const SUSPICIOUS_BELOW: Decimal = Decimal::from_parts(1, 0, 0, false, 4);
+
 /// The settings of a run, with the names and units of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -143,11 +146,9 @@ impl Settings {
             ("break_even", config.break_even),
             ("risk_percentage", risk),
         ] {
-            if let Some(fraction) = fraction.filter(|fraction| *fraction < 0.000_1) {
-                warn(format!(
-                    "{name} is in percent: {} is that part of a hundred",
-                    fraction * 100.0
-                ));
+            if let Some(fraction) = fraction.filter(|fraction| *fraction < SUSPICIOUS_BELOW) {
+                let percent = (fraction * Decimal::ONE_HUNDRED).normalize();
+                warn(format!("{name} is in percent: {percent} is that part of a hundred"));
             }
         }
         warnings

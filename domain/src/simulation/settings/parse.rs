@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{FillMode, Finalize, Intrabar, Preset, Settings, Warmup};
-use crate::{fields::FieldError, number::Number, strategy::language::suggest::nearest};
+use crate::{
+    fields::FieldError, number::Number, simulation::exact, strategy::language::suggest::nearest,
+};
 
 const KNOWN: &[&str] = &[
     "leverage",
@@ -235,8 +237,13 @@ impl Reader<'_> {
         let value = self.given(name)?;
         let value = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         match value.and_then(Number::try_new) {
-            Some(number) if is_allowed(number.get()) => Some(number),
-            Some(_) => self.refuse(name, "out_of_range", expected),
+            Some(number) if !is_allowed(number.get()) => {
+                self.refuse(name, "out_of_range", expected)
+            }
+            Some(number) if exact::decimal(number.get()).is_none() => {
+                self.refuse(name, "out_of_range", "a number of at most 28 digits and 28 decimals")
+            }
+            Some(number) => Some(number),
             None => self.refuse(name, "invalid", "a finite number"),
         }
     }

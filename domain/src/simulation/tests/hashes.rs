@@ -109,6 +109,6 @@ fn the_same_run_has_the_same_hashes_for_ever(
     #[case] ledger: &str,
     #[case] result: &str,
 ) {
-    assert_eq!(ENGINE_VERSION, "1");
+    assert_eq!(ENGINE_VERSION, "2");
     assert_eq!(hashes(code_ref), (ledger.to_owned(), result.to_owned()));
 }

@@ -46,7 +46,7 @@ fn is_undecidable(input: &Input<'_>, events: &[LedgerEvent]) -> bool {
         } else {
             costs.exit_price(slipped, direction)
         };
-        exact::round_f64(price) == Some(fill.price)
+        exact::price(price) == Some(fill.price)
     };
     let mut reasons = Vec::new();
     let mut is_one = |event: &LedgerEvent| match event {

@@ -7,6 +7,7 @@ mod every_order;
 mod fills;
 mod golden;
 mod hashes;
+mod levels;
 mod lookahead;
 mod margin;
 mod marks;
@@ -14,6 +15,7 @@ mod micro;
 mod orders;
 mod properties;
 mod recorded;
+mod reported;
 mod sizes;
 mod warnings;
 

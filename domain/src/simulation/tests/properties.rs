@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::simulation::{
     engine::{Engine, IntrabarPriority},
-    exact::{round_f64, to_f64},
+    exact::{to_f64, written},
     indicators::IndicatorCall,
     rules::signals::RuleSignals,
     settings::Preset,
@@ -124,7 +124,7 @@ pub(super) fn the_ledger_adds_up(outcome: &Outcome, last_close: f64) {
             (Some(pnl), _) => *pnl,
             (None, direction) => {
                 let notional = trade.entry.notional().unwrap();
-                let close = round_f64(last_close).unwrap();
+                let close = written(last_close).unwrap();
                 let worth = (close * trade.entry.quantity).round_dp(8);
                 let gain = match direction {
                     Direction::Long => worth - notional,
@@ -150,7 +150,9 @@ fn fills_are_sound(outcome: &Outcome, candles: &Candles, settings: &Settings) {
     for trade in &outcome.trades {
         assert!(trade.entry.quantity > Decimal::ZERO && (trade.entry.quantity % lot).is_zero());
         for fill in std::iter::once(&trade.entry).chain(&trade.exit) {
-            assert!(fill.price > Decimal::ZERO && fill.price.scale() <= 8 && fill.fee.scale() <= 8);
+            assert!(
+                fill.price > Decimal::ZERO && fill.price.scale() <= 20 && fill.fee.scale() <= 8
+            );
             assert_eq!(fill.cash_after, fill.cash_after.normalize());
             assert!(!fill.reason.is_empty());
             let index = candles.open_time.binary_search(&fill.time).unwrap();

@@ -1,5 +1,6 @@
 //! Sizes and costs, to the last digit. Expected numbers: Python's `decimal` with the formulas of docs/simulation.md.
 
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
@@ -90,4 +91,84 @@ fn a_short_that_loses_everything_is_liquidated_with_a_shortfall() {
     assert_eq!(outcome.final_balance, Decimal::ZERO);
     assert_eq!(outcome.equity[3..], [0.0, 0.0, 0.0]);
     assert!(outcome.warnings.iter().any(|warning| warning.code == "liquidated"));
+}
+
+/// A market and its costs, at any scale.
+fn any_market() -> impl Strategy<Value = (Decimal, Value, Decimal)> {
+    let decimal = |digits: u32, scales: std::ops::Range<u32>| {
+        (1..10_i64.pow(digits), scales).prop_map(|(mantissa, scale)| Decimal::new(mantissa, scale))
+    };
+    let price = prop_oneof![decimal(9, 2..21), decimal(7, 0..8)];
+    let lot = prop::sample::select(vec!["0.00000001", "0.00001", "0.03", "1", "100"]);
+    let fee = prop_oneof![Just(Decimal::ZERO), decimal(4, 4..7)];
+    let fixed = prop_oneof![3 => Just(Decimal::ZERO), 1 => decimal(3, 0..10)];
+    let leverage = prop_oneof![
+        Just(Decimal::ONE),
+        decimal(3, 0..1),
+        (10..10_000_i64).prop_map(|tenths| Decimal::new(tenths, 1))
+    ];
+    (price, lot, fee, fixed, leverage, decimal(10, 2..9)).prop_map(
+        |(price, lot, commission, fixed, leverage, balance)| {
+            let number = |decimal: Decimal| exact::to_f64(decimal);
+            let metadata = json!({"lot": lot, "commission": number(commission),
+                "commission_fixed": number(fixed), "leverage": number(leverage)});
+            (price, metadata, balance)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// It is the quotient or, where roundings make that too dear, the largest size that is not.
+    #[test]
+    fn all_in_is_never_rejected_for_a_rounding((price, metadata, balance) in any_market()) {
+        prop_assume!(price >= exact::PRICE_MIN);
+        let open = exact::to_f64(price);
+        let candles = candles((0..3).map(|day| [open, open, open, open, f64::from(day)]));
+        let (strategy, settings) = (strategy(&json!({"entry_rules": when("volume", "==", 1)})), settings(metadata));
+        let outcome = run(&Input { initial_balance: balance, ..input(&strategy, &candles, &settings) }, &mut ()).unwrap();
+        let decimal = |number: crate::number::Number| exact::decimal(number.get()).unwrap();
+        let (rate, fixed) = (decimal(settings.commission), decimal(settings.commission_fixed));
+        let (leverage, lot) = (decimal(settings.leverage), settings.lot.unwrap());
+        let is_payable = |quantity: Decimal| {
+            let notional = exact::multiply(price, quantity).unwrap();
+            let fee = exact::multiply_add(notional, rate, fixed).unwrap();
+            notional + fee * leverage <= balance * leverage
+        };
+        let Some(trade) = outcome.trades.first() else {
+            let reason = &outcome.rejections[0].reason;
+            prop_assert!(reason.contains("does not pay for one lot"), "{}", reason);
+            let one_lot = price * lot * (Decimal::ONE + rate * leverage) + fixed * leverage;
+            prop_assert!(one_lot > balance * leverage || !is_payable(lot));
+            return Ok(());
+        };
+        let quantity = trade.entry.quantity;
+        prop_assert!(is_payable(quantity));
+        let quotient = (balance - fixed) * leverage / (price * (Decimal::ONE + rate * leverage));
+        let tolerance = quotient * Decimal::new(1, 18);
+        prop_assert!(quantity <= quotient + tolerance, "{} of {}", quantity, quotient);
+        let next = quantity + lot;
+        prop_assert!(next > quotient - tolerance || !is_payable(next), "{} of {}", quantity, quotient);
+    }
+}
+
+/// A rebate of the maker, which makes the fee fall while the notional grows.
+#[test]
+fn all_in_with_a_rebate_is_paid_for() {
+    let flat = |price: f64, volume: f64| [price, price, price, price, volume];
+    for leverage in [1, 3, 7, 100, 999] {
+        for mantissa in [1, 3, 7, 11, 1_237] {
+            let price = f64::from(mantissa) / 1e7;
+            let candles = candles([flat(price, 0.0), flat(price, 1.0), flat(price, 0.0)]);
+            let body = json!({"entry_rules": when("volume", "==", 1), "config": {"entry_order": "limit", "entry_offset": 0}});
+            let settings = settings(json!({"leverage": leverage, "commission_maker": -0.000_3}));
+            let outcome = simulate(&body, &candles, &settings).unwrap();
+            assert!(outcome.rejections.is_empty(), "{:?}", outcome.rejections);
+            // (1 − 0.0003 L) of the notional, over L, is what it costs.
+            let notional = exact::to_f64(outcome.trades[0].entry.notional().unwrap());
+            let cost = notional * (1.0 / f64::from(leverage) - 0.000_3);
+            assert!((cost - 10_000.0).abs() < 1e-6, "{cost}");
+        }
+    }
 }

@@ -34,9 +34,10 @@ pub(super) fn free_numbers(strategy: &BoundStrategy) -> usize {
     let levels = strategy.entry_prices.all().chain(&strategy.trailing_range);
     levels.for_each(|operand| numbers.add_operand(operand));
     let arguments: usize = numbers.calls.iter().map(|call| call.arguments.numbers.len()).sum();
-    let trailing = config.trailing_stop.map(|_| 0.0);
-    let distances = [config.stop_loss, config.take_profit, config.break_even, trailing];
-    let stops = distances.into_iter().flatten().count() + config.max_candles.iter().count();
+    let distances = [config.stop_loss, config.take_profit, config.break_even];
+    let stops = distances.iter().flatten().count()
+        + config.trailing_stop.iter().count()
+        + config.max_candles.iter().count();
     let parts = config.partial_take_profits.len();
     arguments + numbers.constants.len() + numbers.lags.len() + stops + parts + offsets(config)
 }

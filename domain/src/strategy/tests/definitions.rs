@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rstest::rstest;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use crate::strategy::StrategyDefinition;
@@ -70,8 +71,9 @@ fn the_documented_strategy_is_bound() {
         texts(&bound.exit.unwrap()),
         ["macd(12, 26, 9).macd crosses_below macd(12, 26, 9).signal"]
     );
-    assert_eq!(bound.config.sizing, Sizing::PercentOfEquity(0.5));
-    assert_eq!((bound.config.stop_loss, bound.config.take_profit), (Some(0.05), Some(0.1)));
+    assert_eq!(bound.config.sizing, Sizing::PercentOfEquity(Decimal::new(5, 1)));
+    let stops = (Some(Decimal::new(5, 2)), Some(Decimal::new(1, 1)));
+    assert_eq!((bound.config.stop_loss, bound.config.take_profit), stops);
     assert_eq!(bound.config.direction, Directions::Long);
 }
 

@@ -86,6 +86,8 @@ impl Queue {
         let context = FillContext { direction, reason, price, liquidity, candle, index };
         let Some(admitted) = engine.admit_entry(&context)? else { return Ok(None) };
         let close = engine.input.candles.close[index];
+        let stop_loss = stop_loss.map(|stop| exact::price(stop).ok_or_else(|| overflow("a stop")));
+        let stop_loss = stop_loss.transpose()?;
         let offer = engine.offer(close, admitted.booked_price, stop_loss, liquidity)?;
         let unit_cost = |queue: &Self, engine: &Engine<'_>, size| {
             queue.broker.unit_cost(&engine.costs, price, size, direction)
@@ -97,7 +99,7 @@ impl Queue {
             }
             Size::Lots(lots) => (lots, unit_cost(self, engine, lots)),
             Size::Sizing(sizing) => {
-                let wanted = offer.quantity(sizing, &engine.costs)?;
+                let wanted = offer.quantity(sizing, &engine.costs);
                 let Some(wanted) = engine.admit_quantity(candle, wanted) else { return Ok(None) };
                 let lots = self.broker.lots(wanted);
                 (lots, unit_cost(self, engine, lots))
@@ -161,7 +163,7 @@ fn is_ambiguous(engine: &Engine<'_>, trade: &QueueTrade, index: usize) -> bool {
 
 /// Whole lots as a quantity.
 fn quantity(engine: &Engine<'_>, lots: f64) -> Result<Decimal, SimulationError> {
-    exact::round_f64(lots)
+    exact::round_f64(lots, 0)
         .and_then(|lots| exact::multiply(lots, engine.lot))
         .ok_or_else(|| overflow("a quantity"))
 }

@@ -7,6 +7,8 @@ mod orders;
 pub(super) mod plan;
 mod stops;
 
+use rust_decimal::Decimal;
+
 use self::{
     broker::{Broker, LARGEST_FRACTION},
     orders::{Leaving, MetPrice, Order, Purpose, QueueEntry, Size},
@@ -86,7 +88,7 @@ impl OrderModel for Queue {
         let price = limit.or(stop).unwrap_or(close);
         let fixed = config.stop_loss.map(|distance| levels::below_real(price, distance, direction));
         let trailing = config.trailing_stop.and_then(|trailing| {
-            levels::trail(trailing, price, direction, engine.rules.range(entry.signal))
+            levels::trail_real(trailing, price, direction, engine.rules.range(entry.signal))
         });
         let stop_loss = match (fixed, trailing) {
             (Some(fixed), Some(trailing)) if levels::is_tighter(direction, fixed, trailing) => {
@@ -98,10 +100,12 @@ impl OrderModel for Queue {
             config.take_profit.map(|distance| levels::above_real(price, distance, direction));
         let size = match config.sizing {
             Sizing::AllIn => Size::Fraction(LARGEST_FRACTION),
-            Sizing::PercentOfEquity(fraction) => Size::Fraction(fraction.min(LARGEST_FRACTION)),
+            Sizing::PercentOfEquity(fraction) => {
+                Size::Fraction(exact::to_f64(fraction).min(LARGEST_FRACTION))
+            }
             Sizing::FixedQuantity(quantity) => {
-                let lots = exact::decimal(quantity).and_then(|all| all.checked_div(engine.lot));
-                Size::Lots(lots.map_or(f64::MAX, |lots| exact::to_f64(lots.floor())))
+                let whole = exact::whole_units(quantity, Decimal::ONE, engine.lot);
+                Size::Lots(whole.map_or(f64::MAX, |whole| self.broker.lots(whole)))
             }
             sizing @ (Sizing::FixedAmount(_) | Sizing::RiskPercentage(_)) => Size::Sizing(sizing),
         };
@@ -115,7 +119,8 @@ impl OrderModel for Queue {
     }
 
     /// Each close goes to the front of the queue.
-    fn leave(&mut self, direction: Direction, portion: Option<f64>, reason: Reason) {
+    fn leave(&mut self, direction: Direction, portion: Option<Decimal>, reason: Reason) {
+        let portion = portion.map(exact::to_f64);
         self.leave_trades(Some(direction), portion, reason);
     }
 
@@ -139,7 +144,7 @@ impl OrderModel for Queue {
         Ok(())
     }
 
-    fn manage(&mut self, engine: &Engine<'_>, index: usize) {
+    fn manage(&mut self, engine: &Engine<'_>, index: usize) -> Result<(), SimulationError> {
         self.orders.retain(|order| order.valid_to > index);
         let config = &engine.input.strategy.config;
         let close = engine.input.candles.close[index];
@@ -149,18 +154,20 @@ impl OrderModel for Queue {
                 stop.is_none_or(|stop| levels::is_tighter(direction, level, stop))
             };
             let trailed = config.trailing_stop.and_then(|trailing| {
-                levels::trail(trailing, close, direction, engine.rules.range(index))
+                levels::trail_real(trailing, close, direction, engine.rules.range(index))
             });
             if let Some(level) = trailed.filter(|level| is_tighter(*level, stop)) {
                 self.set_stop(number, level, "trailing_stop");
             }
             let stop = self.trades[place].stop;
             let gain = (close - entry_price) * levels::sign(direction);
-            let is_due = config.break_even.is_some_and(|wanted| gain >= wanted * entry_price);
+            let is_due =
+                config.break_even.is_some_and(|wanted| gain >= exact::to_f64(wanted) * entry_price);
             if is_due && is_tighter(entry_price, stop) {
                 self.set_stop(number, entry_price, "break_even");
             }
         }
+        Ok(())
     }
 
     fn time_out(&mut self, engine: &Engine<'_>, index: usize) {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::simulation::{
     engine::{Engine, fills::Reason},
+    exact,
     rules::Trailing,
 };
 
@@ -53,7 +54,11 @@ impl Queue {
             }
             (Some(distance), Some(Trailing::Ranges(_))) => {
                 let away = (trade.entry_price - level).abs();
-                if away < distance * trade.entry_price { "trailing_stop" } else { "stop_loss" }
+                if away < exact::to_f64(distance) * trade.entry_price {
+                    "trailing_stop"
+                } else {
+                    "stop_loss"
+                }
             }
         }
     }

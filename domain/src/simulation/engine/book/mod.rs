@@ -45,7 +45,7 @@ impl OrderModel for Book {
         self.entries.push(entry);
     }
 
-    fn leave(&mut self, direction: Direction, portion: Option<f64>, reason: Reason) {
+    fn leave(&mut self, direction: Direction, portion: Option<Decimal>, reason: Reason) {
         for trade in self.trades.iter_mut().filter(|trade| trade.direction == direction) {
             trade.pending_exit = Some(PendingExit { portion, reason });
         }
@@ -89,24 +89,12 @@ impl OrderModel for Book {
         Ok(())
     }
 
-    fn manage(&mut self, engine: &Engine<'_>, index: usize) {
+    fn manage(&mut self, engine: &Engine<'_>, index: usize) -> Result<(), SimulationError> {
         self.entries.retain(|entry| entry.valid_to > index);
-        let config = &engine.input.strategy.config;
-        let close = engine.input.candles.close[index];
         for trade in &mut self.trades {
-            let trailed = config.trailing_stop.and_then(|trailing| {
-                levels::trail(trailing, close, trade.direction, engine.rules.range(index))
-            });
-            if let Some(level) = trailed {
-                trade.tighten(level, "trailing_stop");
-            }
-            if let Some(gain) = config.break_even {
-                let change = (close - trade.entry_price) * levels::sign(trade.direction);
-                if change >= gain * trade.entry_price {
-                    trade.tighten(trade.entry_price, "break_even");
-                }
-            }
+            trade.manage(engine, index)?;
         }
+        Ok(())
     }
 
     fn time_out(&mut self, engine: &Engine<'_>, index: usize) {
@@ -216,23 +204,24 @@ impl Book {
             PositionMode::Exclusive if has_opposite => {
                 self.close_opposite(engine, context, None)?;
                 self.forget_closed();
-                offer(engine)?.quantity(config.sizing, &engine.costs)
+                Ok(offer(engine)?.quantity(config.sizing, &engine.costs))
             }
             PositionMode::Netting if has_opposite => {
                 let mut generous = offer(engine)?;
-                generous.funds.free = generous.funds.equity;
-                let wanted = generous.wanted_lots(config.sizing, &engine.costs)?;
-                if wanted.is_zero() {
-                    return Ok(Err(generous.too_little()));
-                }
+                generous.funds.exposure = Decimal::ZERO;
+                let wanted = match generous.wanted_lots(config.sizing, &engine.costs) {
+                    Ok(wanted) if wanted.is_zero() => return Ok(Err(generous.too_little())),
+                    Ok(wanted) => wanted,
+                    Err(reason) => return Ok(Err(reason)),
+                };
                 let rest = self.close_opposite(engine, context, Some(wanted))?;
                 self.forget_closed();
-                if rest.is_zero() { Ok(Ok(rest)) } else { rest_of(engine, &offer(engine)?, rest) }
+                Ok(if rest.is_zero() { Ok(rest) } else { rest_of(engine, &offer(engine)?, rest) })
             }
             PositionMode::Single
             | PositionMode::Exclusive
             | PositionMode::Netting
-            | PositionMode::Hedging => offer(engine)?.quantity(config.sizing, &engine.costs),
+            | PositionMode::Hedging => Ok(offer(engine)?.quantity(config.sizing, &engine.costs)),
         }
     }
 
@@ -292,16 +281,12 @@ impl Book {
 }
 
 /// What of `rest` can be paid for: all of it or, where the sizing spends what there is, that.
-fn rest_of(
-    engine: &Engine<'_>,
-    offer: &Offer,
-    rest: Decimal,
-) -> Result<Result<Decimal, String>, SimulationError> {
+fn rest_of(engine: &Engine<'_>, offer: &Offer, rest: Decimal) -> Result<Decimal, String> {
     let sizing = engine.input.strategy.config.sizing;
     match sizing {
         Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_) => {
             let affordable = offer.quantity(sizing, &engine.costs)?;
-            Ok(affordable.map(|affordable| affordable.min(rest)))
+            Ok(affordable.min(rest))
         }
         Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => offer.payable(rest, &engine.costs),
     }

@@ -17,12 +17,16 @@ use crate::simulation::{
 pub(super) struct OpenTrade {
     pub(super) number: u32,
     pub(super) direction: Direction,
-    pub(super) entry_price: f64,
+    entry_price: f64,
     /// The candle that filled it.
     pub(super) entered: usize,
     /// The first candle whose high and low count.
     pub(super) from: usize,
     stop: Option<Stop>,
+    /// The best price that a trailing stop was measured from.
+    extreme: f64,
+    /// The close at which the stop moves to the entry; `None` after that.
+    break_even: Option<f64>,
     target: Option<f64>,
     /// Targets that close a part, nearest first.
     parts: Vec<PartTarget>,
@@ -46,7 +50,7 @@ struct PartTarget {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingExit {
     /// Of what is held; `None` is all.
-    pub(super) portion: Option<f64>,
+    pub(super) portion: Option<Decimal>,
     pub(super) reason: Reason,
 }
 
@@ -70,13 +74,16 @@ impl OpenTrade {
         let direction = entry.direction;
         let stop_loss = levels::below(booked_price, config.stop_loss, direction)?;
         let entry_price = exact::to_f64(booked_price);
+        let break_even = levels::above(booked_price, config.break_even, direction)?;
+        let target = levels::above(booked_price, config.take_profit, direction)?;
         let trailed = match config.trailing_stop {
             None => None,
             Some(Trailing::Fraction(fraction)) => {
-                levels::below(booked_price, Some(fraction), direction)?
+                levels::below(booked_price, Some(fraction), direction)?.map(exact::to_f64)
             }
-            Some(ranges @ Trailing::Ranges(_)) => {
-                levels::trail(ranges, entry_price, direction, engine.rules.range(entry.signal))
+            Some(Trailing::Ranges(multiple)) => {
+                let range = engine.rules.range(entry.signal);
+                range.map(|range| by_range(entry_price, multiple, range, direction)).transpose()?
             }
         };
         let mut trade = Self {
@@ -85,8 +92,10 @@ impl OpenTrade {
             entry_price,
             entered: 0,
             from: 0,
-            stop: stop_loss.map(|level| Stop { level, name: "stop_loss" }),
-            target: levels::above(booked_price, config.take_profit, direction)?,
+            stop: stop_loss.map(|level| Stop { level: exact::to_f64(level), name: "stop_loss" }),
+            extreme: entry_price,
+            break_even: break_even.map(exact::to_f64),
+            target: target.map(exact::to_f64),
             parts: Vec::new(),
             pending_exit: None,
             is_closed: false,
@@ -104,21 +113,63 @@ impl OpenTrade {
         quantity: Decimal,
         price: Decimal,
     ) -> Result<(), SimulationError> {
-        let mut portions = 0.0;
+        let mut portions = Decimal::ZERO;
         for part in &engine.input.strategy.config.partial_take_profits {
             portions += part.portion;
             let level = levels::above(price, Some(part.distance), self.direction)?;
             // What closes the last of it leaves no lot behind.
-            let is_last = portions > 1.0 - 1e-9;
+            let is_last = portions == Decimal::ONE;
             let part = if is_last { quantity } else { portion_of(engine, quantity, part.portion)? };
-            self.parts.extend(level.map(|level| PartTarget { level, quantity: part }));
+            let part =
+                level.map(|level| PartTarget { level: exact::to_f64(level), quantity: part });
+            self.parts.extend(part);
         }
         Ok(())
     }
 
-    pub(super) fn tighten(&mut self, level: f64, name: &'static str) {
-        let is_tighter = |stop: Stop| levels::is_tighter(self.direction, level, stop.level);
-        if self.stop.is_none_or(is_tighter) {
+    /// The close of candle `index`: the stop may move, never back. A level is computed only where it can be a new one.
+    pub(super) fn manage(
+        &mut self,
+        engine: &Engine<'_>,
+        index: usize,
+    ) -> Result<(), SimulationError> {
+        let (close, direction) = (engine.input.candles.close[index], self.direction);
+        match engine.input.strategy.config.trailing_stop {
+            None => {}
+            Some(Trailing::Fraction(fraction)) => {
+                if levels::is_tighter(direction, close, self.extreme) {
+                    self.extreme = close;
+                    let close = exact::written(close).ok_or_else(|| overflow("a close"))?;
+                    let level = levels::below(close, Some(fraction), direction)?;
+                    if let Some(level) = level {
+                        self.tighten(exact::to_f64(level), "trailing_stop");
+                    }
+                }
+            }
+            Some(Trailing::Ranges(multiple)) => {
+                if let Some(range) = engine.rules.range(index) {
+                    let level = levels::trail_by_range(close, multiple, range, direction);
+                    if self.is_tightened_by(level) {
+                        let level = by_range(close, multiple, range, direction)?;
+                        self.tighten(level, "trailing_stop");
+                    }
+                }
+            }
+        }
+        let side = direction.exit_side();
+        if self.break_even.is_some_and(|level| levels::is_limit_met(side, close, level)) {
+            self.break_even = None;
+            self.tighten(self.entry_price, "break_even");
+        }
+        Ok(())
+    }
+
+    fn is_tightened_by(&self, level: f64) -> bool {
+        self.stop.is_none_or(|stop| levels::is_tighter(self.direction, level, stop.level))
+    }
+
+    fn tighten(&mut self, level: f64, name: &'static str) {
+        if self.is_tightened_by(level) {
             self.stop = Some(Stop { level, name });
         }
     }
@@ -223,15 +274,24 @@ impl OpenTrade {
     }
 }
 
+/// The level of a stop that trails by the average true range.
+fn by_range(
+    price: f64,
+    multiple: f64,
+    range: f64,
+    direction: Direction,
+) -> Result<f64, SimulationError> {
+    let level = exact::price(levels::trail_by_range(price, multiple, range, direction));
+    level.map(exact::to_f64).ok_or_else(|| overflow("a stop"))
+}
+
 /// `portion` of a quantity in whole lots, at least one; all of it where that is all.
 pub(super) fn portion_of(
     engine: &Engine<'_>,
     quantity: Decimal,
-    portion: f64,
+    portion: Decimal,
 ) -> Result<Decimal, SimulationError> {
-    let error = || overflow("a part of a trade");
-    let wanted = quantity.checked_mul(exact::decimal(portion).ok_or_else(error)?);
-    let lots = wanted.and_then(|wanted| wanted.checked_div(engine.lot)).ok_or_else(error)?;
-    let part = lots.floor().max(Decimal::ONE).checked_mul(engine.lot).ok_or_else(error)?;
-    Ok(part.min(quantity).normalize())
+    let part = exact::whole_units(quantity, portion, engine.lot);
+    let part = part.ok_or_else(|| overflow("a part of a trade"))?;
+    Ok(part.max(engine.lot).min(quantity).normalize())
 }

@@ -106,7 +106,7 @@ fn one_thread_and_many_give_the_same_bytes_for_ever() {
     }
     let numbers: Vec<u32> = one.iter().map(|row| row.number).collect();
     assert_eq!(numbers, (1..=14).collect::<Vec<_>>());
-    assert_eq!(simulation::ENGINE_VERSION, "1");
+    assert_eq!(simulation::ENGINE_VERSION, "2");
     let hash = rows_hash(&one).unwrap().to_string();
     assert_eq!(hash, "a632adf0b9de1f0847f203bd5ce75b0a32b73462b5fa9500311299b8b6006dae");
 }

@@ -1,8 +1,13 @@
 //! Which order enters, and where it waits.
 
+use rust_decimal::Decimal;
+
 use super::{PriceTerms, Reader};
 use crate::{
-    simulation::rules::{Directions, EntryOrder},
+    simulation::{
+        exact,
+        rules::{Directions, EntryOrder},
+    },
     strategy::language::rules::{self, Term},
 };
 
@@ -72,20 +77,20 @@ impl Reader<'_> {
     }
 
     /// Percent to a fraction; 0 is the close itself.
-    fn entry_offset(&mut self) -> Option<f64> {
+    fn entry_offset(&mut self) -> Option<Decimal> {
         let offset = self.number("entry_offset")?;
         if (0.0..100.0).contains(&offset) {
-            return Some(offset / 100.0);
+            return self.written("entry_offset", offset).and_then(exact::fraction);
         }
         let message = format!("it must be from 0 to below 100 percent, not {offset}");
         self.fail("entry_offset", "out_of_range", message);
         None
     }
 
-    fn limit_offset(&mut self) -> Option<f64> {
+    fn limit_offset(&mut self) -> Option<Decimal> {
         let offset = self.number("entry_limit_offset")?;
         if offset.abs() < 100.0 {
-            return Some(offset / 100.0);
+            return self.written("entry_limit_offset", offset).and_then(exact::fraction);
         }
         let message = format!("it must be between -100 and 100 percent, not {offset}");
         self.fail("entry_limit_offset", "out_of_range", message);

@@ -1,10 +1,14 @@
 //! What ends a trade beside its rules: trailing stops, partial targets and exits.
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::{Reader, STOP_SUSPICIOUS};
 use crate::{
-    simulation::rules::{Directions, PartialTarget, Trailing},
+    simulation::{
+        exact,
+        rules::{Directions, PartialTarget, StrategyConfig, Trailing},
+    },
     strategy::language::rules::{self, Rule, Term, kind},
 };
 
@@ -23,9 +27,9 @@ impl Reader<'_> {
         self.check_either("trailing_stop", "trailing_stop_atr");
         if let Some(percent) = self.percent("trailing_stop") {
             self.check_stop_distance("trailing_stop", direction, percent);
-            return (Some(Trailing::Fraction(percent / 100.0)), None);
+            return (exact::fraction(percent).map(Trailing::Fraction), None);
         }
-        let multiple = self.percent("trailing_stop_atr");
+        let multiple = self.positive("trailing_stop_atr");
         if multiple.is_some_and(|multiple| multiple > MULTIPLE_MAX) {
             let message = format!("it must be at most {MULTIPLE_MAX} average true ranges");
             self.fail("trailing_stop_atr", "out_of_range", message);
@@ -43,20 +47,20 @@ impl Reader<'_> {
         (Some(Trailing::Ranges(multiple)), range)
     }
 
-    pub(super) fn break_even(&mut self, direction: Directions) -> Option<f64> {
+    pub(super) fn break_even(&mut self, direction: Directions) -> Option<Decimal> {
         let gain = self.percent("break_even")?;
-        if direction != Directions::Long && gain >= 100.0 {
+        if direction != Directions::Long && gain >= Decimal::ONE_HUNDRED {
             let message = "a short gains less than 100 percent";
             self.fail("break_even", "out_of_range", message);
         }
         self.check_suspicious("break_even", gain);
-        Some(gain / 100.0)
+        exact::fraction(gain)
     }
 
     /// Rules that close a part, and the portion.
-    pub(super) fn partial_exit(&mut self) -> (Option<Rule>, f64) {
+    pub(super) fn partial_exit(&mut self) -> (Option<Rule>, Decimal) {
         let size = self.percent("partial_exit_size");
-        if size.is_some_and(|size| size >= 100.0) {
+        if size.is_some_and(|size| size >= Decimal::ONE_HUNDRED) {
             let message = "a part is less than 100 percent";
             self.fail("partial_exit_size", "out_of_range", message);
         }
@@ -67,7 +71,8 @@ impl Reader<'_> {
         }
         let rule =
             rules.and_then(|rules| rules::read("config.partial_exit_rules", rules, self.errors));
-        (rule, size.unwrap_or(50.0) / 100.0)
+        let portion = size.and_then(exact::fraction);
+        (rule, portion.unwrap_or(StrategyConfig::DEFAULT.partial_exit_portion))
     }
 
     /// A list of `{"at": percent of gain, "close": percent of the quantity entered}`, nearest first.
@@ -87,11 +92,12 @@ impl Reader<'_> {
         let targets = list.iter().enumerate();
         let mut targets: Vec<PartialTarget> =
             targets.filter_map(|(place, value)| self.target(place, value, direction)).collect();
-        let sum: f64 = targets.iter().map(|target| target.portion).sum();
-        if sum > 1.0 + 1e-9 {
+        // Each is at most 1, and there are few.
+        let sum: Decimal = targets.iter().map(|target| target.portion).sum();
+        if sum > Decimal::ONE {
             self.fail(name, "out_of_range", "together they close more than 100 percent");
         }
-        targets.sort_by(|one, other| one.distance.total_cmp(&other.distance));
+        targets.sort_by_key(|target| target.distance);
         targets
     }
 
@@ -113,12 +119,13 @@ impl Reader<'_> {
         let mut part = |name: &str, is_allowed: fn(f64) -> bool, expected: &str| {
             let value = members.get(name).unwrap_or(&Value::Null);
             let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
-            let number = number.filter(|number| is_allowed(*number));
-            if number.is_none() {
+            let field = format!("{field}.{name}");
+            let Some(number) = number.filter(|number| is_allowed(*number)) else {
                 let code = if value.is_null() { "required" } else { "out_of_range" };
-                self.fail(&format!("{field}.{name}"), code, format!("it must be {expected}"));
-            }
-            number
+                self.fail(&field, code, format!("it must be {expected}"));
+                return None;
+            };
+            self.written(&field, number)
         };
         let at = if direction == Directions::Long {
             part("at", |at| at > 0.0 && at.is_finite(), "a percent above 0")
@@ -128,18 +135,18 @@ impl Reader<'_> {
         let close = part("close", |close| close > 0.0 && close <= 100.0, "a percent up to 100");
         let (at, close) = (at?, close?);
         self.check_suspicious(&format!("{field}.at"), at);
-        Some(PartialTarget { distance: at / 100.0, portion: close / 100.0 })
+        Some(PartialTarget { distance: exact::fraction(at)?, portion: exact::fraction(close)? })
     }
 
-    fn check_stop_distance(&mut self, name: &str, direction: Directions, percent: f64) {
-        if direction != Directions::Short && percent >= 100.0 {
+    fn check_stop_distance(&mut self, name: &str, direction: Directions, percent: Decimal) {
+        if direction != Directions::Short && percent >= Decimal::ONE_HUNDRED {
             let message = "the stop of a long lies less than 100 percent below the price";
             self.fail(name, "out_of_range", message);
         }
         self.check_suspicious(name, percent);
     }
 
-    fn check_suspicious(&mut self, name: &str, percent: f64) {
+    fn check_suspicious(&mut self, name: &str, percent: Decimal) {
         if percent < STOP_SUSPICIOUS {
             let message = format!("{percent} means {percent} percent: 5 is 5 percent");
             self.warn(name, "suspicious_unit", message);

@@ -3,6 +3,7 @@
 mod entries;
 mod exits;
 
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use super::{
@@ -11,7 +12,10 @@ use super::{
 };
 use crate::{
     fields::FieldError,
-    simulation::rules::{Directions, PositionMode, Sizing, StrategyConfig},
+    simulation::{
+        exact,
+        rules::{Directions, PositionMode, Sizing, StrategyConfig},
+    },
 };
 
 /// A config that was read; what is written in the rule language still has its `$parameters`.
@@ -49,7 +53,7 @@ impl PriceTerms {
 }
 
 /// A stop nearer than this many percent is probably a fraction.
-const STOP_SUSPICIOUS: f64 = 0.01;
+const STOP_SUSPICIOUS: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 
 /// Unknown settings that are reported.
 const UNKNOWN_SHOWN_MAX: usize = 10;
@@ -104,8 +108,8 @@ pub fn read(
     let (partial_exit, partial_exit_portion) = reader.partial_exit();
     let config = StrategyConfig {
         sizing,
-        stop_loss: stop_loss.map(|percent| percent / 100.0),
-        take_profit: take_profit.map(|percent| percent / 100.0),
+        stop_loss: stop_loss.and_then(exact::fraction),
+        take_profit: take_profit.and_then(exact::fraction),
         direction,
         entry_order,
         entry_valid_candles: reader.entry_valid_candles(entry_order),
@@ -178,46 +182,53 @@ impl Reader<'_> {
         }
         match sizing {
             "percent_of_equity" => {
-                Sizing::PercentOfEquity(self.needed("size", size, sizing, 100.0) / 100.0)
+                Sizing::PercentOfEquity(self.needed_percent("size", size, sizing))
             }
-            "fixed_amount" => Sizing::FixedAmount(self.needed("size", size, sizing, f64::MAX)),
-            "fixed_quantity" => Sizing::FixedQuantity(self.needed("size", size, sizing, f64::MAX)),
+            "fixed_amount" => Sizing::FixedAmount(self.needed("size", size, sizing)),
+            "fixed_quantity" => Sizing::FixedQuantity(self.needed("size", size, sizing)),
             "risk_percentage" => {
                 if !has_stop && self.is_absent("stop_loss") {
                     let message =
                         "risk_percentage measures the risk to the stop: it needs a stop_loss";
                     self.fail("stop_loss", "required", message);
                 }
-                let risk = self.needed("risk_percentage", risk, sizing, 100.0);
-                Sizing::RiskPercentage(risk / 100.0)
+                Sizing::RiskPercentage(self.needed_percent("risk_percentage", risk, sizing))
             }
             _ => Sizing::AllIn,
         }
     }
 
-    /// The value that `sizing` cannot do without, at most `maximum`. Zero stands in for an error.
-    fn needed(&mut self, name: &str, value: Option<f64>, sizing: &str, maximum: f64) -> f64 {
-        match value {
-            Some(value) if value > maximum => {
-                self.fail(name, "out_of_range", format!("{value} percent is more than there is"));
-                0.0
-            }
-            Some(value) => value,
-            None => {
-                if self.is_absent(name) {
-                    self.fail(name, "required", format!("{sizing} needs it"));
-                }
-                0.0
-            }
+    /// The value that `sizing` cannot do without. Zero stands in for an error.
+    fn needed(&mut self, name: &str, value: Option<Decimal>, sizing: &str) -> Decimal {
+        if value.is_none() && self.is_absent(name) {
+            self.fail(name, "required", format!("{sizing} needs it"));
         }
+        value.unwrap_or_default()
     }
 
-    fn check_stops(&mut self, direction: Directions, stop: Option<f64>, target: Option<f64>) {
-        if direction != Directions::Short && stop.is_some_and(|percent| percent >= 100.0) {
+    /// As [`Self::needed`], at most 100 percent, as a fraction.
+    fn needed_percent(&mut self, name: &str, value: Option<Decimal>, sizing: &str) -> Decimal {
+        let value = self.needed(name, value, sizing);
+        if value > Decimal::ONE_HUNDRED {
+            self.fail(name, "out_of_range", format!("{value} percent is more than there is"));
+        }
+        exact::fraction(value).unwrap_or_default()
+    }
+
+    fn check_stops(
+        &mut self,
+        direction: Directions,
+        stop: Option<Decimal>,
+        target: Option<Decimal>,
+    ) {
+        let is_all = |percent: Option<Decimal>| {
+            percent.is_some_and(|percent| percent >= Decimal::ONE_HUNDRED)
+        };
+        if direction != Directions::Short && is_all(stop) {
             let message = "the stop of a long lies less than 100 percent below the price";
             self.fail("stop_loss", "out_of_range", message);
         }
-        if direction != Directions::Long && target.is_some_and(|percent| percent >= 100.0) {
+        if direction != Directions::Long && is_all(target) {
             let message = "the target of a short lies less than 100 percent below the price";
             self.fail("take_profit", "out_of_range", message);
         }
@@ -230,13 +241,29 @@ impl Reader<'_> {
     }
 
     /// A number above 0; an error where it is something else.
-    fn percent(&mut self, name: &str) -> Option<f64> {
+    fn positive(&mut self, name: &str) -> Option<f64> {
         let number = self.number(name)?;
         if number > 0.0 {
             return Some(number);
         }
         self.fail(name, "out_of_range", format!("it must be above 0, not {number}"));
         None
+    }
+
+    /// A number above 0 with the digits that were written.
+    fn percent(&mut self, name: &str) -> Option<Decimal> {
+        let number = self.positive(name)?;
+        self.written(name, number)
+    }
+
+    /// The digits of a number; an error where they are too many to be a percentage.
+    fn written(&mut self, name: &str, number: f64) -> Option<Decimal> {
+        let written = exact::decimal(number).filter(|percent| exact::fraction(*percent).is_some());
+        if written.is_none() {
+            let message = "it must be a number of at most 28 digits and 26 decimals";
+            self.fail(name, "out_of_range", message);
+        }
+        written
     }
 
     /// A whole number from 1 to `maximum`.

@@ -1,6 +1,7 @@
 //! Config: percent becomes fractions, and what is not honoured is refused by name.
 
 use rstest::rstest;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -8,6 +9,10 @@ use crate::{
     simulation::rules::{Directions, EntryOrder, PositionMode, Sizing, StrategyConfig, Trailing},
     strategy::language::config,
 };
+
+fn number(text: &str) -> Decimal {
+    text.parse().unwrap()
+}
 
 fn read(value: &Value) -> (StrategyConfig, Vec<FieldError>, Vec<FieldError>) {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
@@ -18,12 +23,12 @@ fn read(value: &Value) -> (StrategyConfig, Vec<FieldError>, Vec<FieldError>) {
 #[rstest]
 #[case(json!({}), Sizing::AllIn)]
 #[case(json!({"position_sizing": "all_in"}), Sizing::AllIn)]
-#[case(json!({"position_sizing": "percent_of_equity", "size": 50}), Sizing::PercentOfEquity(0.5))]
-#[case(json!({"position_sizing": "fixed_amount", "size": "1000"}), Sizing::FixedAmount(1000.0))]
-#[case(json!({"position_sizing": "Fixed_Quantity", "size": 0.25}), Sizing::FixedQuantity(0.25))]
+#[case(json!({"position_sizing": "percent_of_equity", "size": 50}), Sizing::PercentOfEquity(number("0.5")))]
+#[case(json!({"position_sizing": "fixed_amount", "size": "1000"}), Sizing::FixedAmount(number("1000")))]
+#[case(json!({"position_sizing": "Fixed_Quantity", "size": 0.25}), Sizing::FixedQuantity(number("0.25")))]
 #[case(
     json!({"position_sizing": "risk_percentage", "risk_percentage": 1, "stop_loss": 5}),
-    Sizing::RiskPercentage(0.01)
+    Sizing::RiskPercentage(number("0.01"))
 )]
 fn sizing_is_read(#[case] value: Value, #[case] expected: Sizing) {
     let (config, errors, warnings) = read(&value);
@@ -31,13 +36,37 @@ fn sizing_is_read(#[case] value: Value, #[case] expected: Sizing) {
     assert_eq!(config.sizing, expected);
 }
 
+/// Every percentage with one or two decimals, as a number and as a text: the digits move two places.
+#[test]
+fn a_percentage_keeps_its_digits() {
+    for hundredths in 1..10_000_u32 {
+        let expected = Decimal::new(i64::from(hundredths), 4).normalize();
+        let text = Decimal::new(i64::from(hundredths), 2).to_string();
+        for written in [json!(text.parse::<f64>().unwrap()), json!(text)] {
+            let (config, errors, _) = read(&json!({"stop_loss": written, "break_even": written,
+                "trailing_stop": written, "partial_exit_size": written, "size": written,
+                "position_sizing": "percent_of_equity", "entry_order": "stop_limit", "entry_offset": written,
+                "entry_limit_offset": written, "partial_take_profits": [{"at": written, "close": written}]}));
+            assert_eq!(errors, []);
+            let part = &config.partial_take_profits[0];
+            let distances = [config.stop_loss, config.break_even, Some(part.distance)];
+            assert_eq!(distances, [Some(expected); 3], "{text}");
+            assert_eq!([part.portion, config.partial_exit_portion], [expected; 2], "{text}");
+            assert_eq!(config.trailing_stop, Some(Trailing::Fraction(expected)));
+            assert_eq!(config.sizing, Sizing::PercentOfEquity(expected));
+            let (offset, limit_offset) = (Some(expected), Some(expected));
+            assert_eq!(config.entry_order, EntryOrder::StopLimit { offset, limit_offset });
+        }
+    }
+}
+
 #[test]
 fn stops_are_percent_on_the_wire_and_fractions_inside() {
     let (config, errors, warnings) =
         read(&json!({"stop_loss": 5, "take_profit": "10", "direction": "both"}));
     assert_eq!((errors, warnings), (vec![], vec![]));
-    assert_eq!(config.stop_loss, Some(0.05));
-    assert_eq!(config.take_profit, Some(0.1));
+    assert_eq!(config.stop_loss, Some(number("0.05")));
+    assert_eq!(config.take_profit, Some(number("0.1")));
     assert_eq!(config.direction, Directions::Both);
 }
 
@@ -50,6 +79,8 @@ fn stops_are_percent_on_the_wire_and_fractions_inside() {
 #[case(json!({"stop_loss": "NaN"}), "config.stop_loss", "invalid")]
 #[case(json!({"stop_loss": "inf"}), "config.stop_loss", "invalid")]
 #[case(json!({"stop_loss": true}), "config.stop_loss", "invalid")]
+#[case(json!({"stop_loss": 1e-27}), "config.stop_loss", "out_of_range")]
+#[case(json!({"take_profit": "1e29"}), "config.take_profit", "out_of_range")]
 #[case(json!({"stop_loss": 100}), "config.stop_loss", "out_of_range")]
 #[case(json!({"take_profit": 100, "direction": "short"}), "config.take_profit", "out_of_range")]
 #[case(json!({"direction": "up"}), "config.direction", "invalid")]
@@ -103,13 +134,14 @@ fn orders_and_exits_are_read() {
         "partial_exit_size": 25, "max_entries": 3, "position_mode": "netting",
     }));
     assert_eq!((errors, warnings), (vec![], vec![]));
-    let stop_limit = EntryOrder::StopLimit { offset: None, limit_offset: Some(-0.005) };
+    let stop_limit = EntryOrder::StopLimit { offset: None, limit_offset: Some(number("-0.005")) };
     assert_eq!((config.entry_order, config.entry_valid_candles), (stop_limit, 3));
     assert_eq!(config.trailing_stop, Some(Trailing::Ranges(2.5)));
-    assert_eq!((config.break_even, config.max_candles), (Some(0.03), Some(40)));
+    assert_eq!((config.break_even, config.max_candles), (Some(number("0.03")), Some(40)));
     let targets = config.partial_take_profits;
-    assert_eq!(targets.iter().map(|target| target.distance).collect::<Vec<_>>(), [0.04, 0.08]);
-    assert_eq!((config.partial_exit_portion, config.max_entries), (0.25, 3));
+    let distances: Vec<_> = targets.iter().map(|target| target.distance).collect();
+    assert_eq!(distances, [number("0.04"), number("0.08")]);
+    assert_eq!((config.partial_exit_portion, config.max_entries), (number("0.25"), 3));
     assert_eq!(config.position_mode, PositionMode::Netting);
 }
 
