@@ -68,7 +68,7 @@ impl Input for BacktestBody {
         field(
             "metadata",
             Kind::Object,
-            "Settings of the simulation: `leverage`, `maintenance_margin`, `funding_rate`, `funding_interval_hours`, `commission`, `commission_maker`, `commission_fixed`, `slippage_bps`, `slippage_range_percentage`, `spread_bps`, `fill` (`next_open`, `close`), `intrabar` (`stop_first`, `target_first`, `lower_timeframe`), `finalize` (`close`, `open`, `leave_open`), `warmup` (`before_start`, `in_range`), `lot`, `seed`, `preset` (`backtrail`, `backtesting_py`).",
+            "Settings of the simulation: `leverage`, `maintenance_margin`, `funding_rate`, `funding_interval_hours`, `commission`, `commission_maker`, `commission_fixed`, `slippage_bps`, `slippage_range_percentage`, `spread_bps`, `fill` (`next_open`, `close`), `intrabar` (`stop_first`, `target_first`, `lower_timeframe`), `finalize` (`close`, `leave_open`, with the preset `backtesting_py` also `open`), `warmup` (`before_start`, `in_range`), `lot`, `seed`, `preset` (`backtrail`, `backtesting_py`).",
         ),
     ];
 

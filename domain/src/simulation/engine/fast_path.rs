@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::{
     Engine, IntrabarPriority,
     fills::{PricedFill, Reason},
-    finalize::{END_OF_DATA, Holdings},
-    levels::{self, BarrierHit, CandlePrices},
+    finalize::{Holdings, needs_preset},
+    levels::{BarrierHit, CandlePrices},
     progress::PROGRESS_CANDLES,
 };
 use crate::simulation::{
@@ -69,24 +69,8 @@ impl Holdings for FastPath {
         engine.close(held.number, fill, false)
     }
 
-    fn examine_last(
-        &mut self,
-        engine: &mut Engine<'_>,
-        last: usize,
-    ) -> Result<(), SimulationError> {
-        if let Some(held) = self.held.take() {
-            let fill = engine.market_exit(held.direction, last, Reason::Named(END_OF_DATA));
-            engine.close(held.number, fill, false)?;
-        }
-        let Some(entry) = self.pending.take().filter(|_| !engine.is_ruined) else { return Ok(()) };
-        self.held = engine.enter(entry, last)?;
-        if let Some(held) = self.held
-            && let Some((index, hit)) = engine.first_hit(&held, last..last + 1)
-        {
-            self.held = None;
-            engine.leave_at_barrier(&held, index, hit)?;
-        }
-        Ok(())
+    fn examine_last(&mut self, _: &mut Engine<'_>, _: usize) -> Result<(), SimulationError> {
+        Err(needs_preset())
     }
 }
 
@@ -200,10 +184,7 @@ impl Engine<'_> {
         let mut rows = candles.low[range.clone()].iter().zip(&candles.high[range]);
         let offset = rows.position(|(low, high)| *low <= lower || *high >= upper)?;
         let candle = CandlePrices::of(candles, start + offset);
-        let side = held.direction.exit_side();
-        let is_target_reached =
-            held.take_profit.is_some_and(|target| levels::is_limit_hit(side, candle, target));
-        let hit = BarrierHit::of(held.direction, candle, held.stop_loss, is_target_reached);
+        let hit = BarrierHit::of(held.direction, candle, held.stop_loss, held.take_profit);
         Some((start + offset, hit))
     }
 

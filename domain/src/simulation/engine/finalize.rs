@@ -1,7 +1,10 @@
 //! The end of a run: what happens to trades that are still open.
 
 use super::Engine;
-use crate::simulation::{SimulationError, settings::Finalize};
+use crate::simulation::{
+    SimulationError,
+    settings::{Finalize, OPEN_NEEDS_PRESET},
+};
 
 /// Why a trade is left at the end.
 pub(super) const END_OF_DATA: &str = "end_of_data";
@@ -16,9 +19,15 @@ pub(super) trait Holdings {
         name: &'static str,
     ) -> Result<(), SimulationError>;
 
-    /// Examines the last candle once more, everything leaving at market first.
+    /// Examines the last candle once more, everything leaving at market first. Only backtesting.py does that: it sees that
+    /// candle's close before it fills at its open.
     fn examine_last(&mut self, engine: &mut Engine<'_>, last: usize)
     -> Result<(), SimulationError>;
+}
+
+/// That our own conventions have no `finalize: open`.
+pub(super) fn needs_preset() -> SimulationError {
+    SimulationError::Unsupported(OPEN_NEEDS_PRESET.to_owned())
 }
 
 impl Engine<'_> {

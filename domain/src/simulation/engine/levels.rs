@@ -22,14 +22,20 @@ impl CandlePrices {
     pub(super) fn of(candles: &Candles, index: usize) -> Self {
         Self { open: candles.open[index], high: candles.high[index], low: candles.low[index] }
     }
+
+    /// The candle at its first moment.
+    pub(super) fn at_open(self) -> Self {
+        Self { high: self.open, low: self.open, ..self }
+    }
 }
 
 /// Which of a trade's stop and target a candle reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BarrierHit {
     Neither,
-    /// The stop; also if the candle opens beyond it and reaches the target later.
+    /// The stop; also if the candle opens at or beyond it and reaches the target later.
     Stop,
+    /// The target; also if the candle opens at or beyond it and reaches the stop later.
     Target,
     /// Both, and the candle does not tell which came first.
     Ambiguous,
@@ -40,17 +46,19 @@ impl BarrierHit {
         direction: Direction,
         candle: CandlePrices,
         stop: Option<f64>,
-        is_target_reached: bool,
+        target: Option<f64>,
     ) -> Self {
         let side = direction.exit_side();
-        match stop.filter(|stop| is_stop_hit(side, candle, *stop)) {
-            None if is_target_reached => Self::Target,
-            None => Self::Neither,
-            // An open beyond the stop has hit it before anything else could be.
-            Some(stop) if is_target_reached && !is_stop_passed(side, candle.open, stop) => {
-                Self::Ambiguous
-            }
-            Some(_) => Self::Stop,
+        let stop = stop.filter(|stop| is_stop_hit(side, candle, *stop));
+        let target = target.filter(|target| is_limit_hit(side, candle, *target));
+        match (stop, target) {
+            (None, None) => Self::Neither,
+            (None, Some(_)) => Self::Target,
+            (Some(_), None) => Self::Stop,
+            // What the open has passed was passed before anything else could be.
+            (Some(stop), Some(_)) if is_stop_passed(side, candle.open, stop) => Self::Stop,
+            (Some(_), Some(target)) if is_limit_met(side, candle.open, target) => Self::Target,
+            (Some(_), Some(_)) => Self::Ambiguous,
         }
     }
 }

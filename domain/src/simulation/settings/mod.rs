@@ -12,6 +12,10 @@ use super::{
 };
 use crate::{fields::FieldError, number::Number};
 
+/// Why `finalize: open` is refused.
+pub(super) const OPEN_NEEDS_PRESET: &str = "`finalize: open` fills at the open of a candle whose close was seen, so only the preset \
+                                     backtesting_py has it";
+
 /// A distance or a risk below this fraction is probably not meant.
 const SUSPICIOUS_BELOW: Decimal = Decimal::from_parts(1, 0, 0, false, 4);
 
@@ -100,16 +104,21 @@ impl Settings {
         self.maintenance_margin.map_or(half, Number::get)
     }
 
-    /// What a strategy's config asks for and these settings do not have.
+    /// What these settings do not have: of each other, and of what a strategy's config asks for.
     #[must_use]
     pub fn conflicts(&self, config: &StrategyConfig) -> Vec<FieldError> {
+        let unsupported = |name: &str, message: &str| {
+            FieldError::new(format!("metadata.{name}"), "unsupported_setting", message)
+        };
         let has_parts = !config.partial_take_profits.is_empty();
-        let conflict = (has_parts && !self.preset.is_backtrail()).then(|| {
+        let parts = (has_parts && !self.preset.is_backtrail()).then(|| {
             let message = "the preset backtesting_py has no partial targets, and the strategy's config has \
                            partial_take_profits";
-            FieldError::new("metadata.preset", "unsupported_setting", message)
+            unsupported("preset", message)
         });
-        conflict.into_iter().collect()
+        let looks_ahead = self.finalize == Finalize::Open && self.preset.is_backtrail();
+        let finalize = looks_ahead.then(|| unsupported("finalize", OPEN_NEEDS_PRESET));
+        parts.into_iter().chain(finalize).collect()
     }
 
     /// Values that are allowed and look like another unit, here and in `config`.
@@ -195,7 +204,7 @@ pub enum Intrabar {
 pub enum Finalize {
     /// Closed at the last close.
     Close,
-    /// Closed at the last open, as in backtesting.py.
+    /// Closed at the last open, as in backtesting.py, and with its preset only.
     Open,
     /// Left open. The final balance marks it at the last close.
     LeaveOpen,

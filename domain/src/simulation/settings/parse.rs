@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{FillMode, Finalize, Intrabar, Preset, Settings, Warmup};
+use super::{FillMode, Finalize, Intrabar, OPEN_NEEDS_PRESET, Preset, Settings, Warmup};
 use crate::{
     fields::FieldError, number::Number, simulation::exact, strategy::language::suggest::nearest,
 };
@@ -95,6 +95,9 @@ impl Settings {
             seed: reader.seed().unwrap_or(default.seed),
             preset: default.preset,
         };
+        if settings.finalize == Finalize::Open && settings.preset.is_backtrail() {
+            reader.unsupported("finalize", OPEN_NEEDS_PRESET.to_owned());
+        }
         if reader.errors.is_empty() { Ok(settings) } else { Err(reader.errors) }
     }
 }
@@ -277,6 +280,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::simulation::rules::StrategyConfig;
 
     fn parse(metadata: Value) -> Result<Settings, Vec<FieldError>> {
         Settings::parse(metadata.as_object().unwrap())
@@ -379,6 +383,29 @@ mod tests {
         let errors = codes(given);
         assert!(errors.iter().all(|(_, code)| code == "unsupported_setting"), "{errors:?}");
         assert_eq!(errors.len(), 3);
+    }
+
+    #[test]
+    fn the_last_open_belongs_to_the_preset() {
+        for given in
+            [json!({"finalize": "open"}), json!({"finalize": "open", "preset": "backtrail"})]
+        {
+            let expected = ("metadata.finalize".to_owned(), "unsupported_setting".to_owned());
+            assert_eq!(codes(given), [expected]);
+        }
+        let given = json!({"finalize": "open", "preset": "backtesting_py"});
+        assert_eq!(parse(given).unwrap().finalize, Finalize::Open);
+        // A run that was asked for before it was refused.
+        let stored = Settings { finalize: Finalize::Open, ..Settings::default() };
+        let conflicts = stored.conflicts(&StrategyConfig::DEFAULT);
+        assert_eq!(conflicts[0].field, "metadata.finalize");
+    }
+
+    #[test]
+    fn digits_beyond_a_decimal_are_refused() {
+        let errors = codes(json!({"commission": 1e-30, "commission_fixed": 1e30}));
+        assert!(errors.iter().all(|(_, code)| code == "out_of_range"), "{errors:?}");
+        assert_eq!(errors.len(), 2);
     }
 
     #[test]

@@ -98,6 +98,7 @@ pub(super) fn any_full_settings() -> impl Strategy<Value = Settings> {
         .prop_map(|(costs, margin, fill, intrabar, finalize, lot, is_preset)| {
             let (commission, fixed, slippage, spread, range, maker) = costs;
             let (leverage, maintenance, funding, hours) = margin;
+            let finalize = if finalize == "open" && !is_preset { "close" } else { finalize };
             let mut metadata = json!({
                 "commission": f64::from(commission) / 1e4, "commission_fixed": fixed, "slippage_bps": slippage,
                 "spread_bps": spread, "fill": fill, "finalize": finalize, "lot": lot, "leverage": leverage,
@@ -216,6 +217,7 @@ fn no_order_looks_ahead(
     #[values("stop_first", "target_first", "lower_timeframe")] intrabar: &str,
     #[values("market", "limit", "stop", "stop_limit")] order: &str,
     #[values("single", "netting", "hedging")] mode: &str,
+    #[values("close", "leave_open")] finalize: &str,
 ) {
     let candles = first_candles(&candles_of("BTCUSDT_1d"), 60);
     let fine = finer(&candles);
@@ -238,9 +240,10 @@ fn no_order_looks_ahead(
         }
     }
     let body = json!({"entry_rules": rule(">"), "exit_rules": rule("<"), "config": config});
-    let settings =
-        settings(json!({"fill": fill, "intrabar": intrabar, "slippage_bps": 3, "leverage": 2,
-        "commission_maker": 0.0002, "funding_rate": 0.0001, "slippage_range_percentage": 5}));
+    let settings = settings(
+        json!({"fill": fill, "intrabar": intrabar, "finalize": finalize, "slippage_bps": 3, "leverage": 2,
+        "commission_maker": 0.0002, "funding_rate": 0.0001, "slippage_range_percentage": 5}),
+    );
     let strategy = strategy(&body);
     let simulate = |candles: &Candles| {
         let input = Input { fine: Some(&fine), ..input(&strategy, candles, &settings) };

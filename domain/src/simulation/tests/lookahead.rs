@@ -21,6 +21,7 @@ fn a_run_cut_off_at_any_candle_is_the_beginning_of_the_whole_run(
     #[values("long", "short", "both")] direction: &str,
     #[values("stop_first", "target_first")] intrabar: &str,
     #[values("BTCUSDT_1d", "GOOG_1d")] market: &str,
+    #[values("close", "leave_open")] finalize: &str,
 ) {
     let candles = first_candles(&candles_of(market), 160);
     let rule = |comparator: &str| {
@@ -32,8 +33,9 @@ fn a_run_cut_off_at_any_candle_is_the_beginning_of_the_whole_run(
     };
     let body = json!({"entry_rules": rule(">"), "exit_rules": rule("<"),
         "config": {"direction": direction, "stop_loss": 1, "take_profit": 1.5}});
-    let settings =
-        settings(json!({"fill": fill, "intrabar": intrabar, "slippage_bps": 3, "spread_bps": 1}));
+    let settings = settings(
+        json!({"fill": fill, "intrabar": intrabar, "finalize": finalize, "slippage_bps": 3, "spread_bps": 1}),
+    );
     let strategy = strategy(&body);
     let simulate = |candles: &Candles| run(&input(&strategy, candles, &settings), &mut ()).unwrap();
     let whole = simulate(&candles);

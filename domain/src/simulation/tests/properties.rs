@@ -110,6 +110,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         choice(&["backtrail", "backtrail", "backtesting_py"]),
     )
         .prop_map(|((commission, fixed, slippage, spread), fill, intrabar, finalize, lot, preset)| {
+            let is_refused = finalize == "open" && preset == "backtrail";
+            let finalize = if is_refused { "close" } else { finalize };
             settings(json!({
                 "commission": f64::from(commission) / 1e4, "commission_fixed": fixed, "slippage_bps": slippage,
                 "spread_bps": spread, "fill": fill, "intrabar": intrabar, "finalize": finalize, "lot": lot, "preset": preset,

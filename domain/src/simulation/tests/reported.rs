@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::{
-    fills::{body, free},
+    fills::{body, day_after_entry, free},
     *,
 };
 
@@ -92,4 +92,70 @@ fn a_size_that_cannot_be_counted_rejects_its_order_and_the_run_goes_on() {
     let outcome = simulate(&body(config), &candles(dear), &free(json!({}))).unwrap();
     let reason = &outcome.rejections[0].reason;
     assert!(reason.contains("too large to be counted"), "{reason}");
+}
+
+/// A signal of the last close would fill at that candle's open: 11,000 out of nothing.
+#[test]
+fn nothing_fills_at_an_open_whose_close_was_seen() {
+    let days = [flat(100.0, 9.0), flat(100.0, 9.0), [100.0, 120.0, 100.0, 120.0, 1.0]];
+    let body = body(json!({"take_profit": 10}));
+    let stored = Settings { finalize: settings::Finalize::Open, ..Settings::default() };
+    let error = simulate(&body, &candles(days), &stored).unwrap_err();
+    assert!(matches!(error, SimulationError::Unsupported(_)), "{error}");
+    let outcome = simulate(&body, &candles(days), &free(json!({}))).unwrap();
+    assert!(outcome.trades.is_empty());
+}
+
+/// Stop and target 5 % around an entry at 100, on a candle that opens at or beyond the target and reaches the stop later; mirrored
+/// for a short.
+#[rstest]
+#[case::beyond([107.0, 108.0, 94.0, 96.0], "107", "93")]
+#[case::at([105.0, 105.0, 90.0, 96.0], "105", "95")]
+fn a_candle_that_opens_beyond_the_target_is_a_target_at_the_open(
+    #[case] day: [f64; 4],
+    #[case] long: &str,
+    #[case] short: &str,
+    #[values("stop_first", "target_first", "lower_timeframe")] intrabar: &str,
+    // A time stop, so that the general walk is taken as well.
+    #[values(None, Some(50))] max_candles: Option<u32>,
+) {
+    for (direction, price) in [("long", long), ("short", short)] {
+        let [open, high, low, close] = day;
+        let day = match direction {
+            "long" => day,
+            _ => [200.0 - open, 200.0 - low, 200.0 - high, 200.0 - close],
+        };
+        let candles = day_after_entry(day);
+        let config = json!({"stop_loss": 5, "take_profit": 5, "direction": direction, "max_candles": max_candles});
+        let outcome =
+            simulate(&body(config), &candles, &free(json!({"intrabar": intrabar}))).unwrap();
+        let exit = outcome.trades[0].exit.as_ref().unwrap();
+        assert_eq!((exit.reason.as_str(), exit.price.to_string().as_str()), ("take_profit", price));
+        assert_eq!((exit.time, outcome.ambiguous_trades_count), (3 * DAY_MS, 0));
+    }
+}
+
+/// Parts at 4 and 8 %, the rest at 20 %; the candle opens at 106 and falls through the stop, with or without 8 % before.
+#[rstest]
+#[case::the_stop_alone(107.0, "stop_first", ["95", "106", "95"], 0)]
+#[case::both(109.0, "stop_first", ["95", "106", "95"], 1)]
+#[case::both_and_the_target_first(109.0, "target_first", ["95", "106", "108"], 2)]
+fn each_partial_target_is_decided_by_the_open_itself(
+    #[case] high: f64,
+    #[case] intrabar: &str,
+    #[case] exits: [&str; 3],
+    #[case] ambiguous: u32,
+) {
+    let config = json!({"position_sizing": "fixed_quantity", "size": 10, "take_profit": 20, "stop_loss": 5,
+        "partial_take_profits": [{"at": 4, "close": 30}, {"at": 8, "close": 50}]});
+    let candles = day_after_entry([106.0, high, 94.0, 96.0]);
+    let outcome = simulate(&body(config), &candles, &free(json!({"intrabar": intrabar}))).unwrap();
+    let exit = |trade: &Trade| trade.exit.as_ref().unwrap().price.to_string();
+    let found: Vec<_> = outcome.trades.iter().map(exit).collect();
+    assert_eq!(found, exits[..outcome.trades.len()]);
+    // Three tenths at the open, unambiguously; what is left goes by the stop, whole, unless the target comes first.
+    assert_eq!(outcome.trades[1].entry.quantity, Decimal::from(3));
+    assert!(!outcome.trades[1].is_ambiguous);
+    assert_eq!(outcome.ambiguous_trades_count, ambiguous);
+    assert_eq!(outcome.trades.len(), if intrabar == "target_first" { 3 } else { 2 });
 }

@@ -12,7 +12,7 @@ use crate::simulation::{
     engine::{
         Engine, IntrabarPriority,
         fills::{FillContext, PricedFill},
-        levels::{self, BarrierHit, CandlePrices},
+        levels::{self, CandlePrices},
     },
     error::overflow,
     exact,
@@ -153,12 +153,17 @@ impl Queue {
     }
 }
 
-/// Whether candle `index` reaches stop and target of a trade and does not tell which came first.
+/// Whether candle `index` reaches stop and target of a trade, and the queue decides which comes first. backtesting.py asks
+/// for the stop first even where the candle opened beyond the target.
 fn is_ambiguous(engine: &Engine<'_>, trade: &QueueTrade, index: usize) -> bool {
     let candle = CandlePrices::of(engine.input.candles, index);
     let side = trade.direction.exit_side();
-    let is_reached = trade.target.is_some_and(|level| levels::is_limit_hit(side, candle, level));
-    BarrierHit::of(trade.direction, candle, trade.stop, is_reached) == BarrierHit::Ambiguous
+    let is_target_hit = trade.target.is_some_and(|level| levels::is_limit_hit(side, candle, level));
+    let is_stop_hit = trade.stop.is_some_and(|level| {
+        levels::is_stop_hit(side, candle, level)
+            && !levels::is_stop_passed(side, candle.open, level)
+    });
+    is_target_hit && is_stop_hit
 }
 
 /// Whole lots as a quantity.

@@ -9,7 +9,7 @@ use super::{
     Engine,
     entries::{Entry, EntryKind},
     fills::{AdmittedEntry, FillContext, Reason},
-    finalize::{END_OF_DATA, Holdings},
+    finalize::{Holdings, needs_preset},
     general::OrderModel,
     levels::{self, CandlePrices},
 };
@@ -124,16 +124,8 @@ impl Holdings for Book {
         Ok(())
     }
 
-    fn examine_last(
-        &mut self,
-        engine: &mut Engine<'_>,
-        last: usize,
-    ) -> Result<(), SimulationError> {
-        for trade in &mut self.trades {
-            let reason = Reason::Named(END_OF_DATA);
-            trade.pending_exit = Some(PendingExit { portion: None, reason });
-        }
-        self.examine(engine, last)
+    fn examine_last(&mut self, _: &mut Engine<'_>, _: usize) -> Result<(), SimulationError> {
+        Err(needs_preset())
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) struct PendingExit {
 pub(super) enum Examined {
     Untouched,
     Filled,
-    /// It reached stop and target, and nothing was done: finer candles are to tell.
+    /// It reached stop and target and does not tell which came first: finer candles are to.
     Undecided,
 }
 
@@ -226,6 +226,12 @@ impl OpenTrade {
         }
     }
 
+    fn hit_by(&self, candle: CandlePrices) -> BarrierHit {
+        let stop = self.stop.map(|stop| stop.level);
+        let target = self.reached(candle).map(|(level, _)| level);
+        BarrierHit::of(self.direction, candle, stop, target)
+    }
+
     /// Fills what `candle`, or a finer one within candle `index`, reaches.
     pub(super) fn examine(
         &mut self,
@@ -234,13 +240,19 @@ impl OpenTrade {
         index: usize,
         asks_finer: bool,
     ) -> Result<Examined, SimulationError> {
-        let is_reached = self.reached(candle).is_some();
-        let stop = self.stop.map(|stop| stop.level);
-        let hit = BarrierHit::of(self.direction, candle, stop, is_reached);
-        let is_ambiguous = hit == BarrierHit::Ambiguous;
+        let mut hit = self.hit_by(candle);
         if hit == BarrierHit::Neither {
             return Ok(Examined::Untouched);
         }
+        if hit == BarrierHit::Target {
+            // Each target that the open has passed was reached before the stop could be.
+            self.take_targets(engine, candle.at_open(), index, false)?;
+            hit = self.hit_by(candle);
+            if self.is_closed || hit == BarrierHit::Neither {
+                return Ok(Examined::Filled);
+            }
+        }
+        let is_ambiguous = hit == BarrierHit::Ambiguous;
         if is_ambiguous && asks_finer {
             return Ok(Examined::Undecided);
         }
