@@ -6,7 +6,7 @@ use super::{
     Engine, IntrabarPriority,
     fills::{PricedFill, Reason},
     finalize::{Holdings, needs_preset},
-    levels::{BarrierHit, CandlePrices},
+    levels::{self, BarrierHit, CandlePrices},
     progress::PROGRESS_CANDLES,
 };
 use crate::simulation::{
@@ -31,11 +31,10 @@ struct HeldTrade {
     take_profit: Option<f64>,
 }
 
-/// What is open, and an entry placed on the last candle.
+/// What is open.
 #[derive(Debug, Clone, Copy, Default)]
 struct FastPath {
     held: Option<HeldTrade>,
-    pending: Option<PendingEntry>,
 }
 
 impl HeldTrade {
@@ -86,9 +85,9 @@ impl Engine<'_> {
         self.mark_cash(signal + 1)?;
         let entry = PendingEntry { signal, direction };
         if self.next == len {
-            return Ok(FastPath { held: None, pending: Some(entry) });
+            return Ok(FastPath::default());
         }
-        Ok(FastPath { held: self.enter(entry, self.next)?, pending: None })
+        Ok(FastPath { held: self.enter(entry, self.next)? })
     }
 
     /// To the trade's exit and, where the opposite entry is placed with it, into that.
@@ -98,21 +97,18 @@ impl Engine<'_> {
         if !self.hold(&held, exit.map_or(len, |signal| signal + 1))? {
             return Ok(FastPath::default());
         }
-        let Some(signal) = exit else { return Ok(FastPath { held: Some(held), pending: None }) };
+        let Some(signal) = exit.filter(|_| self.next < len) else {
+            return Ok(FastPath { held: Some(held) });
+        };
         let direction = held.direction.opposite();
         let is_flipped = self.rules.is_entry(direction, signal);
-        let flip = is_flipped.then_some(PendingEntry { signal, direction });
-        if self.next == len {
-            return Ok(FastPath { held: Some(held), pending: flip });
-        }
         let reason = Reason::Exit(held.direction, signal);
         self.leave(&held, self.market_exit(held.direction, self.next, reason), false)?;
-        match flip {
-            Some(entry) if self.next < len => {
-                Ok(FastPath { held: self.enter(entry, self.next)?, pending: None })
-            }
-            Some(_) | None => Ok(FastPath::default()),
+        if is_flipped && self.next < len {
+            let entry = PendingEntry { signal, direction };
+            return Ok(FastPath { held: self.enter(entry, self.next)? });
         }
+        Ok(FastPath::default())
     }
 
     /// Reads what the next fills will need if only rules end positions: memory serves all of these reads in parallel,
@@ -154,7 +150,7 @@ impl Engine<'_> {
             {
                 self.equity.truncate(from + offset);
                 self.next = chunk.start + offset;
-                self.mark(&mut FastPath { held: Some(*held), pending: None }, self.next)?;
+                self.mark(&mut FastPath { held: Some(*held) }, self.next)?;
                 self.mark_cash(self.input.candles.len())?;
                 return Ok(false);
             }

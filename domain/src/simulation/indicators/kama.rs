@@ -1,7 +1,10 @@
 //! KAMA: an exponential average that follows faster the straighter the way was (TA-Lib `KAMA`).
 
-use super::{Arguments, Column, IndicatorSpec, ParameterSpec};
+use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
 use crate::simulation::{Candles, source::Source};
+
+/// The way starts afresh after this many values.
+const RESTART: usize = 64;
 
 /// The weight's constants for 30 and for 2 candles.
 const SLOW: f64 = 2.0 / 31.0;
@@ -28,16 +31,10 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
     let values = arguments.source.column(candles);
     let period = arguments.period(0);
     let mut column = Column::undefined(values.len(), period);
-    let step = |index: usize| (values[index] - values[index - 1]).abs();
     let mut average = 0.0;
-    let mut way = 0.0;
+    let way = ways(&values, period);
     for index in column.first_defined..values.len() {
-        // Summed afresh now and then, so that rounding errors do not pile up.
-        if (index - period).is_multiple_of(period.max(64)) {
-            way = (index + 1 - period..=index).map(step).sum();
-        } else {
-            way += step(index) - step(index - period);
-        }
+        let way = way.values[index];
         if index == period {
             average = values[index - 1];
         }
@@ -48,4 +45,21 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
         column.values[index] = average;
     }
     vec![column]
+}
+
+/// Σ|change per candle| of the last `period` candles.
+fn ways(values: &[f64], period: usize) -> Column {
+    let mut column = Column::undefined(values.len(), period);
+    let step = |index: usize| (values[index] - values[index - 1]).abs();
+    let begin = |index: usize| {
+        let way = (index + 1 - period..=index).map(step).sum::<f64>();
+        (way, way)
+    };
+    rolling::run(&mut column, RESTART.max(period), begin, |way, from, out| {
+        for (out, index) in out.iter_mut().zip(from..) {
+            *way += step(index) - step(index - period);
+            *out = *way;
+        }
+    });
+    column
 }

@@ -1,52 +1,101 @@
 //! Rolling windows that several indicators share: they move along a column in time linear in its length.
 
-use std::ops::Range;
-
 use super::Column;
 
 /// A running sum starts afresh after this many values, so that rounding errors never pile up.
 const RESTART: usize = 4_096;
 
-/// The ranges of output indices, from `start` to `len`, whose windows are summed afresh at their beginning.
-pub(super) fn stretches(
-    start: usize,
-    len: usize,
+/// So many values are looked at together.
+const CHUNK: usize = 64;
+
+/// Where a running sum falls to this part of what it was, it keeps the rounding errors of the larger one.
+const FALL: f64 = 1.0 / 1_024.0;
+
+/// Fills a column from a running state: `begin` makes it afresh for a window that ends at an index, and gives that window's
+/// value; `advance` moves it on over as many indices as there are values to fill. It begins anew after `restart` values,
+/// and where large values have left the window behind.
+pub(super) fn run<S>(
+    column: &mut Column,
     restart: usize,
-) -> impl Iterator<Item = Range<usize>> {
-    (start..len).step_by(restart).map(move |from| from..len.min(from + restart))
+    begin: impl Fn(usize) -> (S, f64),
+    advance: impl Fn(&mut S, usize, &mut [f64]),
+) {
+    let len = column.values.len();
+    let mut start = column.first_defined;
+    while start < len {
+        let end = len.min(start + restart);
+        let (mut state, first) = begin(start);
+        column.values[start] = first;
+        let mut peak = first.abs();
+        let mut from = start + 1;
+        start = end;
+        while from < end {
+            let out = &mut column.values[from..end.min(from + CHUNK)];
+            advance(&mut state, from, out);
+            if let Some(place) = fallen(out, &mut peak) {
+                start = from + place;
+                break;
+            }
+            from += out.len();
+        }
+    }
+}
+
+/// The first value that lies far below the peak so far.
+fn fallen(values: &[f64], peak: &mut f64) -> Option<usize> {
+    let (mut low, mut high) = ([f64::INFINITY; 4], [0.0; 4]);
+    let (fours, rest) = values.as_chunks::<4>();
+    for four in fours {
+        for ((low, high), value) in low.iter_mut().zip(&mut high).zip(four) {
+            *low = smaller(value.abs(), *low);
+            *high = larger(value.abs(), *high);
+        }
+    }
+    let low = rest.iter().map(|value| value.abs()).chain(low).fold(f64::INFINITY, smaller);
+    let high = rest.iter().map(|value| value.abs()).chain(high).fold(*peak, larger);
+    if low >= high * FALL {
+        *peak = high;
+        return None;
+    }
+    values.iter().position(|value| {
+        let is_fallen = value.abs() < *peak * FALL;
+        *peak = larger(value.abs(), *peak);
+        is_fallen
+    })
 }
 
 /// The mean of the last `period` values, for values that are defined from index `first` on.
 pub(super) fn mean(values: &[f64], first: usize, period: usize) -> Column {
     let mut column = Column::undefined(values.len(), first + period - 1);
     let divisor = to_f64(period);
-    for Range { start, end } in stretches(column.first_defined, values.len(), RESTART.max(period)) {
-        let mut sum = sum(&values[start + 1 - period..=start]);
-        column.values[start] = sum / divisor;
-        let (entering, leaving) = (&values[start + 1..end], &values[start + 1 - period..]);
-        let out = &mut column.values[start + 1..end];
+    let begin = |index: usize| {
+        let sum = sum(&values[index + 1 - period..=index]);
+        (sum, sum / divisor)
+    };
+    run(&mut column, RESTART.max(period), begin, |sum, from, out| {
+        let (entering, leaving) = (&values[from..], &values[from - period..]);
         let (fours, rest) = out.as_chunks_mut::<4>();
         let done = fours.len() * 4;
-        let (new, _) = entering.as_chunks::<4>();
+        let (new, _) = entering[..done].as_chunks::<4>();
         let (old, _) = leaving[..done].as_chunks::<4>();
         // One addition in the chain for four values; the order is fixed, so the bytes are too.
         for ((out, new), old) in fours.iter_mut().zip(new).zip(old) {
             let change = [new[0] - old[0], new[1] - old[1], new[2] - old[2], new[3] - old[3]];
             let two = change[0] + change[1];
             let four = two + (change[2] + change[3]);
-            out[0] = (sum + change[0]) / divisor;
-            out[1] = (sum + two) / divisor;
-            out[2] = (sum + (two + change[2])) / divisor;
-            sum += four;
-            out[3] = sum / divisor;
+            out[0] = (*sum + change[0]) / divisor;
+            out[1] = (*sum + two) / divisor;
+            out[2] = (*sum + (two + change[2])) / divisor;
+            *sum += four;
+            out[3] = *sum / divisor;
         }
         // The same additions as above: a later candle must not change this one's bytes.
         let mut change = 0.0;
         for ((out, new), old) in rest.iter_mut().zip(&entering[done..]).zip(&leaving[done..]) {
             change += new - old;
-            *out = (sum + change) / divisor;
+            *out = (*sum + change) / divisor;
         }
-    }
+    });
     column
 }
 

@@ -217,6 +217,54 @@ fn a_constant_series_gives_quiet_indicators() {
     }
 }
 
+/// Short windows after spikes, over standstills, at 1e-8 and at 1e9: `testdata/talib/windows.py`. TA-Lib keeps running
+/// sums for its averages, which after a spike of 1e9 are off by half of what is allowed here.
+#[test]
+fn short_windows_lose_no_digits() {
+    let mut reader = csv::Reader::from_reader(GzDecoder::new(testdata("talib/windows.csv.gz")));
+    let headers = reader.headers().unwrap().clone();
+    let mut series: BTreeMap<String, Vec<csv::StringRecord>> = BTreeMap::new();
+    for row in reader.records().map(Result::unwrap) {
+        series.entry(row[0].to_owned()).or_default().push(row);
+    }
+    assert_eq!(series.len(), 4);
+    for (name, rows) in &series {
+        let values: Vec<f64> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
+        let candles = candles(&values);
+        let columns = |name: &str, numbers: &[f64]| {
+            let spec = find(name).unwrap();
+            (spec.compute)(&candles, &arguments(spec, numbers))
+        };
+        for (place, header) in headers.iter().enumerate().skip(2) {
+            let (output, period) = header.split_once('_').unwrap();
+            let period: f64 = period.parse().unwrap();
+            let ours = match output {
+                "sma" => columns("sma", &[period]).remove(0),
+                "stddev" => columns("stddev", &[period]).remove(0),
+                "upper" => columns("bbands", &[period, 2.0]).remove(0),
+                _ => columns("bbands", &[period, 2.0]).remove(2),
+            };
+            for (index, row) in rows.iter().enumerate() {
+                let expected: Option<f64> = row[place].parse().ok();
+                let at = format!("{name} {header}[{index}]");
+                let (Some(ours), Some(expected)) = (ours.get(index), expected) else {
+                    assert_eq!(ours.get(index), expected, "{at}");
+                    continue;
+                };
+                // A band is as exact as what it is made of.
+                let scale = match output {
+                    "upper" | "lower" => {
+                        row[place - if output == "upper" { 2 } else { 3 }].parse::<f64>().unwrap()
+                    }
+                    _ => 0.0,
+                };
+                let tolerance = 1e-9 * expected.abs().max(scale);
+                assert!((ours - expected).abs() <= tolerance, "{at} is {ours:?}, not {expected:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_calm_stretch_forgets_a_wild_one() {
     let mut closes = vec![1e9, 3.0, 7e8, 2.0, 5e-3, 9e8];
@@ -294,6 +342,41 @@ proptest! {
             prop_assert!((deviation[at] * deviation[at] - variance).abs() < 1e-7);
             prop_assert_eq!(highest[at], window.iter().copied().fold(f64::MIN, f64::max));
             prop_assert_eq!(lowest[at], window.iter().copied().fold(f64::MAX, f64::min));
+        }
+    }
+}
+
+proptest! {
+    /// Prices, standstills and moments up to 1e12 above them.
+    #[test]
+    fn no_window_keeps_the_errors_of_what_has_left_it(
+        parts in proptest::collection::vec((1.0..1_000.0, 0..4_u32, 1..30_usize, proptest::bool::ANY), 1..30),
+        period in 1..40_usize,
+    ) {
+        let closes: Vec<f64> = parts.iter().flat_map(|(price, scale, len, is_calm)| {
+            let price = price * libm::pow(1e3, f64::from(*scale) * f64::from(u8::from(*len == 1)));
+            (0..*len).map(move |day| if *is_calm { price } else { price + rolling::to_f64(day % 7) / 16.0 })
+        }).collect();
+        let candles = candles(&closes);
+        let run = |name: &str| {
+            let spec = find(name).unwrap();
+            (spec.compute)(&candles, &with_period(spec, u32::try_from(period).unwrap()))[0].values.clone()
+        };
+        let (sma, wma, deviation) = (run("sma"), run("wma"), run("stddev"));
+        for (window, at) in closes.windows(period).zip(period - 1..) {
+            let count = rolling::to_f64(period);
+            let mean = window.iter().sum::<f64>() / count;
+            let weights = (1..=period).map(rolling::to_f64);
+            let weighted = weights.zip(window).map(|(weight, x)| weight * x).sum::<f64>() / (count * (count + 1.0) / 2.0);
+            let rest = window.iter().map(|x| x - mean).sum::<f64>() / count;
+            let squares: f64 = window.iter().map(|x| (x - mean - rest) * (x - mean - rest)).sum();
+            let expected = (squares / count).sqrt();
+            prop_assert!((sma[at] - mean).abs() <= 1e-10 * mean, "sma {} {}", sma[at], mean);
+            prop_assert!((wma[at] - weighted).abs() <= 1e-10 * weighted, "wma {} {}", wma[at], weighted);
+            prop_assert!((deviation[at] - expected).abs() <= 1e-9 * expected, "{} {}", deviation[at], expected);
+            if window.iter().all(|x| *x == window[0]) {
+                prop_assert_eq!(deviation[at], 0.0);
+            }
         }
     }
 }

@@ -1,7 +1,5 @@
 //! WMA: the mean of the last `period` values with weights 1 to `period`, the newest the heaviest (TA-Lib `WMA`).
 
-use std::ops::Range;
-
 use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
 use crate::simulation::{Candles, source::Source};
 
@@ -32,21 +30,21 @@ pub(super) fn weighted(values: &[f64], period: usize) -> Column {
     let mut column = Column::undefined(values.len(), period - 1);
     let newest = rolling::to_f64(period);
     let divisor = newest * (newest + 1.0) / 2.0;
-    for Range { start, end } in
-        rolling::stretches(column.first_defined, values.len(), RESTART.max(period))
-    {
-        let window = &values[start + 1 - period..=start];
-        let mut sum = rolling::sum(window);
+    let begin = |index: usize| {
+        let window = &values[index + 1 - period..=index];
         let mut weighted = 0.0;
         for (index, value) in window.iter().enumerate() {
             weighted += rolling::to_f64(index + 1) * value;
         }
-        column.values[start] = weighted / divisor;
-        for index in start + 1..end {
-            weighted += newest * values[index] - sum;
-            sum += values[index] - values[index - period];
-            column.values[index] = weighted / divisor;
+        ((rolling::sum(window), weighted), weighted / divisor)
+    };
+    rolling::run(&mut column, RESTART.max(period), begin, |(sum, weighted), from, out| {
+        let leaving = &values[from - period..];
+        for ((out, new), old) in out.iter_mut().zip(&values[from..]).zip(leaving) {
+            *weighted += newest * new - *sum;
+            *sum += new - old;
+            *out = *weighted / divisor;
         }
-    }
+    });
     column
 }

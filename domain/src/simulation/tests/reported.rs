@@ -159,3 +159,14 @@ fn each_partial_target_is_decided_by_the_open_itself(
     assert_eq!(outcome.ambiguous_trades_count, ambiguous);
     assert_eq!(outcome.trades.len(), if intrabar == "target_first" { 3 } else { 2 });
 }
+
+#[test]
+fn equal_closes_have_no_deviation_after_any_history() {
+    let closes = [285.18, 11.42, 44.1, 44.1, 44.1, 44.1, 44.1, 45.1];
+    let candles = candles(closes.map(|close| flat(close, 1.0)));
+    let body = json!({"entry_rules": when("stddev(2)", "==", 0)});
+    let outcome = simulate(&body, &candles, &free(json!({}))).unwrap();
+    // The closes of days 2 and 3 are the first equal ones.
+    assert_eq!(outcome.trades[0].entry.time, 4 * DAY_MS);
+    assert_eq!(outcome.trades[0].entry.reason, "stddev(2) == 0");
+}
