@@ -12,7 +12,7 @@
 //! | where a stop trails | `levels.rs`: `trail`; when it moves: `manage` of the order model |
 //! | what a market order fills at; slippage and spread | `fills.rs`: `market`, `entry_price`, `taker_exit` |
 //! | whether an entry can be traded; rejections | `fills.rs`: `admit_entry`, `admit_quantity` |
-//! | how much an entry buys | `../portfolio/sizing.rs` |
+//! | how much an entry buys | `../portfolio/sizing/` |
 //! | what a fill does to cash, fees included | `../portfolio/mod.rs`, `../portfolio/costs.rs` |
 //! | when an entry order waits, fills and lapses | `entries.rs` |
 //! | what is held and waits, by our own conventions | `book/mod.rs`; one trade's stop and targets: `book/open_trade.rs` |

@@ -5,7 +5,6 @@ use rust_decimal::Decimal;
 pub(crate) mod costs;
 pub(crate) mod funding;
 pub(crate) mod mark;
-mod most;
 pub(crate) mod sizing;
 
 use self::costs::{Costs, Liquidity};

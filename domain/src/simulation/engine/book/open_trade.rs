@@ -134,32 +134,42 @@ impl OpenTrade {
         index: usize,
     ) -> Result<(), SimulationError> {
         let (close, direction) = (engine.input.candles.close[index], self.direction);
-        match engine.input.strategy.config.trailing_stop {
-            None => {}
-            Some(Trailing::Fraction(fraction)) => {
-                if levels::is_tighter(direction, close, self.extreme) {
-                    self.extreme = close;
-                    let close = exact::written(close).ok_or_else(|| overflow("a close"))?;
-                    let level = levels::below(close, Some(fraction), direction)?;
-                    if let Some(level) = level {
-                        self.tighten(exact::to_f64(level), "trailing_stop");
-                    }
-                }
-            }
-            Some(Trailing::Ranges(multiple)) => {
-                if let Some(range) = engine.rules.range(index) {
-                    let level = levels::trail_by_range(close, multiple, range, direction);
-                    if self.is_tightened_by(level) {
-                        let level = by_range(close, multiple, range, direction)?;
-                        self.tighten(level, "trailing_stop");
-                    }
-                }
-            }
+        if let Some(trailing) = engine.input.strategy.config.trailing_stop {
+            self.trail(trailing, close, engine.rules.range(index))?;
         }
         let side = direction.exit_side();
         if self.break_even.is_some_and(|level| levels::is_limit_met(side, close, level)) {
             self.break_even = None;
             self.tighten(self.entry_price, "break_even");
+        }
+        Ok(())
+    }
+
+    fn trail(
+        &mut self,
+        trailing: Trailing,
+        close: f64,
+        range: Option<f64>,
+    ) -> Result<(), SimulationError> {
+        let direction = self.direction;
+        let level = match (trailing, range) {
+            (Trailing::Fraction(fraction), _) => {
+                if !levels::is_tighter(direction, close, self.extreme) {
+                    return Ok(());
+                }
+                self.extreme = close;
+                let close = exact::written(close).ok_or_else(|| overflow("a close"))?;
+                levels::below(close, Some(fraction), direction)?.map(exact::to_f64)
+            }
+            (Trailing::Ranges(multiple), Some(range)) => {
+                let level = levels::trail_by_range(close, multiple, range, direction);
+                let is_new = self.is_tightened_by(level);
+                is_new.then(|| by_range(close, multiple, range, direction)).transpose()?
+            }
+            (Trailing::Ranges(_), None) => None,
+        };
+        if let Some(level) = level {
+            self.tighten(level, "trailing_stop");
         }
         Ok(())
     }

@@ -1,13 +1,15 @@
 //! How much an entry buys or sells, and why it may be nothing.
 
+mod most;
+
 use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
+use self::most::most_payable;
 use super::{
     Funds,
     costs::{Costs, Liquidity},
-    most::most_payable,
 };
 use crate::simulation::{
     exact::{self, Fixed, Integer, SCALE, Wide},
@@ -110,7 +112,7 @@ impl Offer {
     }
 
     /// That many lots; where a decimal does not hold all of the quantity's digits, as many fewer as it takes.
-    pub(super) fn of_lots<I: Integer>(&self, lots: I) -> Option<Decimal> {
+    fn of_lots<I: Integer>(&self, lots: I) -> Option<Decimal> {
         let lot = Fixed::of(self.lot);
         (0..=Decimal::MAX_SCALE).find_map(|digits| {
             let step = I::power_of_ten(digits)?;
@@ -144,7 +146,7 @@ impl Offer {
     }
 
     /// Equity times leverage without what is held: the free margin times leverage, 0 or more.
-    pub(super) fn levered_funds<I: Integer>(&self) -> Option<Fixed<I>> {
+    fn levered_funds<I: Integer>(&self) -> Option<Fixed<I>> {
         let Funds { equity, exposure } = self.funds;
         let funds =
             Fixed::of(equity).times(Fixed::of(self.leverage))?.minus(Fixed::of(exposure))?;
@@ -152,7 +154,7 @@ impl Offer {
     }
 
     /// Whether margin and fee, as they are booked, do not exceed the free margin; `None` beyond what can be counted.
-    pub(super) fn is_payable(&self, quantity: Decimal, costs: &Costs) -> Option<bool> {
+    fn is_payable(&self, quantity: Decimal, costs: &Costs) -> Option<bool> {
         let notional = exact::multiply(self.booked_price, quantity)?;
         let fee = costs.fee(notional, self.liquidity).ok()?;
         self.covers::<i128>(notional, fee).or_else(|| self.covers::<Wide>(notional, fee))

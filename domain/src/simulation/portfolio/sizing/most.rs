@@ -2,8 +2,11 @@
 
 use rust_decimal::Decimal;
 
-use super::{costs::Costs, sizing::Offer};
-use crate::simulation::exact::{Fixed, Integer, SCALE, Wide};
+use super::Offer;
+use crate::simulation::{
+    exact::{Fixed, Integer, SCALE, Wide},
+    portfolio::costs::Costs,
+};
 
 /// The largest quantity in whole lots whose margin and fee, rounded as they are booked, do not exceed the free margin;
 /// 0 if there is none, `None` beyond what can be counted.
