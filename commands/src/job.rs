@@ -54,14 +54,14 @@ impl Commands {
             owned(&context.actor, loaded, Access::Write)?;
             Ok(A::Command::from(JobCommand::Cancel))
         });
-        let mut accepted = executed.await?.accepted(status)?;
+        let mut accepted = executed.await?.accepted(|after| status(&after))?;
         while accepted.value == Status::Running {
             if !matches!(timeout_at(deadline, wakeups.changed()).await, Ok(Ok(()))) {
                 break;
             }
             let now = self.store.load::<A>(id).await?;
             accepted.position = now.position;
-            accepted.value = status(now.aggregate);
+            accepted.value = status(&now.aggregate);
         }
         Ok(accepted)
     }
@@ -102,6 +102,6 @@ pub(crate) fn parse_id<T: FromStr<Err: Display>>(
     Ok(Accepted { value, position, is_replayed })
 }
 
-fn status<A: JobAggregate>(aggregate: A) -> Status {
+fn status<A: JobAggregate>(aggregate: &A) -> Status {
     aggregate.job().map_or(Status::Pending, |job| job.status)
 }

@@ -35,6 +35,7 @@ pub(crate) fn crosses() -> Result<StrategyDefinition, Box<dyn Error>> {
 ///
 /// # Errors
 /// Numbers that are not finite.
+#[expect(clippy::needless_pass_by_value, reason = "iterators are values")]
 pub(crate) fn pairs(
     shorts: impl Iterator<Item = u32>,
     longs: impl Iterator<Item = u32> + Clone,

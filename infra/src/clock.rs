@@ -85,7 +85,7 @@ mod tests {
         let manual = ManualClock::new(DateTime::UNIX_EPOCH);
         let clock = manual.clock();
         manual.advance(Duration::from_millis(1_500));
-        assert_eq!(clock.clone().now().timestamp_millis(), 1_500);
+        assert_eq!(clock.now().timestamp_millis(), 1_500);
         assert_eq!(clock.new_uuid().get_timestamp().unwrap().to_unix(), (1, 500_000_000));
         assert_eq!(clock.new_ulid().timestamp_ms(), 1_500);
         let summer_time = "2026-03-29T01:00:00Z".parse().unwrap();

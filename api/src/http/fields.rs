@@ -346,6 +346,7 @@ mod tests {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
     fn read_sample(value: Value) -> Result<Sample, Vec<FieldError>> {
         read(value.as_object().unwrap(), false)
     }

@@ -122,6 +122,7 @@ impl<T> List<T> {
     }
 
     /// A page of these rows.
+    #[expect(clippy::needless_pass_by_value, reason = "made for this list")]
     pub(crate) fn new(
         paging: &Paging,
         rows: Vec<T>,

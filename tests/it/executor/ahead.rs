@@ -34,10 +34,9 @@ async fn append_newer(
         reservations: Vec::new(),
         priority: Priority::Interactive,
     };
-    match desk.store.append(append).await.unwrap() {
-        Outcome::Appended { last_position, .. } => last_position,
-        other => panic!("{other:?}"),
-    }
+    let outcome = desk.store.append(append).await.unwrap();
+    let Outcome::Appended { last_position, .. } = outcome else { panic!("{outcome:?}") };
+    last_position
 }
 
 async fn is_left_alone(event_type: &str, event_version: &str) {

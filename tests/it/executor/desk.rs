@@ -290,6 +290,7 @@ pub(crate) async fn try_append(desk: &Desk, streams: Vec<StreamAppend>) -> Outco
     desk.store.append(append).await.unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "ids of any kind")]
 pub(crate) fn stream<E: DomainEvent>(
     aggregate_type: &'static str,
     id: impl ToString,

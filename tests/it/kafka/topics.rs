@@ -19,7 +19,7 @@ async fn migrating_creates_the_topics_and_says_where_partitions_differ() {
     }
     let again = binary(&database.url, &options).succeed(&["migrate"]);
     assert!(again.contains(&format!("topic {topic}: exists with 3 partitions\n")), "{again}");
-    let more = infra::kafka::KafkaOptions { partitions: 5, ..options.clone() };
+    let more = infra::kafka::KafkaOptions { partitions: 5, ..options };
     let differing = binary(&database.url, &more).succeed(&["migrate"]);
     let line = format!(
         "topic {topic}: exists with 3 partitions; kafka.partitions is 5, \

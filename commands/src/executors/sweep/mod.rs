@@ -132,6 +132,7 @@ impl Sweeps {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn internal(error: JoinError) -> CommandError {
     CommandError::Internal(error.to_string())
 }

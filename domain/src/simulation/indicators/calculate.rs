@@ -127,6 +127,7 @@ mod tests {
         (1..=4).map(candle).collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
     fn run(name: &str, params: Value) -> Result<Vec<Output>, Vec<FieldError>> {
         calculate(name, &data(), params.as_object().unwrap())
     }

@@ -282,6 +282,7 @@ mod tests {
     use super::*;
     use crate::simulation::rules::StrategyConfig;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
     fn parse(metadata: Value) -> Result<Settings, Vec<FieldError>> {
         Settings::parse(metadata.as_object().unwrap())
     }

@@ -269,6 +269,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
     fn parse(body: Value) -> Result<Spec, Vec<(String, String)>> {
         let mut errors = Vec::new();
         let spec = Spec::parse(body.as_object().unwrap(), &mut errors);

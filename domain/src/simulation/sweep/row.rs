@@ -56,6 +56,7 @@ pub struct RowError {
 
 impl Figures {
     /// Without the drawdown periods, which no row has.
+    #[expect(clippy::needless_pass_by_value, reason = "made for this row")]
     pub(crate) fn new(
         final_balance: Decimal,
         trades_count: usize,

@@ -79,7 +79,7 @@ impl Golden {
             initial_balance,
             parameters,
             settings: metadata.clone(),
-            ..RunSpec::example(definition.clone())
+            ..RunSpec::example(definition)
         };
         let (dataset, metrics) = (dataset_sha256(candles), &outcome.metrics);
         result_hash(dataset, &run, ending.ledger_hash, metrics, &ending.points).unwrap().to_string()

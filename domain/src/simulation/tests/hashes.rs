@@ -31,7 +31,7 @@ fn hashes(code_ref: &str) -> (String, String) {
         settings: &metadata,
     };
     let (outcome, _, ending) = recorded::record(&input).unwrap();
-    let run = RunSpec { settings: metadata.clone(), ..RunSpec::example(definition.clone()) };
+    let run = RunSpec { settings: metadata.clone(), ..RunSpec::example(definition) };
     let dataset = dataset_sha256(&candles);
     let (ledger, points) = (ending.ledger_hash, ending.points);
     let result = result_hash(dataset, &run, ledger, &outcome.metrics, &points).unwrap();

@@ -59,6 +59,7 @@ fn strategy(body: &Value) -> BoundStrategy {
     definition.bind(&parameters).unwrap()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
 fn settings(metadata: Value) -> Settings {
     Settings::parse(metadata.as_object().unwrap()).unwrap()
 }

@@ -6,6 +6,7 @@ use rstest::rstest;
 use super::*;
 
 /// In at 100, out at 110; 10,000 unless the case says otherwise.
+#[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
 fn round_trip(config: Value, metadata: Value, balance: u32) -> Outcome {
     let flat = |price: f64, volume: f64| [price, price, price, price, volume];
     let candles = candles([flat(100.0, 0.0), flat(100.0, 1.0), flat(100.0, 2.0), flat(110.0, 0.0)]);

@@ -117,7 +117,12 @@ fn resolve_name(name: Name, faults: &mut Vec<Fault>) -> Option<Expression> {
             }
             None => match indicators::find(&name) {
                 Some(spec) => {
-                    return resolve_call(spec, arguments.unwrap_or_default(), output, faults);
+                    return resolve_call(
+                        spec,
+                        arguments.unwrap_or_default(),
+                        output.as_deref(),
+                        faults,
+                    );
                 }
                 None => Err(unknown_indicator(&name)),
             },
@@ -174,7 +179,7 @@ fn resolve_function(
 fn resolve_call(
     spec: &'static IndicatorSpec,
     arguments: Vec<syntax::Argument>,
-    output: Option<String>,
+    output: Option<&str>,
     faults: &mut Vec<Fault>,
 ) -> Option<Expression> {
     let before = faults.len();
@@ -197,7 +202,7 @@ fn resolve_call(
             faults.push(fault);
         }
     }
-    let output = resolve_output(spec, output.as_deref());
+    let output = resolve_output(spec, output);
     let output = output.map_err(|fault| faults.push(fault)).ok()?;
     (faults.len() == before).then(|| Expression::Call(slots.into_call(output)))
 }

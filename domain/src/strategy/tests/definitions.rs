@@ -14,6 +14,7 @@ use crate::{
     strategy::validate_strategy,
 };
 
+#[expect(clippy::needless_pass_by_value, reason = "a literal at each call")]
 fn body(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 
@@ -31,7 +32,8 @@ impl Binaries {
 /// # Errors
 /// [`EmbeddedError::NoBinaries`], [`EmbeddedError::WrongVersion`].
 pub(super) async fn find(cluster: &Path, major: Option<&str>) -> Result<Binaries, EmbeddedError> {
-    let folders = candidates(env::var_os("PGBIN").map(PathBuf::from), env::var_os("PATH"));
+    let folders =
+        candidates(env::var_os("PGBIN").map(PathBuf::from), env::var_os("PATH").as_deref());
     let mut installed = Vec::new();
     for directory in &folders {
         if let Some(major) = version(directory).await {
@@ -62,7 +64,7 @@ pub(super) async fn find(cluster: &Path, major: Option<&str>) -> Result<Binaries
 }
 
 /// Lists folders that contain the binaries. An explicit `PGBIN` is the only candidate.
-fn candidates(pgbin: Option<PathBuf>, path: Option<std::ffi::OsString>) -> Vec<PathBuf> {
+fn candidates(pgbin: Option<PathBuf>, path: Option<&OsStr>) -> Vec<PathBuf> {
     if let Some(pgbin) = pgbin {
         return vec![pgbin];
     }
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn an_explicit_pgbin_is_the_only_candidate() {
-        let path = Some("/usr/bin".into());
+        let path = Some(OsStr::new("/usr/bin"));
         assert_eq!(candidates(Some("/opt/pg".into()), path), [PathBuf::from("/opt/pg")]);
     }
 

@@ -173,6 +173,7 @@ fn body(arguments: &Arguments) -> anyhow::Result<Map<String, Value>> {
 }
 
 /// Lists everything that is wrong with the arguments, one line each.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn refused(errors: Vec<FieldError>) -> anyhow::Error {
     let lines = errors.iter().map(|error| format!("\n  {}: {}", error.field, error.message));
     anyhow!("the sweep is not valid:{}", lines.collect::<String>())
