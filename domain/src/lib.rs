@@ -12,6 +12,7 @@ pub mod job;
 pub mod ledger;
 pub mod market;
 pub mod number;
+pub mod request_time;
 pub mod run_spec;
 pub mod simulation;
 pub mod strategy;

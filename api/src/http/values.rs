@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+pub(crate) use domain::request_time::{DayEnd, parse as time};
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
     types::{ParseError, ParseFromJSON, ParseResult, ToJSON, Type},
@@ -116,87 +117,11 @@ pub(crate) fn decimal(value: &Value) -> Result<Decimal, String> {
     })
 }
 
-/// Which end of a day a bare date means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DayEnd {
-    Start,
-    /// The last millisecond.
-    End,
-}
-
-/// Reads a time: RFC 3339, without offset (UTC), a date, or epoch milliseconds.
-///
-/// # Errors
-/// What is wrong with it, for the client.
-pub(crate) fn time(value: &Value, day: DayEnd) -> Result<DateTime<Utc>, String> {
-    const WRONG: &str = "must be a time: RFC 3339, a date, or epoch milliseconds";
-    let of_ms = |ms: i64| {
-        let known = DateTime::from_timestamp_millis(ms).filter(is_in_range);
-        known.ok_or_else(|| "must be between the years 1900 and 9999".to_owned())
-    };
-    let text = match value {
-        Value::Number(number) => return number.as_i64().ok_or(WRONG.to_owned()).and_then(of_ms),
-        Value::String(text) => text.trim(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
-            return Err(WRONG.to_owned());
-        }
-    };
-    let found = if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        let midnight = date.and_time(chrono::NaiveTime::MIN).and_utc();
-        match day {
-            DayEnd::Start => Some(midnight),
-            DayEnd::End => {
-                midnight.checked_add_signed(TimeDelta::days(1) - TimeDelta::milliseconds(1))
-            }
-        }
-    } else if let Ok(ms) = text.parse::<i64>() {
-        return of_ms(ms);
-    } else {
-        // In a query `+` decodes to a space: `2024-01-01T00:00:00 00:00`.
-        let offset = DateTime::parse_from_rfc3339(&text.replace(' ', "+"))
-            .or_else(|_| DateTime::parse_from_rfc3339(text));
-        offset.map(|time| time.with_timezone(&Utc)).ok().or_else(|| naive(text))
-    };
-    found.filter(is_in_range).ok_or_else(|| WRONG.to_owned())
-}
-
-fn naive(text: &str) -> Option<DateTime<Utc>> {
-    let formats = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"];
-    let parsed = formats.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
-    parsed.map(|time| time.and_utc())
-}
-
-fn is_in_range(time: &DateTime<Utc>) -> bool {
-    use chrono::Datelike as _;
-    (1900..=9999).contains(&time.year())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn times_come_in_every_form_and_go_out_in_one() {
-        let cases = [
-            (json!("2024-02-29T12:00:00Z"), "2024-02-29T12:00:00Z"),
-            (json!("2024-02-29T12:00:00+02:00"), "2024-02-29T10:00:00Z"),
-            (json!("2024-02-29T12:00:00 02:00"), "2024-02-29T10:00:00Z"),
-            (json!("2024-02-29T12:00:00"), "2024-02-29T12:00:00Z"),
-            (json!("2024-02-29"), "2024-02-29T00:00:00Z"),
-            (json!(1_709_208_000_000_i64), "2024-02-29T12:00:00Z"),
-            (json!("1709208000000"), "2024-02-29T12:00:00Z"),
-        ];
-        for (value, expected) in cases {
-            assert_eq!(time(&value, DayEnd::Start).map(time_text).as_deref(), Ok(expected));
-        }
-        let end = time(&json!("2024-02-29"), DayEnd::End).map(time_text);
-        assert_eq!(end.as_deref(), Ok("2024-02-29T23:59:59.999Z"));
-        for wrong in [json!("2024-13-01"), json!("soon"), json!(true), json!(1.5)] {
-            assert!(time(&wrong, DayEnd::Start).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn decimals_come_as_strings_or_numbers_and_are_finite() {

@@ -2,11 +2,12 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
     backtest::check_balance,
     fields::FieldError,
     market::{Symbol, Timeframe},
+    request_time::{self, DayEnd},
     simulation::Settings,
     strategy::parameters::{self, Parameters},
 };
@@ -49,8 +50,8 @@ impl RunSettings {
         if let Err(error) = check_balance(initial_balance) {
             reader.errors.push(error);
         }
-        let start_time = reader.read("start_time", |text| time(text, false));
-        let end_time = reader.read("end_time", |text| time(text, true));
+        let start_time = reader.time("start_time", DayEnd::Start);
+        let end_time = reader.time("end_time", DayEnd::End);
         if let (Some(start), Some(end)) = (start_time, end_time)
             && end < start
         {
@@ -89,7 +90,7 @@ struct Reader<'a> {
     errors: Vec<FieldError>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn refuse(&mut self, field: &str, message: &str) {
         self.errors.push(FieldError::new(field, "invalid", message));
     }
@@ -106,9 +107,27 @@ impl Reader<'_> {
 
     /// The field under either of its names, as text.
     fn read<T>(&mut self, field: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let value = self.value(field)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.refuse(field, &format!("`{text}` cannot be understood"));
+        }
+        parsed
+    }
+
+    /// A time, as the API reads it.
+    fn time(&mut self, field: &str, day: DayEnd) -> Option<DateTime<Utc>> {
+        let read = request_time::parse(self.value(field)?, day);
+        read.map_err(|message| self.refuse(field, &message)).ok()
+    }
+
+    /// The value of a field under either of its names.
+    fn value(&mut self, field: &str) -> Option<&'a Value> {
         let synonym =
             FIELDS.iter().find(|(name, _)| *name == field).map_or(field, |(_, other)| other);
-        let value = |name: &str| self.body.get(name).filter(|value| !value.is_null());
+        let body = self.body;
+        let value = |name: &str| body.get(name).filter(|value| !value.is_null());
         let (first, second) = (value(field), value(synonym));
         if let (Some(one), Some(other)) = (first, second)
             && one != other
@@ -117,35 +136,12 @@ impl Reader<'_> {
             self.refuse(field, &message);
             return None;
         }
-        let value = first.or(second)?;
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let parsed = parse(&text);
-        if parsed.is_none() {
-            self.refuse(field, &format!("`{text}` cannot be understood"));
-        }
-        parsed
+        first.or(second)
     }
 }
 
 fn decimal(text: &str) -> Option<Decimal> {
     text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
-}
-
-/// RFC 3339, a date (the end of a range means to the end of that day), or epoch milliseconds.
-fn time(text: &str, is_end: bool) -> Option<DateTime<Utc>> {
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        let start = date.and_time(NaiveTime::MIN).and_utc();
-        return match is_end {
-            true => {
-                start.checked_add_days(Days::new(1))?.checked_sub_signed(TimeDelta::milliseconds(1))
-            }
-            false => Some(start),
-        };
-    }
-    if let Ok(epoch_ms) = text.parse() {
-        return DateTime::from_timestamp_millis(epoch_ms);
-    }
-    Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc())
 }
 
 #[cfg(test)]
@@ -173,7 +169,19 @@ mod tests {
         assert_eq!(settings.start_time.unwrap().timestamp_millis(), 1_577_836_800_000);
         assert_eq!(settings.end_time.unwrap().timestamp_millis(), 1_580_515_199_999);
         assert_eq!(settings.initial_balance, Decimal::from(500));
-        assert_eq!(time("1577836800000", false), time("2020-01-01T00:00:00Z", false));
+        let basic = json!({"start_time": 1_577_836_800_000_i64, "end_time": "20200131"});
+        let same = parse(&basic).unwrap();
+        assert_eq!((same.start_time, same.end_time), (settings.start_time, settings.end_time));
+    }
+
+    #[test]
+    fn numbers_that_are_no_epoch_milliseconds_are_refused() {
+        for number in [json!(1_672_531_200), json!(20_230_101), json!(-1), json!("1672531200")] {
+            let errors =
+                parse(&json!({"start_time": number, "end_time": "2023-12-31"})).unwrap_err();
+            assert_eq!(errors[0].field, "start_time", "{number}");
+            assert!(errors[0].message.contains("epoch milliseconds"), "{}", errors[0].message);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{Reply, TestApp, TestUser};
 
-use crate::rest::golden_cross;
+use crate::rest::{completed, golden_cross};
 
 const PATH: &str = "/api/v1/backtests";
 
@@ -108,6 +108,26 @@ async fn a_range_without_candles_says_what_there_is() {
     let error = asking.with(body).await.expect(StatusCode::UNPROCESSABLE_ENTITY);
     let message = error["error"]["details"][0]["message"].as_str().unwrap();
     assert!(message.contains("from 20") && message.contains(" to 20"), "{message}");
+}
+
+#[tokio::test]
+async fn a_number_that_is_no_epoch_milliseconds_is_told_what_it_looks_like() {
+    let asking = Asking::new().await;
+    for (number, hint) in [
+        (json!(1_672_531_200), "epoch seconds (2023-01-01T00:00:00Z)"),
+        (json!(20_230_101), "\"2023-01-01\""),
+        (json!(-1), "negative"),
+    ] {
+        let error = asking.with(json!({"start_time": number})).await;
+        let error = error.expect(StatusCode::UNPROCESSABLE_ENTITY);
+        let detail = &error["error"]["details"][0];
+        assert_eq!(detail["field"], "start_time", "{number}");
+        assert!(detail["message"].as_str().unwrap().contains(hint), "{detail}");
+    }
+    let mut basic = golden_cross();
+    basic["start_time"] = "20200101".into();
+    let run = completed(&asking.app, &asking.user, basic).await;
+    assert_eq!(run["start_time"], "2020-01-01T00:00:00Z");
 }
 
 #[tokio::test]
