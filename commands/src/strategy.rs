@@ -5,7 +5,7 @@ use domain::{
     ids::{StrategyId, UserId},
     strategy::{
         LiveStrategy, Strategy, StrategyCommand, StrategyContent,
-        slug::{slug, with_suffix},
+        slug::{is_reserved, slug, with_suffix},
     },
 };
 use infra::postgres::event_store::{Loaded, Reservation, ReservationAction};
@@ -46,7 +46,11 @@ impl Commands {
         }
         let owner_id = context.actor.user_id().ok_or(CommandError::Forbidden)?;
         let base = slug(&draft.content.name);
+        // A reserved slug counts as taken.
         let mut number = 1;
+        while is_reserved(&with_suffix(&base, number)) {
+            number += 1;
+        }
         for _ in 0..SLUG_TRIES_MAX {
             let slug = with_suffix(&base, number);
             match self.create_as(context, owner_id, slug, draft.clone()).await? {
@@ -152,6 +156,9 @@ impl Commands {
     ) -> Result<u32, CommandError> {
         let is_free = async |number: u32| {
             let name = with_suffix(base, number);
+            if is_reserved(&name) {
+                return Ok(false);
+            }
             self.strategy_with_slug(owner_id, &name).await.map(|holder| holder.is_none())
         };
         let (mut taken, mut step) = (taken, 1);

@@ -1,5 +1,26 @@
 //! Slugs: what a strategy's name looks like in a URL.
 
+use super::builtins;
+use crate::ids::StrategyId;
+
+/// Words that stand where a slug may stand, in the paths of the API and of pages; some are kept for later.
+const PATH_WORDS: [&str; 14] = [
+    "builtins",
+    "catalog",
+    "compare",
+    "edit",
+    "export",
+    "import",
+    "me",
+    "new",
+    "public",
+    "schema",
+    "search",
+    "templates",
+    "validate",
+    "versions",
+];
+
 /// Characters of a slug without its suffix.
 const LENGTH_MAX: usize = 60;
 
@@ -22,6 +43,14 @@ pub fn slug(name: &str) -> String {
         length += gap + word.chars().count().min(room);
     }
     if slug.is_empty() { "strategy".to_owned() } else { slug }
+}
+
+/// Whether a slug is never given: it would hide a built-in, be taken for a part of a path, or parse as an id.
+#[must_use]
+pub fn is_reserved(slug: &str) -> bool {
+    PATH_WORDS.contains(&slug)
+        || slug.parse::<StrategyId>().is_ok()
+        || builtins::find(slug).is_some()
 }
 
 /// The slug for the `attempt`th try, from 1: as it is, then with `-2`, `-3`, ….
@@ -107,6 +136,28 @@ mod tests {
         assert_eq!(slug(&format!("{} b", "a".repeat(59))), "a".repeat(59));
         assert_eq!(slug(&format!("{} bc", "a".repeat(58))), format!("{}-b", "a".repeat(58)));
         assert_eq!(slug(&"策".repeat(100)).chars().count(), 60);
+    }
+
+    #[rstest]
+    #[case("golden-cross", true)]
+    #[case("goldencross", true)]
+    #[case("connors-rsi-2", true)]
+    #[case("buy-and-hold", true)]
+    #[case("validate", true)]
+    #[case("catalog", true)]
+    #[case("0190163d-8694-739b-aea5-966c26f8ad91", true)]
+    #[case("0190163d8694739baea5966c26f8ad91", true)]
+    #[case("golden-cross-2", false)]
+    #[case("my-golden-cross", false)]
+    #[case("connors-rsi", false)]
+    #[case("2024", false)]
+    fn slugs_of_built_ins_paths_and_ids_are_reserved(#[case] slug: &str, #[case] expected: bool) {
+        assert_eq!(is_reserved(slug), expected);
+    }
+
+    #[test]
+    fn every_built_in_s_slug_is_reserved() {
+        assert!(builtins::ALL.iter().all(|builtin| is_reserved(builtin.slug)));
     }
 
     #[test]

@@ -57,6 +57,23 @@ async fn a_name_that_is_taken_gets_the_next_number_and_each_user_has_their_own()
 }
 
 #[tokio::test]
+async fn slugs_of_built_ins_and_path_words_are_never_given() {
+    let desk = Desk::with_minutes(10).await;
+    let owner = user();
+    let mut slugs = Vec::new();
+    for name in ["Golden Cross", "golden_cross", "Validate", "Connors RSI", "Connors RSI"] {
+        let id = create(&desk.commands, owner, name).await;
+        slugs.push(slug(&desk, id).await);
+    }
+    // `connors-rsi-2` is a built-in's.
+    let expected =
+        ["golden-cross-2", "golden-cross-3", "validate-2", "connors-rsi", "connors-rsi-3"];
+    assert_eq!(slugs, expected);
+    let id = create(&desk.commands, owner, "0190163d-8694-739b-aea5-966c26f8ad91").await;
+    assert_eq!(slug(&desk, id).await, "0190163d-8694-739b-aea5-966c26f8ad91-2");
+}
+
+#[tokio::test]
 async fn ten_at_once_under_one_name_all_get_a_slug_of_their_own() {
     let desk = Desk::with_minutes(10).await;
     let owner = user();
