@@ -12,10 +12,10 @@ use domain::{
         LedgerEvent,
         entries::{Ending, EntryError, LedgerWriter},
     },
-    market::Timeframe,
+    market::{MarketKind, Timeframe},
     run_spec::RunSpec,
     simulation::{
-        self, Candles, Input, Observer, Outcome, SimulationError, Step,
+        self, Candles, Input, Observer, Outcome, SimulationError, Step, Warning,
         hash::{CanonicalError, Digest, dataset_sha256, result_hash, with_fine},
         rules::BoundStrategy,
         settings::Intrabar,
@@ -23,7 +23,7 @@ use domain::{
 };
 use rust_decimal::Decimal;
 
-use crate::dataset::{SelectedCandles, Selection, finer_within};
+use crate::dataset::{SelectedCandles, Selection, finer_within, range_not_covered};
 
 /// A run that depends on nothing else.
 pub struct PreparedRun {
@@ -33,6 +33,9 @@ pub struct PreparedRun {
     /// Finer candles with their hash.
     finer: Option<(Candles, Digest)>,
     lot: Decimal,
+    market_kind: Option<MarketKind>,
+    /// What is known of its candles before it runs; its outcome begins with them.
+    warnings: Vec<Warning>,
 }
 
 /// What a run results in, with its hashes.
@@ -111,7 +114,10 @@ impl PreparedRun {
         let selection =
             Selection::new(series, spec.start_time, spec.end_time, first_defined, warmup)
                 .ok_or(SimulationError::NoCandles)?;
-        Ok(Self { spec, strategy, selected: selection.take(series), finer: None, lot })
+        let range = (spec.start_time, spec.end_time);
+        let warnings = range_not_covered(series, spec.timeframe, range).into_iter().collect();
+        let selected = selection.take(series);
+        Ok(Self { spec, strategy, selected, finer: None, lot, market_kind: None, warnings })
     }
 
     /// The same with finer candles of the market, if the settings ask for them.
@@ -122,6 +128,20 @@ impl PreparedRun {
             let sha256 = dataset_sha256(&finer);
             self.finer = Some((finer, sha256));
         }
+        self
+    }
+
+    /// The same, knowing what kind of market it runs on: by default the candles' hours tell it.
+    #[must_use]
+    pub fn on(mut self, market_kind: MarketKind) -> Self {
+        self.market_kind = Some(market_kind);
+        self
+    }
+
+    /// The same, with warnings about its candles.
+    #[must_use]
+    pub fn warn(mut self, warnings: Vec<Warning>) -> Self {
+        self.warnings.extend(warnings);
         self
     }
 
@@ -166,7 +186,8 @@ impl PreparedRun {
         if let Some(error) = error {
             return Err(error.into());
         }
-        let outcome = outcome?;
+        let mut outcome = outcome?;
+        outcome.warnings.splice(0..0, self.warnings.iter().cloned());
         let open_time = &self.selected.candles.open_time[self.selected.warmup_rows..];
         let Ending { events, points, ledger_hash } = writer.finish(open_time, &outcome)?;
         let dataset_sha256 = match &self.finer {
@@ -195,6 +216,7 @@ impl PreparedRun {
             initial_balance: self.spec.initial_balance,
             lot: self.lot,
             timeframe: self.spec.timeframe,
+            market_kind: self.market_kind,
             settings: &self.spec.settings,
         }
     }

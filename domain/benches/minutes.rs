@@ -77,6 +77,7 @@ pub(crate) fn engine(
         initial_balance: Decimal::from(10_000),
         lot: Decimal::new(1, 8),
         timeframe: Timeframe::OneMinute,
+        market_kind: None,
         settings: &Settings::default(),
     };
     Ok(simulation::run(&input, &mut ())?)

@@ -25,6 +25,7 @@ fuzz_target!(|body: &str| {
         initial_balance: 10_000.into(),
         lot: "0.00000001".parse().unwrap_or_default(),
         timeframe: Timeframe::OneDay,
+        market_kind: None,
         settings: &Settings::default(),
     };
     if let Ok(outcome) = simulation::run(&input, &mut ()) {

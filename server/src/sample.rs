@@ -1,9 +1,11 @@
 //! The candles that ship inside the binary: eight years of daily BTCUSDT, for a first result without a file.
 
+use std::io::Cursor;
+
 use domain::market::{Symbol, Timeframe};
 use infra::{
     clock::Clock,
-    files::candle_csv::{self, Parsed},
+    files::candle_csv::{self, Options, Parsed},
 };
 
 /// The source and the licence are in the README beside the file.
@@ -17,6 +19,7 @@ pub(crate) const SYMBOL: &str = "BTCUSDT";
 /// The embedded file cannot be read.
 pub(crate) fn read() -> anyhow::Result<(Symbol, Parsed)> {
     let now = Clock::system().now().timestamp_millis();
-    let parsed = candle_csv::parse(CANDLES, Some(Timeframe::OneDay), now)?;
+    let options = Options { timeframe: Some(Timeframe::OneDay), now, accept_bad_rows: false };
+    let parsed = candle_csv::parse(Cursor::new(CANDLES), &options)?;
     Ok((SYMBOL.parse()?, parsed))
 }

@@ -1,7 +1,12 @@
 //! The real service over a separate database, in this process.
 
+use std::io::Cursor;
+
 use api::Context;
-use infra::{clock::Clock, files::candle_csv};
+use infra::{
+    clock::Clock,
+    files::candle_csv::{self, Options},
+};
 use server::{
     app::{self, App},
     config::Config,
@@ -76,7 +81,8 @@ impl TestApp {
             concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/testdata/candles/BTCUSDT_1d.csv");
         let text = std::fs::read(path).expect("the candles");
         let now = Clock::system().now().timestamp_millis();
-        let read = candle_csv::parse(text.as_slice(), None, now).expect("candles");
+        let options = Options { timeframe: None, now, accept_bad_rows: false };
+        let read = candle_csv::parse(Cursor::new(text), &options).expect("candles");
         let symbol = "BTCUSDT".parse().expect("a symbol");
         let timeframe = "1d".parse().expect("a timeframe");
         let candles = &self.context().candles;

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use rust_decimal::Decimal;
 
 use super::{Candles, Settings, SimulationError, Trade, rules::BoundStrategy};
-use crate::market::Timeframe;
+use crate::market::{MarketKind, Timeframe};
 
 /// All that a simulation depends on.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ pub struct Input<'a> {
     pub lot: Decimal,
     /// The candles' timeframe.
     pub timeframe: Timeframe,
+    /// The kind of market, which tells gaps from closures. By default the candles' own hours tell it.
+    pub market_kind: Option<MarketKind>,
     /// Costs, fill mode, presets.
     pub settings: &'a Settings,
 }

@@ -18,6 +18,7 @@ pub mod settings;
 pub mod source;
 pub mod sweep;
 pub mod trade;
+pub mod trading_hours;
 mod warning;
 pub mod warnings;
 

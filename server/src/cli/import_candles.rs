@@ -1,20 +1,17 @@
 //! `backtrail import-candles`: reads files of candles into the database and reports what is odd about them.
 
-use std::{
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use chrono::{DateTime, SecondsFormat};
 use domain::{
+    decimals::Decimals,
     market::{Market, MarketKind, Symbol, Timeframe},
-    simulation::Candles,
+    simulation::{Candles, trading_hours::Gaps},
 };
 use indicatif::ProgressBar;
 use infra::{
-    clock::Clock,
-    files::candle_csv::{self, Parsed, Report},
+    files::candle_csv::{Parsed, Report},
     postgres::{
         Database,
         market_data::{CandleStore, Imported, Markets},
@@ -22,18 +19,16 @@ use infra::{
 };
 use rust_decimal::Decimal;
 
+use super::candle_file;
 use crate::{
     backend::{Access, Backend},
     config::Config,
     output, sample,
 };
 
-/// Decimals beyond this are noise from the arithmetic of the program that wrote the file.
-const DECIMALS_MAX: u32 = 8;
-
 /// Import candles from CSV files, or the sample that ships with Backtrail.
 ///
-/// Files may be gzipped and may have a header; times may be in s, ms, µs or ISO 8601. Importing a file again changes nothing.
+/// Files may be gzipped and may have a header; delimiter, columns, decimal mark and the format of times are found out (docs/candle-files.md has the layouts). Importing a file again changes nothing.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  backtrail import-candles --sample\n  backtrail import-candles BTCUSDT_1h.csv.gz\n  backtrail import-candles prices.csv --symbol ACME --timeframe 1d --base ACME --quote USD --kind equity"
@@ -60,6 +55,9 @@ pub(super) struct Arguments {
     /// For a new market: what is traded there.
     #[arg(long, value_enum, default_value = "crypto")]
     kind: Kind,
+    /// Import a file although more than one in a thousand of its rows cannot be used or contradicts another.
+    #[arg(long)]
+    accept_bad_rows: bool,
     /// For a new market: the step of quantities; 0.00000001 for crypto, otherwise 1.
     #[arg(long)]
     lot: Option<Decimal>,
@@ -80,7 +78,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
         inputs.push(Input { name: "sample".to_owned(), symbol, parsed });
     }
     for path in &arguments.files {
-        inputs.push(read(path, arguments).with_context(|| path.display().to_string())?);
+        inputs.push(read(path, arguments)?);
     }
     let backend = Backend::open(config, Access::Share).await?;
     let imported = import_all(&backend.database, arguments, &inputs).await;
@@ -96,30 +94,12 @@ struct Input {
 }
 
 fn read(path: &Path, arguments: &Arguments) -> anyhow::Result<Input> {
-    let (named_symbol, named_timeframe) = named(path);
+    let (named_symbol, _) = candle_file::named(path);
     let Some(symbol) = arguments.symbol.clone().or(named_symbol) else {
         bail!("the file's name does not begin with a market; give it with --symbol");
     };
-    let file = File::open(path).context("cannot be opened")?;
-    let length = file.metadata().context("cannot be read")?.len();
-    let bar = output::progress_bar(length, &format!("reading {symbol}"));
-    let timeframe = arguments.timeframe.or(named_timeframe);
-    let now = Clock::system().now().timestamp_millis();
-    let parsed = candle_csv::parse(bar.wrap_read(file), timeframe, now)?;
-    bar.finish_and_clear();
+    let parsed = candle_file::read(path, arguments.timeframe, arguments.accept_bad_rows)?;
     Ok(Input { name: path.display().to_string(), symbol, parsed })
-}
-
-/// Reads symbol and timeframe from a name: BTCUSDT and 1d from `BTCUSDT_1d.csv.gz`, 1m from `BTCUSDT_1m_2024-03.csv`.
-pub(super) fn named(path: &Path) -> (Option<Symbol>, Option<Timeframe>) {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = name.split('.').next().unwrap_or_default();
-    let mut parts = stem.split('_');
-    let symbol = parts.next().and_then(|part| part.parse().ok());
-    match parts.next().and_then(|part| part.parse().ok()) {
-        Some(timeframe) => (symbol, Some(timeframe)),
-        None => (None, None),
-    }
 }
 
 async fn import_all(
@@ -129,13 +109,18 @@ async fn import_all(
 ) -> anyhow::Result<()> {
     let (markets, store) = (Markets::new(database.clone()), CandleStore::new(database.clone()));
     for Input { name, symbol, parsed } in inputs {
-        if markets.get(symbol).await?.is_none() {
-            markets.add(&new_market(symbol, arguments, &parsed.candles)?).await?;
-        }
+        let market = match markets.get(symbol).await? {
+            Some(market) => market,
+            None => {
+                let market = new_market(symbol, arguments, &parsed.candles)?;
+                markets.add(&market).await?;
+                market
+            }
+        };
         let bar = output::progress_bar(parsed.candles.len() as u64, &format!("storing {symbol}"));
         let imported = store_candles(&store, symbol, parsed, &bar).await?;
         bar.finish_and_clear();
-        output::line(&describe(name, symbol, parsed, &imported))?;
+        output::line(&describe(name, &market, parsed, &imported))?;
     }
     Ok(())
 }
@@ -147,8 +132,9 @@ async fn store_candles(
     bar: &ProgressBar,
 ) -> anyhow::Result<Imported> {
     let progress = |done: usize| bar.set_position(done as u64);
-    let open_from = parsed.report.open_last;
-    Ok(store.import(symbol, parsed.timeframe, &parsed.candles, open_from, progress).await?)
+    let (open_from, warnings) = (parsed.report.open_last, parsed.report.warnings());
+    let (timeframe, candles) = (parsed.timeframe, &parsed.candles);
+    Ok(store.import_file(symbol, timeframe, candles, open_from, &warnings, progress).await?)
 }
 
 fn new_market(symbol: &Symbol, arguments: &Arguments, candles: &Candles) -> anyhow::Result<Market> {
@@ -166,36 +152,27 @@ fn new_market(symbol: &Symbol, arguments: &Arguments, candles: &Candles) -> anyh
     if lot <= Decimal::ZERO {
         bail!("--lot must be above 0");
     }
-    let columns = [&candles.open, &candles.high, &candles.low, &candles.close];
+    let decimals = Decimals::of(candles);
     Ok(Market {
         symbol: symbol.clone(),
         base: base.to_ascii_uppercase(),
         quote: quote.to_ascii_uppercase(),
         kind,
         lot,
-        price_decimals: columns.into_iter().map(|column| decimals(column)).max().unwrap_or(0),
-        volume_decimals: decimals(&candles.volume),
+        price_decimals: decimals.price,
+        volume_decimals: decimals.volume,
     })
 }
 
-/// Returns how many digits after the point the values need.
-fn decimals(values: &[f64]) -> u32 {
-    let of = |value: &f64| {
-        let text = value.to_string();
-        let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-        u32::try_from(digits).unwrap_or(DECIMALS_MAX).min(DECIMALS_MAX)
-    };
-    values.iter().map(of).max().unwrap_or(0)
-}
-
-fn describe(name: &str, symbol: &Symbol, parsed: &Parsed, imported: &Imported) -> String {
+fn describe(name: &str, market: &Market, parsed: &Parsed, imported: &Imported) -> String {
     let candles = &parsed.candles.open_time;
     let range = match (candles.first(), candles.last()) {
         (Some(first), Some(last)) => format!("{} to {}", time(*first), time(*last)),
         _ => "none".to_owned(),
     };
+    let (layout, times) = (&parsed.report.layout, &parsed.report.time_format);
     let mut lines = vec![
-        format!("{name}: {symbol} {}, {range}", parsed.timeframe),
+        format!("{name}: {} {}, {range}", market.symbol, parsed.timeframe),
         format!(
             "  {} candles: {} new, {} corrected, {} unchanged (revision {})",
             candles.len(),
@@ -204,8 +181,14 @@ fn describe(name: &str, symbol: &Symbol, parsed: &Parsed, imported: &Imported) -
             imported.unchanged,
             imported.revision
         ),
+        format!("  layout: {layout}; times: {times}"),
     ];
     lines.extend(oddities(&parsed.report));
+    lines.extend(missing(&Gaps::find(candles, parsed.timeframe, market.kind)));
+    if let Some(open) = parsed.report.open_last {
+        let open = time(open);
+        lines.push(format!("  partial last candle: {open} had not closed yet; no run uses it"));
+    }
     lines.join("\n")
 }
 
@@ -215,30 +198,51 @@ fn oddities(report: &Report) -> Vec<String> {
     if report.bad_rows > 0 {
         lines.push(format!("  bad rows: {}", report.bad_rows));
         let named = report.named_bad_rows.iter();
-        lines.extend(named.map(|(line, reason)| format!("    line {line}: {reason}")));
+        lines.extend(named.map(|row| format!("    line {}: {}", row.line, row.reason)));
     }
     if report.duplicates > 0 {
-        let contradictions = report.contradictions;
-        let duplicates = report.duplicates;
-        lines.push(format!("  duplicates: {duplicates}, {contradictions} of them contradicting"));
+        let (duplicates, conflicts) = (report.duplicates, report.conflicts);
+        lines.push(format!("  duplicates: {duplicates}, {conflicts} of them contradicting"));
+        let named = report.named_conflicts.iter();
+        lines.extend(
+            named.map(|row| format!("    line {} replaces {}", row.line, row.earlier_line)),
+        );
+    }
+    if report.clamped > 0 {
+        let clamped = report.clamped;
+        lines.push(format!(
+            "  high or low set to open or close, from which a rounding parted it: {clamped}"
+        ));
     }
     if report.unordered > 0 {
         lines.push(format!("  rows out of order: {}", report.unordered));
     }
-    if report.gaps > 0 {
-        lines.push(format!("  gaps: {}, {} candles missing", report.gaps, report.missing));
-        let named = report.named_gaps.iter();
-        lines.extend(
-            named.map(|(from, to)| format!("    between {} and {}", time(*from), time(*to))),
-        );
-        if report.gaps > report.named_gaps.len() as u64 {
+    if report.has_no_volume {
+        lines.push("  there is no column for the volume, which is 0".to_owned());
+    }
+    if let Some(clock) = &report.days_stamped_at {
+        lines.push(format!("  days stamped at {clock} are taken as the day in which that lies"));
+    }
+    lines
+}
+
+/// Returns lines for the candles that are not there.
+fn missing(gaps: &Gaps) -> Vec<String> {
+    let mut lines = Vec::new();
+    if gaps.count > 0 {
+        lines.push(format!("  gaps: {}, {} candles missing", gaps.count, gaps.missing));
+        let named = gaps.named.iter();
+        let between =
+            |(from, to): &(i64, i64)| format!("    between {} and {}", time(*from), time(*to));
+        lines.extend(named.map(between));
+        if gaps.count > gaps.named.len() as u64 {
             lines.push("    …".to_owned());
         }
     }
-    if let Some(open) = report.open_last {
+    if gaps.possible_holidays > 0 {
         lines.push(format!(
-            "  partial last candle: {} had not closed yet; no run uses it",
-            time(open)
+            "  possible holidays: {} weekdays without candles",
+            gaps.possible_holidays
         ));
     }
     lines
@@ -250,31 +254,4 @@ fn time(epoch_ms: i64) -> String {
         || epoch_ms.to_string(),
         |time| time.to_rfc3339_opts(SecondsFormat::Secs, true),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_name_says_symbol_and_timeframe() {
-        let cases = [
-            ("data/BTCUSDT_1d.csv", Some("BTCUSDT"), Some(Timeframe::OneDay)),
-            ("BTCUSDT_1m_2024-03.csv.gz", Some("BTCUSDT"), Some(Timeframe::OneMinute)),
-            ("prices.csv", None, None),
-            ("my_prices.csv", None, None),
-        ];
-        for (path, symbol, timeframe) in cases {
-            let symbol = symbol.map(|symbol| symbol.parse().unwrap());
-            assert_eq!(named(Path::new(path)), (symbol, timeframe), "{path}");
-        }
-    }
-
-    #[test]
-    fn decimals_are_those_that_the_prices_need() {
-        assert_eq!(decimals(&[1.0, 2.5, 90_802.44]), 2);
-        assert_eq!(decimals(&[100.0]), 0);
-        assert_eq!(decimals(&[0.1 + 0.2]), DECIMALS_MAX);
-        assert_eq!(decimals(&[]), 0);
-    }
 }

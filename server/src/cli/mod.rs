@@ -1,5 +1,6 @@
 //! The command line, one file per subcommand.
 
+mod candle_file;
 mod completions;
 mod config;
 mod demo;

@@ -1,8 +1,14 @@
 //! POST /backtests to a read that says `completed`, over HTTP, for eight years of daily candles.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Cursor,
+    time::{Duration, Instant},
+};
 
-use infra::{clock::Clock, files::candle_csv};
+use infra::{
+    clock::Clock,
+    files::candle_csv::{self, Options},
+};
 use serde_json::{Value, json};
 use server::{app, config::Config, roles::Roles};
 use tests::TestCluster;
@@ -25,7 +31,8 @@ pub(crate) async fn measure(cluster: &TestCluster) -> Result<Vec<Figure>, Failur
         ("BACKTRAIL_HTTP__LISTEN".to_owned(), "127.0.0.1:0".to_owned()),
     ];
     let app = app::start(&Config::load(None, environment)?, &Roles::all(), Clock::system()).await?;
-    let parsed = candle_csv::parse(CANDLES, None, i64::MAX)?;
+    let options = Options { timeframe: None, now: i64::MAX, accept_bad_rows: false };
+    let parsed = candle_csv::parse(Cursor::new(CANDLES), &options)?;
     let symbol = "BTCUSDT".parse()?;
     app.context().candles.import(&symbol, parsed.timeframe, &parsed.candles, None, |_| {}).await?;
     let address = app.address();

@@ -12,7 +12,7 @@ use domain::{
     simulation::Candles,
 };
 use infra::{
-    files::candle_csv,
+    files::candle_csv::{self, Options},
     postgres::event_store::{Append, NewEvent, Priority, StreamAppend},
 };
 use rand::Rng;
@@ -64,7 +64,8 @@ impl Drop for Serving {
 fn minutes() -> Candles {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/testdata/candles");
     let file = File::open(folder.join("BTCUSDT_1m_2024-03.csv.gz")).unwrap();
-    let march = candle_csv::parse(file, None, i64::MAX).unwrap().candles;
+    let options = Options { timeframe: None, now: i64::MAX, accept_bad_rows: false };
+    let march = candle_csv::parse(file, &options).unwrap().candles;
     let mut candles = march.clone();
     let length = march.open_time[march.len() - 1] + 60_000 - march.open_time[0];
     for candle in (0..march.len()).filter_map(|index| march.get(index)) {

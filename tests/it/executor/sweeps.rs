@@ -130,6 +130,7 @@ async fn a_sweep_completes_and_its_rows_have_the_hash_that_its_event_names() {
         initial_balance: request.run.initial_balance,
         lot: request.run.settings.lot.unwrap(),
         timeframe: request.run.timeframe,
+        market_kind: None,
         settings: &request.run.settings,
     };
     let full = simulation::run(&input, &mut ()).unwrap();

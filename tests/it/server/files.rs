@@ -41,7 +41,7 @@ fn what_is_odd_about_a_file_is_reported() {
     assert!(complaint.contains("--base and --quote"), "{complaint}");
     let market = ["--base", "ACME", "--quote", "USD", "--kind", "equity"];
     let report = backtrail.succeed(&[acme.as_slice(), &market].concat());
-    for expected in ["bad rows: 1", "line 4", "duplicates: 1", "gaps: 1, 3 candles missing"] {
+    for expected in ["bad rows: 1", "line 4", "duplicates: 1", "possible holidays: 3"] {
         assert!(report.contains(expected), "{expected}: {report}");
     }
 }
@@ -180,4 +180,74 @@ fn a_sweep_prints_its_rows_the_same_with_one_thread_and_many() {
     assert!(!backtrail.data_dir().exists());
     let complaint = backtrail.fail(&[sweep.as_slice(), &["--grid", "shirt_window=1:5"]].concat());
     assert!(complaint.contains("grid.shirt_window"), "{complaint}");
+}
+
+/// Runs a strategy that buys where a condition holds, on a file of that content.
+fn simulated(backtrail: &Backtrail, file: &str, candles: &str, strategy: &str) -> Value {
+    fs::write(backtrail.folder().join(file), candles).unwrap();
+    fs::write(backtrail.folder().join("strategy.json"), strategy).unwrap();
+    let settings = r#"{"metadata": {"commission": 0}}"#;
+    fs::write(backtrail.folder().join("settings.json"), settings).unwrap();
+    let arguments = ["simulate", "--candles", file, "--strategy", "strategy.json", "--settings"];
+    let arguments = [arguments.as_slice(), &["settings.json", "--format", "json"]].concat();
+    serde_json::from_str(&backtrail.succeed(&arguments)).unwrap()
+}
+
+#[test]
+fn an_export_of_metatrader_is_traded_by_the_hour() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    // Bought at the open after 1.1, 1.1005; sold at the open after 1.111, 1.1105: 1,000 × 0.01.
+    let candles = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\n\
+                   2024.01.02\t00:00:00\t1.09000\t1.09100\t1.08900\t1.09000\t100\t0\t2\n\
+                   2024.01.02\t01:00:00\t1.09000\t1.10100\t1.08900\t1.10000\t100\t0\t2\n\
+                   2024.01.02\t02:00:00\t1.10050\t1.10100\t1.10000\t1.10100\t100\t0\t2\n\
+                   2024.01.02\t03:00:00\t1.10100\t1.11200\t1.10050\t1.11100\t100\t0\t2\n\
+                   2024.01.02\t04:00:00\t1.11050\t1.11100\t1.11000\t1.11000\t100\t0\t2\n";
+    let strategy = r#"{"entry_rules": {"indicator": "close", "comparator": "==", "value": 1.1},
+        "exit_rules": {"indicator": "close", "comparator": "==", "value": 1.111},
+        "config": {"position_sizing": "fixed_quantity", "size": 1000}}"#;
+    let result = simulated(&backtrail, "EURUSD_1h.csv", candles, strategy);
+    assert_eq!(result["final_balance"], "10010");
+    assert!(result["candles"]["layout"].as_str().unwrap().starts_with("MetaTrader"), "{result}");
+    assert_eq!(
+        (&result["candles"]["rows_count"], &result["candles"]["bad_rows_count"]),
+        (&5.into(), &0.into())
+    );
+    // Nearly around the clock, but five hours tell no more than shares would.
+    assert_eq!(result["candles"]["gaps"]["gaps_count"], 0);
+}
+
+#[test]
+fn rows_that_are_left_out_are_told_by_line_and_too_many_are_an_error() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    // The day on which oil was negative.
+    let candles = "timestamp,open,high,low,close,volume\n2020-04-14,20,20,20,20,1\n\
+                   2020-04-15,20,20,20,20,7\n2020-04-16,20,20.5,19,19.87,1\n\
+                   2020-04-17,19.87,20,17.31,18.27,1\n2020-04-20,17.73,17.85,-40.32,-37.63,1\n";
+    let strategy = r#"{"entry_rules": {"indicator": "volume", "comparator": "==", "value": 7}}"#;
+    let result = simulated(&backtrail, "CLUSD_1d.csv", candles, strategy);
+    let warning = &result["warnings"][0];
+    assert_eq!(warning["code"], "bad_rows");
+    assert!(warning["message"].as_str().unwrap().contains("line 6: `low` is -40.32"), "{warning}");
+    assert_eq!(result["candles"]["bad_rows"][0]["line"], 6);
+
+    let twice = format!("{candles}2020-04-21,-14,13.86,-16.74,10.01,1\n");
+    fs::write(backtrail.folder().join("CLUSD_1d.csv"), twice).unwrap();
+    let grid = ["--grid", "volume=1,7", "--format", "json"];
+    fs::write(
+        backtrail.folder().join("strategy.json"),
+        r#"{"entry_rules": {"indicator": "volume", "comparator": "==", "value": "$volume"},
+            "default_parameters": {"volume": 7}}"#,
+    )
+    .unwrap();
+    let sweep = ["sweep", "--candles", "CLUSD_1d.csv", "--strategy", "strategy.json"];
+    let sweep = [sweep.as_slice(), &grid].concat();
+    let complaint = backtrail.fail(&sweep);
+    assert!(complaint.contains("2 of 6 rows were left out"), "{complaint}");
+    assert!(complaint.contains("--accept-bad-rows"), "{complaint}");
+    let accepted = backtrail.succeed(&[sweep.as_slice(), &["--accept-bad-rows"]].concat());
+    let accepted: Value = serde_json::from_str(&accepted).unwrap();
+    assert_eq!(accepted["warnings"][0]["code"], "bad_rows");
+    assert_eq!(accepted["candles"]["bad_rows_count"], 2);
+    assert_eq!(accepted["rows"].as_array().unwrap().len(), 2);
 }

@@ -58,6 +58,7 @@ impl<'a> RowInput<'a> {
             initial_balance: self.initial_balance,
             lot: self.lot,
             timeframe: self.timeframe,
+            market_kind: None,
             settings: self.settings,
         }
     }

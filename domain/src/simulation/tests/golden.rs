@@ -207,6 +207,7 @@ fn agree(name: &str) {
             initial_balance: Decimal::from(10_000),
             lot,
             timeframe: Timeframe::OneDay,
+            market_kind: None,
             settings: &settings,
         },
         &mut (),

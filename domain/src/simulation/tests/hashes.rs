@@ -28,6 +28,7 @@ fn hashes(code_ref: &str) -> (String, String) {
         initial_balance,
         lot: Decimal::new(1, 8),
         timeframe,
+        market_kind: None,
         settings: &metadata,
     };
     let (outcome, _, ending) = recorded::record(&input).unwrap();

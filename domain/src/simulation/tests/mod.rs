@@ -109,6 +109,7 @@ fn input<'a>(
         initial_balance: Decimal::from(10_000),
         lot: Decimal::new(1, 8),
         timeframe: Timeframe::OneDay,
+        market_kind: None,
         settings,
     }
 }

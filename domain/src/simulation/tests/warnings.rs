@@ -292,10 +292,11 @@ fn long_warmup(
 #[case(Timeframe::OneDay, &[0, 1, 2, 3, 4, 5, 6, 7], None)]
 #[case(Timeframe::OneDay, &[0, 1, 2, 3, 5, 6, 7, 8], Some("1 gap in 8 candles; the longest is from 1970-01-04T00:00:00Z to 1970-01-06T00:00:00Z"))]
 #[case(Timeframe::OneDay, &[0, 2, 3, 6, 7, 8, 9, 10], Some("2 gaps in 8 candles; the longest is from 1970-01-04T00:00:00Z to 1970-01-07T00:00:00Z"))]
-// Working days alone: a weekend is no gap, nor are the five days of a long one; six are.
+// Working days alone: a weekend is no gap, nor are five weekdays, which may be holidays; six are.
 #[case(Timeframe::OneDay, &[0, 1, 4, 5, 6, 7, 8, 11], None)]
 #[case(Timeframe::OneDay, &[0, 1, 4, 5, 6, 11, 12, 13], None)]
-#[case(Timeframe::OneDay, &[0, 1, 4, 5, 11, 12, 13, 14], Some("1 gap in 8 candles; the longest is from 1970-01-06T00:00:00Z to 1970-01-12T00:00:00Z"))]
+#[case(Timeframe::OneDay, &[0, 1, 4, 5, 13, 14, 15, 18], None)]
+#[case(Timeframe::OneDay, &[0, 1, 4, 6, 15, 18, 19, 20], Some("1 gap in 8 candles; the longest is from 1970-01-07T00:00:00Z to 1970-01-16T00:00:00Z; 1 weekday without candles is a possible holiday"))]
 // Hours of every second day only.
 #[case(Timeframe::OneHour, &[0, 2, 4, 6], Some("3 gaps in 4 candles; the longest is from 1970-01-01T00:00:00Z to 1970-01-03T00:00:00Z"))]
 fn data_gaps(#[case] timeframe: Timeframe, #[case] days: &[i64], #[case] expected: Option<&str>) {

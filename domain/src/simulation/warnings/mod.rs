@@ -16,8 +16,12 @@ use rust_decimal::Decimal;
 
 use super::{Input, Rejection, Trade, Warning, metrics::Metrics};
 
-/// Every code that an outcome's warnings have; stable: clients compare them.
-pub const CODES: [&str; 15] = [
+/// Every code that an outcome's warnings have; stable: clients compare them. The first are about the candles as they were
+/// read, and come from who reads them.
+pub const CODES: [&str; 18] = [
+    "range_not_covered",
+    "bad_rows",
+    "duplicate_candles",
     "suspicious_unit",
     "short_warmup",
     "long_warmup",

@@ -4,7 +4,6 @@ pub(super) mod settings_file;
 mod show;
 
 use std::{
-    fs::File,
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,15 +17,16 @@ use domain::{
     ids::{StrategyId, UserId},
     market::{Symbol, Timeframe},
     run_spec::RunSpec,
-    simulation::{Candles, Observer, Settings, Step},
+    simulation::{Candles, Observer, Settings, Step, Warning},
     strategy::StrategyDefinition,
 };
 use indicatif::ProgressBar;
-use infra::{clock::Clock, files::candle_csv};
+use infra::files::candle_csv::{Parsed, Report};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use self::settings_file::RunSettings;
+use super::candle_file;
 use crate::output;
 
 /// The lot of runs from files: the service pins the market's, and a file has no market.
@@ -44,6 +44,9 @@ pub(super) struct Arguments {
     /// Finer candles of the same market, for `intrabar: lower_timeframe`; named like SYMBOL_TIMEFRAME.csv.
     #[arg(long, value_name = "FILE")]
     fine_candles: Option<PathBuf>,
+    /// Run although more than one in a thousand rows of a file cannot be used or contradicts another.
+    #[arg(long)]
+    accept_bad_rows: bool,
     /// The strategy as JSON, as for POST /strategies.
     #[arg(long, value_name = "FILE")]
     strategy: PathBuf,
@@ -71,60 +74,93 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let simulated = simulate(arguments)?;
+    let (simulated, files) = simulate(arguments)?;
     let text = match arguments.format {
         Format::Table => show::table(&simulated),
-        Format::Json => serde_json::to_string_pretty(&show::json(&simulated)?)?,
+        Format::Json => serde_json::to_string_pretty(&show::json(&simulated, files)?)?,
     };
     Ok(output::line(&text)?)
 }
 
-fn simulate(arguments: &Arguments) -> anyhow::Result<Execution> {
+/// The result, and what the files were like.
+fn simulate(arguments: &Arguments) -> anyhow::Result<(Execution, Map<String, Value>)> {
     let path = &arguments.strategy;
     let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
     let mut settings = run_settings(arguments)?;
     let settings_path = arguments.settings.as_deref().unwrap_or(path);
     settings.parameters =
         definition.merge_parameters(&settings.parameters).map_err(wrong(settings_path))?;
-    let (run, series) = pinned(&arguments.candles, path, definition, settings)?;
+    let accept = arguments.accept_bad_rows;
+    let Pinned { run, series, warnings, report } =
+        pinned(&arguments.candles, accept, path, definition, settings)?;
+    let mut files = Map::from_iter([("candles".to_owned(), report)]);
     let fine = match &arguments.fine_candles {
-        Some(path) => Some(read_fine(path, &run.symbol, run.timeframe)?),
+        Some(path) => Some(read_fine(path, accept, &run.symbol, run.timeframe)?),
         None => None,
     };
+    if let Some(fine) = &fine {
+        files.insert("fine_candles".to_owned(), candle_file::report(fine)?);
+    }
     let bar = output::progress_bar(series.len() as u64, &format!("simulating {}", run.symbol));
     let executed = prepare(run, &series, fine.as_ref())
-        .and_then(|prepared| prepared.execute_unrecorded(&mut Bar(&bar)));
+        .and_then(|prepared| prepared.warn(warnings).execute_unrecorded(&mut Bar(&bar)));
     bar.finish_and_clear();
-    executed.map_err(|error| match error {
+    let executed = executed.map_err(|error| match error {
         RunError::Strategy(errors) => wrong(settings_path)(errors),
         error @ (RunError::Simulation(_) | RunError::Entry(_) | RunError::Canonical(_)) => {
-            error.into()
+            anyhow::Error::from(error)
         }
-    })
+    })?;
+    Ok((executed, files))
 }
 
 fn prepare(
     run: RunSpec,
     series: &Arc<Candles>,
-    finer: Option<&Candles>,
+    finer: Option<&Parsed>,
 ) -> Result<PreparedRun, RunError> {
     let lot = run.settings.lot.unwrap_or(LOT);
     let prepared = PreparedRun::try_new(run, lot, series, 0)?;
     Ok(match finer {
-        Some(finer) => prepared.with_finer(finer),
+        Some(finer) => prepared.with_finer(&finer.candles).warn(finer_warnings(&finer.report)),
         None => prepared,
     })
+}
+
+/// What the file of finer candles is like, so that it is not taken for the other.
+fn finer_warnings(report: &Report) -> Vec<Warning> {
+    let warnings = report.warnings().into_iter();
+    warnings
+        .map(|Warning { code, message }| Warning {
+            code,
+            message: format!("finer candles: {message}"),
+        })
+        .collect()
+}
+
+/// A run that depends on nothing else but its candles.
+pub(super) struct Pinned {
+    pub(super) run: RunSpec,
+    pub(super) series: Arc<Candles>,
+    /// Of its candles.
+    pub(super) warnings: Vec<Warning>,
+    /// What the file of its candles is like, as JSON.
+    pub(super) report: Value,
 }
 
 /// The run that files describe, pinned as the service would pin it, with the candles of its file. Owner and strategy
 /// have no ids here, and no hash needs them.
 pub(super) fn pinned(
     candles: &Path,
+    accept_bad_rows: bool,
     strategy: &Path,
     definition: StrategyDefinition,
     settings: RunSettings,
-) -> anyhow::Result<(RunSpec, Arc<Candles>)> {
-    let (symbol, timeframe, series) = read_candles(candles, &settings)?;
+) -> anyhow::Result<Pinned> {
+    let (symbol, parsed) = read_candles(candles, accept_bad_rows, &settings)?;
+    let report = candle_file::report(&parsed)?;
+    let warnings = parsed.report.warnings();
+    let (timeframe, series) = (parsed.timeframe, parsed.candles);
     let time = |index: usize| series.open_time.get(index).copied();
     let time = |index| time(index).and_then(DateTime::from_timestamp_millis);
     let start_time = settings.start_time.or_else(|| time(0)).context("there are no candles")?;
@@ -146,7 +182,7 @@ pub(super) fn pinned(
         parameters: settings.parameters,
         settings: Settings { lot: Some(lot), ..settings.metadata },
     };
-    Ok((run, Arc::new(series)))
+    Ok(Pinned { run, series: Arc::new(series), warnings, report })
 }
 
 /// Moves the progress bar.
@@ -191,12 +227,13 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-/// The candles of a file, with the market and the timeframe that it or the settings name.
+/// The candles of a file, with the market that it or the settings name.
 fn read_candles(
     path: &Path,
+    accept_bad_rows: bool,
     settings: &RunSettings,
-) -> anyhow::Result<(Symbol, Timeframe, Candles)> {
-    let (named_symbol, named_timeframe) = super::import_candles::named(path);
+) -> anyhow::Result<(Symbol, Parsed)> {
+    let (named_symbol, _) = candle_file::named(path);
     let Some(symbol) = settings.symbol.clone().or(named_symbol) else {
         bail!(
             "the name of {} does not begin with a market and a timeframe (BTCUSDT_1d.csv); \
@@ -204,32 +241,27 @@ fn read_candles(
             path.display()
         );
     };
-    let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    let now = Clock::system().now().timestamp_millis();
-    let timeframe = settings.timeframe.or(named_timeframe);
-    let mut parsed =
-        candle_csv::parse(file, timeframe, now).with_context(|| path.display().to_string())?;
-    if parsed.report.bad_rows > 0 {
-        tracing::warn!("skipping {} bad rows in {}", parsed.report.bad_rows, path.display());
-    }
+    let mut parsed = candle_file::read(path, settings.timeframe, accept_bad_rows)?;
     if parsed.report.open_last.is_some() {
         // As in the service, no run uses a candle that was not closed.
         let closed = parsed.candles.len() - 1;
         parsed.candles = commands::dataset::slice(&parsed.candles, 0..closed);
     }
-    Ok((symbol, parsed.timeframe, parsed.candles))
+    Ok((symbol, parsed))
 }
 
 /// Finer candles of `symbol` than those of `timeframe`.
-fn read_fine(path: &Path, symbol: &Symbol, timeframe: Timeframe) -> anyhow::Result<Candles> {
-    let (named, fine_timeframe) = super::import_candles::named(path);
+fn read_fine(
+    path: &Path,
+    accept_bad_rows: bool,
+    symbol: &Symbol,
+    timeframe: Timeframe,
+) -> anyhow::Result<Parsed> {
+    let (named, _) = candle_file::named(path);
     if named.as_ref().is_some_and(|named| named != symbol) {
         bail!("{} holds candles of another market than {symbol}", path.display());
     }
-    let file = File::open(path).with_context(|| format!("{} cannot be opened", path.display()))?;
-    let now = Clock::system().now().timestamp_millis();
-    let parsed =
-        candle_csv::parse(file, fine_timeframe, now).with_context(|| path.display().to_string())?;
+    let parsed = candle_file::read(path, None, accept_bad_rows)?;
     if parsed.timeframe >= timeframe {
         bail!(
             "{} holds {} candles, which are not finer than {}",
@@ -238,7 +270,7 @@ fn read_fine(path: &Path, symbol: &Symbol, timeframe: Timeframe) -> anyhow::Resu
             timeframe.as_str()
         );
     }
-    Ok(parsed.candles)
+    Ok(parsed)
 }
 
 /// Lists everything that is wrong with a file, one line each.

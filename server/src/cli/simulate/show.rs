@@ -16,10 +16,10 @@ const TRADES_SHOWN: usize = 20;
 /// Fractions inside that are percent on the wire.
 const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
-/// The wire's shape: decimals as text, what is undefined null.
-pub(super) fn json(simulated: &Execution) -> anyhow::Result<Value> {
+/// The wire's shape: decimals as text, what is undefined null. `files` says what the files of candles are like.
+pub(super) fn json(simulated: &Execution, files: Map<String, Value>) -> anyhow::Result<Value> {
     let outcome = &simulated.outcome;
-    Ok(json!({
+    let mut result = json!({
         "trades": outcome.trades.iter().map(trade).collect::<Vec<_>>(),
         "metrics": metrics(&outcome.metrics, outcome.ambiguous_trades_count),
         "final_balance": text(outcome.final_balance),
@@ -28,7 +28,11 @@ pub(super) fn json(simulated: &Execution) -> anyhow::Result<Value> {
         "final_balance_target_first": text(outcome.final_balance_target_first),
         "warnings": serde_json::to_value(&outcome.warnings)?,
         "result_hash": simulated.result_hash.to_string(),
-    }))
+    });
+    if let Value::Object(result) = &mut result {
+        result.extend(files);
+    }
+    Ok(result)
 }
 
 fn trade(trade: &Trade) -> Value {

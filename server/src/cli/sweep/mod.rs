@@ -9,13 +9,16 @@ use commands::{SweepOutcome, SweepRun, SweepRunError};
 use domain::{
     fields::FieldError,
     run_spec::RunSpec,
-    simulation::sweep::{CancelToken, ParametricStrategy, Spec, combinations},
+    simulation::{
+        Warning,
+        sweep::{CancelToken, ParametricStrategy, Spec, combinations},
+    },
     strategy::StrategyDefinition,
     sweep::SweepRequest,
 };
 use serde_json::{Map, Value, json};
 
-use super::simulate::{pinned, read_list, read_object, settings_file::RunSettings, wrong};
+use super::simulate::{Pinned, pinned, read_list, read_object, settings_file::RunSettings, wrong};
 use crate::output;
 
 /// How often the progress bar moves.
@@ -30,6 +33,9 @@ pub(super) struct Arguments {
     /// The candles, CSV or gzipped CSV; a name like SYMBOL_TIMEFRAME.csv names market and timeframe.
     #[arg(long, value_name = "FILE")]
     candles: PathBuf,
+    /// Run although more than one in a thousand rows of the file cannot be used or contradicts another.
+    #[arg(long)]
+    accept_bad_rows: bool,
     /// The strategy as JSON, as for POST /strategies.
     #[arg(long, value_name = "FILE")]
     strategy: PathBuf,
@@ -76,24 +82,42 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let work = prepare(arguments)?;
+    let (work, file) = prepare(arguments)?;
     let (request, dataset) = (work.request.clone(), work.dataset.clone());
     let outcome = compute(work, arguments.threads)?;
     let text = match arguments.format {
-        Format::Table => show::table(&request, &outcome, arguments.top),
-        Format::Json => serde_json::to_string_pretty(&show::json(&request, &dataset, &outcome))?,
+        Format::Table => {
+            let table = show::table(&request, &outcome, arguments.top);
+            let warnings = file.warnings.iter();
+            let warnings = warnings.map(|w| format!("warning {}: {}\n", w.code, w.message));
+            warnings.collect::<String>() + &table
+        }
+        Format::Json => {
+            let mut shown = show::json(&request, &dataset, &outcome);
+            shown["warnings"] = serde_json::to_value(&file.warnings)?;
+            shown["candles"] = file.report;
+            serde_json::to_string_pretty(&shown)?
+        }
     };
     Ok(output::line(&text)?)
 }
 
-fn prepare(arguments: &Arguments) -> anyhow::Result<SweepRun> {
+/// What the file of candles is like.
+struct CandleFile {
+    warnings: Vec<Warning>,
+    report: Value,
+}
+
+fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, CandleFile)> {
     let path = &arguments.strategy;
     let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
     let settings = match &arguments.settings {
         Some(path) => RunSettings::parse(&read_object(path)?).map_err(wrong(path))?,
         None => RunSettings::parse(&Map::new()).map_err(refused)?,
     };
-    let (run, series) = pinned(&arguments.candles, path, definition, settings)?;
+    let accept = arguments.accept_bad_rows;
+    let Pinned { run, series, warnings, report } =
+        pinned(&arguments.candles, accept, path, definition, settings)?;
     let mut errors = Vec::new();
     let spec = Spec::parse(&body(arguments)?, &mut errors);
     let spec = spec.filter(|_| errors.is_empty()).ok_or_else(|| refused(errors))?;
@@ -107,7 +131,9 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<SweepRun> {
         spec,
         combinations_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
     };
-    Ok(SweepRun::prepare(request, &series, 0)?)
+    let work = SweepRun::prepare(request, &series, 0)?;
+    let warnings = [work.warnings.clone(), warnings].concat();
+    Ok((work, CandleFile { warnings, report }))
 }
 
 /// Computes beside a progress bar.

@@ -63,6 +63,7 @@ fn a_row_has_the_numbers_of_a_full_backtest(
             initial_balance: input.initial_balance,
             lot: input.lot,
             timeframe: input.timeframe,
+            market_kind: None,
             settings: &settings,
         };
         let full = simulation::run(&input, &mut ()).unwrap();

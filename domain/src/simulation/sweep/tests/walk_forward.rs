@@ -68,6 +68,7 @@ fn the_best_in_sample_is_run_out_of_sample_and_the_runs_are_stitched(#[case] mod
             initial_balance: balance,
             lot: input.lot,
             timeframe: input.timeframe,
+            market_kind: None,
             settings: &settings,
         };
         simulation::run(&input, &mut ()).unwrap()
