@@ -2,16 +2,19 @@
 
 use std::{ops::Range, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{
     dataset::Dataset,
-    market::Timeframe,
+    market::{MarketKind, Timeframe},
     simulation::{
-        Candles,
+        Candles, Warning,
         hash::{Digest, dataset_sha256},
         settings::Warmup,
+        trading_hours::guess_kind,
     },
 };
+
+const DAY_MS: i64 = 86_400_000;
 
 /// Rows of a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +118,51 @@ pub fn range(
     first..after.max(first)
 }
 
+/// `range_not_covered`: the range that was asked for begins at least a candle before the series, or goes on after its last
+/// candle has closed. Where the market rests on weekends, at least a weekday.
+#[must_use]
+pub fn range_not_covered(
+    series: &Candles,
+    timeframe: Timeframe,
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+) -> Option<Warning> {
+    let times = &series.open_time;
+    let (first, last) = (*times.first()?, *times.last()?);
+    let (from, to) = (start.timestamp_millis(), end.timestamp_millis());
+    let step = timeframe.duration_ms();
+    if first.saturating_sub(from) < step && to < last.saturating_add(step) {
+        return None;
+    }
+    if guess_kind(times, timeframe) != MarketKind::Crypto {
+        // One of three days in a row is a weekday.
+        let (first_day, last_day) = (first.div_euclid(DAY_MS), last.div_euclid(DAY_MS));
+        let is_early = |days| is_weekday(first_day - days) && (first_day - days) * DAY_MS >= from;
+        let is_late = |days| is_weekday(last_day + days) && (last_day + days) * DAY_MS <= to;
+        if !(1..=3).any(|days| is_early(days) || is_late(days)) {
+            return None;
+        }
+    }
+    let run = times.get(range(series, Some(start), Some(end)))?;
+    let of = |ms: &i64| DateTime::from_timestamp_millis(*ms).map(shown);
+    let message = format!(
+        "the range is {} to {}, and the candles of the run open from {} to {}",
+        shown(start),
+        shown(end),
+        of(run.first()?)?,
+        of(run.last()?)?
+    );
+    Some(Warning::new("range_not_covered", message))
+}
+
+/// Whether a day since 1970-01-01, which was a Thursday, is none of Saturday and Sunday.
+const fn is_weekday(day: i64) -> bool {
+    !matches!((day + 4).rem_euclid(7), 0 | 6)
+}
+
+fn shown(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 /// A copy of these rows.
 #[must_use]
 pub fn slice(series: &Candles, rows: Range<usize>) -> Candles {
@@ -130,8 +178,58 @@ pub fn slice(series: &Candles, rows: Range<usize>) -> Candles {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use chrono::TimeDelta;
     use domain::market::Candle;
+
+    use super::*;
+
+    #[test]
+    fn a_range_beyond_the_candles_says_what_is_run() {
+        // Ten days from Thursday 1970-01-01 on, weekends too.
+        let message = |start, end| {
+            let found = range_not_covered(&daily(10), Timeframe::OneDay, (day(start), day(end)));
+            found.map(|warning| warning.message)
+        };
+        assert_eq!((message(0, 9), message(2, 5)), (None, None));
+        assert_eq!(
+            message(-1, 9).unwrap(),
+            "the range is 1969-12-31T00:00:00Z to 1970-01-10T00:00:00Z, and the candles of the run open from \
+             1970-01-01T00:00:00Z to 1970-01-10T00:00:00Z"
+        );
+        assert_eq!(
+            message(3, 10).unwrap(),
+            "the range is 1970-01-04T00:00:00Z to 1970-01-11T00:00:00Z, and the candles of the run open from \
+             1970-01-04T00:00:00Z to 1970-01-10T00:00:00Z"
+        );
+    }
+
+    #[test]
+    fn the_last_candle_lasts_until_the_next_one_opens() {
+        let covered = |end| range_not_covered(&daily(10), Timeframe::OneDay, (day(0), end));
+        assert_eq!(covered(day(10) - TimeDelta::milliseconds(1)), None);
+        assert!(covered(day(10)).is_some());
+        // The first candle that was asked for would have opened at the start or later.
+        let start = day(0) - TimeDelta::hours(23);
+        assert_eq!(range_not_covered(&daily(10), Timeframe::OneDay, (start, day(9))), None);
+    }
+
+    #[test]
+    fn weekends_of_a_market_that_rests_on_them_are_covered() {
+        // Monday 1970-01-05 to Friday 1970-01-09.
+        let week = slice(&daily(10), 4..9);
+        let covered = |start, end| range_not_covered(&week, Timeframe::OneDay, (start, end));
+        assert_eq!(covered(day(2), day(11) - TimeDelta::milliseconds(1)), None);
+        assert!(covered(day(1), day(8)).is_some());
+        assert!(covered(day(4), day(11)).is_some());
+        // Shares from 14:00 to 20:00: the evening belongs to the day.
+        let hours: Candles = (0..5)
+            .flat_map(|day| (14..20).map(move |hour| (4 + day) * 86_400_000 + hour * 3_600_000))
+            .filter_map(|open_time| Some(Candle { open_time, ..daily(1).get(0)? }))
+            .collect();
+        let covered = |start, end| range_not_covered(&hours, Timeframe::OneHour, (start, end));
+        assert_eq!(covered(day(4), day(9) - TimeDelta::milliseconds(1)), None);
+        assert!(covered(day(4), day(12)).is_some());
+    }
 
     fn daily(days: i64) -> Candles {
         let candle = |day| Candle {

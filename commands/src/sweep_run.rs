@@ -6,7 +6,7 @@ use domain::{
     dataset::Dataset,
     fields::FieldError,
     simulation::{
-        Candles,
+        Candles, Warning,
         sweep::{
             CancelToken, Cancelled, ParametricStrategy, PreparedSweep, Row, RowInput,
             TooFewCandles, combinations, ranking, rows_hash,
@@ -17,7 +17,7 @@ use domain::{
 use rust_decimal::Decimal;
 
 use crate::{
-    dataset::{SelectedCandles, Selection},
+    dataset::{SelectedCandles, Selection, range_not_covered},
     prepared_run::messages,
 };
 
@@ -32,6 +32,8 @@ pub struct SweepRun {
     prepared: PreparedSweep,
     /// What the rows are pinned to.
     pub dataset: Dataset,
+    /// About the candles of all rows.
+    pub warnings: Vec<Warning>,
 }
 
 /// What came of it.
@@ -94,7 +96,8 @@ impl SweepRun {
             .ok_or(SweepRunError::NoCandles)?;
         let selected = selection.take(series);
         let dataset = selected.dataset(revision).ok_or(SweepRunError::NoCandles)?;
-        Ok(Self { request, selected, prepared, dataset })
+        let warnings = range_not_covered(series, run.timeframe, (start, end)).into_iter().collect();
+        Ok(Self { request, selected, prepared, dataset, warnings })
     }
 
     /// Runs in all, those of a walk-forward's windows included.

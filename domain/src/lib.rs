@@ -5,6 +5,7 @@ pub mod aggregates;
 pub mod backtest;
 pub mod catalogue;
 pub mod dataset;
+pub mod decimals;
 pub mod event;
 pub mod fields;
 pub mod ids;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use domain::{
-    market::{Candle, Symbol, Timeframe},
-    simulation::Candles,
+    decimals::Decimals,
+    market::{Candle, Market, MarketKind, Symbol, Timeframe},
+    simulation::{Candles, Warning, hash::dataset_sha256},
 };
-use infra::postgres::market_data::{CandleStore, Imported};
+use infra::postgres::market_data::{CandleStore, Imported, Markets};
 use tests::TestDatabase;
 
 const MINUTE: i64 = 60_000;
@@ -87,6 +88,90 @@ async fn a_timeframe_that_is_not_stored_is_resampled_from_a_finer_one_under_its_
     import(&store, &minutes(61, 59)).await;
     assert_eq!(series(&store, Timeframe::OneHour, None).await.len(), 2);
     assert_eq!(series(&store, Timeframe::OneHour, Some(first.revision)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_finer_file_changes_nothing_that_was_resampled_from_an_older_revision() {
+    let database = TestDatabase::new().await;
+    let markets = Markets::new(database.database.clone());
+    let symbol: Symbol = "TSTUSDT".parse().unwrap();
+    let store = CandleStore::new(database.database.clone());
+    let candles = |step: i64, count: i64, price: f64, volume: f64| -> Candles {
+        let candle = |i: i64| Candle {
+            open_time: i * step,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume,
+        };
+        (0..count).map(candle).collect()
+    };
+    let coarse = candles(15 * MINUTE, 4, 0.5, 0.123);
+    let decimals = Decimals::of(&coarse);
+    assert_eq!(decimals, Decimals { price: 1, volume: 3 });
+    let market = Market {
+        symbol: symbol.clone(),
+        base: "TST".to_owned(),
+        quote: "USDT".to_owned(),
+        kind: MarketKind::Crypto,
+        lot: "0.00000001".parse().unwrap(),
+        price_decimals: 1,
+        volume_decimals: 0,
+    };
+    markets.add(&market).await.unwrap();
+    let import = async |timeframe, candles: &Candles| {
+        store.import(&symbol, timeframe, candles, None, |_| {}).await.unwrap().revision
+    };
+    let hours = async |revision| {
+        // A store of its own has nothing in its cache.
+        let fresh = CandleStore::new(database.database.clone());
+        let series =
+            fresh.series(&symbol, Timeframe::OneHour, Some(revision)).await.unwrap().unwrap();
+        (series.decimals, series.candles.volume.clone(), dataset_sha256(&series.candles))
+    };
+    let old = import(Timeframe::FifteenMinutes, &coarse).await;
+    let before = hours(old).await;
+    assert_eq!((before.0, &before.1), (decimals, &vec![0.492]), "not the market's decimals");
+    let new = import(Timeframe::OneMinute, &candles(MINUTE, 60, 0.000_123_45, 0.000_01)).await;
+    assert_eq!(hours(old).await, before);
+    let (finer, volume, _) = hours(new).await;
+    assert_eq!((finer, volume), (Decimals { price: 8, volume: 5 }, vec![0.0006]));
+    // A correction of one candle takes no digits from the others.
+    let corrected = import(Timeframe::OneMinute, &candles(MINUTE, 1, 2.0, 1.0)).await;
+    assert_eq!(hours(corrected).await.0, finer);
+}
+
+#[tokio::test]
+async fn a_revision_of_an_older_binary_has_the_decimals_of_its_market() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let revision = import(&store, &minutes(0, 5)).await.revision;
+    let connection = database.database.get().await.unwrap();
+    let sql = "UPDATE candle_revisions SET price_decimals = NULL, volume_decimals = NULL";
+    connection.execute(sql, &[]).await.unwrap();
+    let series = store.series(&btc(), Timeframe::FiveMinutes, Some(revision)).await.unwrap();
+    assert_eq!(series.unwrap().decimals, Decimals { price: 2, volume: 6 });
+}
+
+#[tokio::test]
+async fn warnings_of_a_file_stay_with_its_revision_and_later_ones() {
+    let database = TestDatabase::new().await;
+    let store = CandleStore::new(database.database.clone());
+    let file = async |candles: &Candles, line: u32| {
+        let warnings = [Warning::new("bad_rows", format!("line {line}"))];
+        let (symbol, minute) = (btc(), Timeframe::OneMinute);
+        let import = store.import_file(&symbol, minute, candles, None, &warnings, |_| {});
+        import.await.unwrap().revision
+    };
+    let first = file(&minutes(0, 5), 3).await;
+    let second = file(&minutes(5, 5), 8).await;
+    let messages = async |revision| {
+        let warnings = store.warnings(&btc(), revision).await.unwrap();
+        warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+    };
+    assert_eq!(messages(first).await, ["line 3"]);
+    assert_eq!(messages(second).await, ["line 3; line 8"]);
 }
 
 #[tokio::test]

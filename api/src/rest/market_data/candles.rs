@@ -119,14 +119,15 @@ impl Found {
     }
 
     fn resource(&self, candle: &Candle) -> CandleResource {
-        let price = |value| DecimalText::of_real_with(value, self.market.price_decimals);
+        let decimals = self.series.decimals;
+        let price = |value| DecimalText::of_real_with(value, decimals.price);
         CandleResource {
             timestamp: time_text_of_ms(candle.open_time),
             open: price(candle.open),
             high: price(candle.high),
             low: price(candle.low),
             close: price(candle.close),
-            volume: DecimalText::of_real_with(candle.volume, self.market.volume_decimals),
+            volume: DecimalText::of_real_with(candle.volume, decimals.volume),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{
     backtest::Request,
     dataset::Dataset,
-    market::Timeframe,
+    market::{Market, Timeframe},
     run_spec::RunSpec,
     simulation::{Candles, SimulationError, settings::Intrabar},
 };
@@ -29,17 +29,24 @@ pub(super) async fn prepare(
     pinned: Option<&Dataset>,
 ) -> Result<(PreparedRun, Dataset), Failure> {
     let run = request.run.clone();
-    let lot = lot(commands, &run).await?;
     // A row of a sweep is run on the sweep's own candles.
     let row = request.sweep_row;
     let revision = pinned.map(|dataset| dataset.revision).or(row.map(|row| row.revision));
-    let series = commands.candles.series(&run.symbol, run.timeframe, revision).await?;
+    let market = commands.markets.get(&run.symbol);
+    let series = commands.candles.series(&run.symbol, run.timeframe, revision);
+    let (market, series) = tokio::try_join!(market, series)?;
+    let lot = lot(market.as_ref(), &run)?;
     let series = series.ok_or(RunError::from(SimulationError::NoCandles))?;
     let finer = finer(commands, &run, pinned).await?;
+    let warnings = commands.candles.warnings(&run.symbol, series.revision).await?;
+    let kind = market.map(|market| market.kind);
     let warmup_rows = row.map_or(0, |row| row.warmup_rows);
     let prepared = tokio::task::spawn_blocking(move || {
         let warmup_rows = usize::try_from(warmup_rows).unwrap_or(usize::MAX);
-        let mut run = PreparedRun::try_new(run, lot, &series.candles, warmup_rows)?;
+        let mut run = PreparedRun::try_new(run, lot, &series.candles, warmup_rows)?.warn(warnings);
+        if let Some(kind) = kind {
+            run = run.on(kind);
+        }
         if let Some((candles, _)) = &finer {
             run = run.with_finer(candles);
         }
@@ -70,14 +77,10 @@ async fn finer(
 }
 
 /// The run's own, else the market's.
-async fn lot(commands: &Commands, run: &RunSpec) -> Result<Decimal, Failure> {
-    if let Some(lot) = run.settings.lot {
-        return Ok(lot);
-    }
-    let market = commands.markets.get(&run.symbol).await?;
-    let market = market.ok_or_else(|| Failure::Rejected {
+fn lot(market: Option<&Market>, run: &RunSpec) -> Result<Decimal, Failure> {
+    let lot = run.settings.lot.or(market.map(|market| market.lot));
+    lot.ok_or_else(|| Failure::Rejected {
         code: "no_market",
         message: format!("there is no market {}", run.symbol),
-    })?;
-    Ok(market.lot)
+    })
 }

@@ -3,6 +3,7 @@
 mod body;
 mod results;
 
+use domain::{market::Timeframe, simulation::Warning};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::roles::{Role, Roles};
@@ -43,6 +44,40 @@ async fn a_run_is_accepted_there_at_once_and_ends() {
     assert!(run["performance_summary"]["sharpe_ratio"].is_string());
     assert!(run["final_balance"].is_string());
     assert!(run["dataset"]["sha256"].is_string());
+}
+
+#[tokio::test]
+async fn a_range_beyond_the_candles_says_what_was_run() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let mut body = golden_cross();
+    body["start_time"] = "2010-01-01".into();
+    body["end_date"] = "2030-12-31".into();
+    let run = completed(&app, &user, body).await;
+    let warning = run["warnings"][0].clone();
+    assert_eq!(warning["code"], "range_not_covered");
+    let message = warning["message"].as_str().unwrap();
+    assert!(message.contains("from 2017-08-17T00:00:00Z to 2025-11-30T00:00:00Z"), "{message}");
+    let run = completed(&app, &user, golden_cross()).await;
+    let codes = run["warnings"].as_array().unwrap().iter().map(|warning| &warning["code"]);
+    assert!(codes.into_iter().all(|code| code != "range_not_covered"), "{run}");
+}
+
+#[tokio::test]
+async fn a_run_warns_of_what_was_found_when_its_candles_were_imported() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let store = &app.context().candles;
+    let (symbol, day) = ("BTCUSDT".parse().unwrap(), Timeframe::OneDay);
+    let days = store.series(&symbol, day, None).await.unwrap().unwrap();
+    let mut corrected = days.candles.rows(100..101);
+    corrected.volume[0] += 1.0;
+    let warnings = [Warning::new("bad_rows", "1 of 2 rows was left out; line 2: no")];
+    let import = store.import_file(&symbol, day, &corrected, None, &warnings, |_| {});
+    import.await.unwrap();
+    let run = completed(&app, &user, golden_cross()).await;
+    assert_eq!(run["warnings"][0]["code"], "bad_rows");
+    assert_eq!(run["warnings"][0]["message"], "1 of 2 rows was left out; line 2: no");
 }
 
 #[tokio::test]

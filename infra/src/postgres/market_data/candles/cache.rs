@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::{
+    decimals::Decimals,
     market::{Symbol, Timeframe},
     simulation::Candles,
 };
@@ -18,11 +19,14 @@ const CANDLE_BYTES: usize = 48;
 
 /// Series by symbol, timeframe and revision; clones share it.
 #[derive(Clone)]
-pub(super) struct SeriesCache(Cache<(Symbol, Timeframe, i64), Arc<Candles>>);
+pub(super) struct SeriesCache(Cache<(Symbol, Timeframe, i64), Cached>);
+
+/// A series with the decimals of its revision.
+pub(super) type Cached = (Arc<Candles>, Decimals);
 
 impl SeriesCache {
     pub(super) fn new() -> Self {
-        let weigher = |_: &_, candles: &Arc<Candles>| {
+        let weigher = |_: &_, (candles, _): &Cached| {
             u32::try_from(candles.len() * CANDLE_BYTES).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().max_capacity(CAPACITY).weigher(weigher).build())
@@ -32,9 +36,9 @@ impl SeriesCache {
     pub(super) async fn get(
         &self,
         key: (Symbol, Timeframe, i64),
-        load: impl Future<Output = Result<Candles, DatabaseError>>,
-    ) -> Result<Arc<Candles>, DatabaseError> {
-        let load = async { load.await.map(Arc::new) };
+        load: impl Future<Output = Result<(Candles, Decimals), DatabaseError>>,
+    ) -> Result<Cached, DatabaseError> {
+        let load = async { load.await.map(|(candles, decimals)| (Arc::new(candles), decimals)) };
         // Several may wait for one load, so its error comes shared; what it means must not be lost.
         self.0.try_get_with(key, load).await.map_err(|error| match error.is_unavailable() {
             true => DatabaseError::Unavailable(format!("loading candles: {error}")),

@@ -1,13 +1,14 @@
 //! Imports candles: writes only what differs, under a revision that a single row publishes at the end.
 
 use domain::{
+    decimals::Decimals,
     market::{Symbol, Timeframe},
-    simulation::Candles,
+    simulation::{Candles, Warning},
 };
 use tokio_postgres::{
     Client,
     binary_copy::BinaryCopyInWriter,
-    types::{ToSql, Type},
+    types::{Json, ToSql, Type},
 };
 
 use super::{CandleStore, StoredCandle};
@@ -42,6 +43,23 @@ impl CandleStore {
         timeframe: Timeframe,
         candles: &Candles,
         open_from: Option<i64>,
+        progress: impl FnMut(usize),
+    ) -> Result<Imported, DatabaseError> {
+        self.import_file(symbol, timeframe, candles, open_from, &[], progress).await
+    }
+
+    /// Imports candles as [`Self::import`] does, with what was found in their file: runs on this revision and on later ones
+    /// warn of it.
+    ///
+    /// # Errors
+    /// The database; the symbol must be a known market.
+    pub async fn import_file(
+        &self,
+        symbol: &Symbol,
+        timeframe: Timeframe,
+        candles: &Candles,
+        open_from: Option<i64>,
+        warnings: &[Warning],
         mut progress: impl FnMut(usize),
     ) -> Result<Imported, DatabaseError> {
         // The lock is the session's: no long transaction, and a dead importer holds nothing. The connection leaves the
@@ -76,7 +94,7 @@ impl CandleStore {
                     &mut progress,
                 )
                 .await?;
-            publish(&client, imported, base, candles).await?;
+            publish(&client, imported, base, candles, warnings).await?;
         }
         progress(candles.len());
         Ok(imported)
@@ -106,7 +124,8 @@ impl CandleStore {
         symbol: &Symbol,
         timeframe: Timeframe,
     ) -> Result<Option<Base>, DatabaseError> {
-        let sql = "SELECT revision, rows, first_time, last_time FROM candle_revisions
+        let sql = "SELECT revision, rows, first_time, last_time, price_decimals, volume_decimals
+                   FROM candle_revisions
                    WHERE symbol = $1 AND timeframe = $2 AND published_at IS NOT NULL
                    ORDER BY revision DESC LIMIT 1";
         let row = client.query_opt(sql, &[&symbol.as_str(), &timeframe.as_str()]).await?;
@@ -116,6 +135,7 @@ impl CandleStore {
             rows: row.try_get(1)?,
             first_time: row.try_get(2)?,
             last_time: row.try_get(3)?,
+            decimals: decimals(row.try_get(4)?, row.try_get(5)?),
         }))
     }
 
@@ -184,6 +204,13 @@ struct Base {
     rows: i64,
     first_time: i64,
     last_time: i64,
+    /// None if an older binary imported it.
+    decimals: Option<Decimals>,
+}
+
+fn decimals(price: Option<i32>, volume: Option<i32>) -> Option<Decimals> {
+    let (price, volume) = price.zip(volume)?;
+    Some(Decimals { price: price.unsigned_abs(), volume: volume.unsigned_abs() })
 }
 
 /// Makes the revision visible in one statement, completely or not at all.
@@ -192,16 +219,30 @@ async fn publish(
     imported: Imported,
     base: Option<Base>,
     candles: &Candles,
+    warnings: &[Warning],
 ) -> Result<(), DatabaseError> {
-    let base =
-        base.unwrap_or(Base { revision: 0, rows: 0, first_time: i64::MAX, last_time: i64::MIN });
+    let base = base.unwrap_or(Base {
+        revision: 0,
+        rows: 0,
+        first_time: i64::MAX,
+        last_time: i64::MIN,
+        decimals: None,
+    });
+    // A correction of a few candles must not take digits from the others.
+    let own = Decimals::of(candles);
+    let Decimals { price, volume } = base.decimals.map_or(own, |base| base.max(own));
+    let (price, volume) = (price.cast_signed(), volume.cast_signed());
     let first = candles.open_time.first().copied().unwrap_or(i64::MAX).min(base.first_time);
     let last = candles.open_time.last().copied().unwrap_or(i64::MIN).max(base.last_time);
     let rows = base.rows + imported.inserted.cast_signed();
     let sql = "UPDATE candle_revisions
-               SET published_at = now(), rows = $2, first_time = $3, last_time = $4
+               SET published_at = now(), rows = $2, first_time = $3, last_time = $4,
+                   price_decimals = $5, volume_decimals = $6, warnings = $7
                WHERE revision = $1";
-    client.execute(sql, &[&imported.revision, &rows, &first, &last]).await?;
+    let warnings = Json(warnings);
+    let parameters: [&(dyn ToSql + Sync); 7] =
+        [&imported.revision, &rows, &first, &last, &price, &volume, &warnings];
+    client.execute(sql, &parameters).await?;
     Ok(())
 }
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::{
+    decimals::Decimals,
     market::{Candle, Symbol, Timeframe},
-    simulation::Candles,
+    simulation::{Candles, Warning},
 };
 use futures_util::{TryStreamExt, pin_mut};
 use tokio_postgres::{Row, types::ToSql};
@@ -42,6 +43,8 @@ pub struct Coverage {
 pub struct Series {
     pub revision: i64,
     pub candles: Arc<Candles>,
+    /// Of the revision.
+    pub decimals: Decimals,
 }
 
 impl CandleStore {
@@ -72,14 +75,15 @@ impl CandleStore {
         let key = (symbol.clone(), timeframe, revision);
         let load = async {
             let candles = self.load(symbol, stored, revision).await?;
+            let decimals = self.decimals(symbol, revision).await?;
             if stored == timeframe {
-                return Ok(candles);
+                return Ok((candles, decimals));
             }
-            let decimals = self.volume_decimals(symbol).await?;
-            Ok(resample::resample(&candles, stored, timeframe, decimals))
+            let resampled = resample::resample(&candles, stored, timeframe, decimals.volume);
+            Ok((resampled, decimals))
         };
-        let candles = self.cache.get(key, load).await?;
-        Ok((!candles.is_empty()).then_some(Series { revision, candles }))
+        let (candles, decimals) = self.cache.get(key, load).await?;
+        Ok((!candles.is_empty()).then_some(Series { revision, candles, decimals }))
     }
 
     /// Returns timeframe and published revision of the finest stored series of a symbol, if it is finer than `timeframe`.
@@ -147,11 +151,41 @@ impl CandleStore {
         row.as_ref().map(timeframe_of).transpose()
     }
 
-    async fn volume_decimals(&self, symbol: &Symbol) -> Result<u32, DatabaseError> {
+    /// Returns what runs on a series at a revision warn of: what was found in the files that it was imported from.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn warnings(
+        &self,
+        symbol: &Symbol,
+        revision: i64,
+    ) -> Result<Vec<Warning>, DatabaseError> {
         let connection = self.database.get().await?;
-        let sql = "SELECT volume_decimals FROM markets WHERE symbol = $1";
-        let row = connection.query_one(sql, &[&symbol.as_str()]).await?;
-        Ok(row.try_get::<_, i32>(0)?.unsigned_abs())
+        let sql =
+            "SELECT warning->>'code', string_agg(warning->>'message', '; ' ORDER BY r.revision)
+                   FROM candle_revisions pinned
+                   JOIN candle_revisions r USING (symbol, timeframe)
+                   CROSS JOIN jsonb_array_elements(r.warnings) warning
+                   WHERE pinned.revision = $1 AND pinned.symbol = $2
+                     AND r.revision <= $1 AND r.published_at IS NOT NULL
+                   GROUP BY 1 ORDER BY 1";
+        let statement = connection.prepare_cached(sql).await?;
+        let rows = connection.query(&statement, &[&revision, &symbol.as_str()]).await?;
+        let warning = |row: &Row| Ok(Warning { code: row.try_get(0)?, message: row.try_get(1)? });
+        rows.iter().map(warning).collect()
+    }
+
+    /// Returns the decimals of a revision; an older binary leaves them to the market.
+    async fn decimals(&self, symbol: &Symbol, revision: i64) -> Result<Decimals, DatabaseError> {
+        let connection = self.database.get().await?;
+        let sql = "SELECT COALESCE(r.price_decimals, m.price_decimals),
+                          COALESCE(r.volume_decimals, m.volume_decimals)
+                   FROM candle_revisions r JOIN markets m USING (symbol)
+                   WHERE r.revision = $1 AND r.symbol = $2";
+        let statement = connection.prepare_cached(sql).await?;
+        let row = connection.query_one(&statement, &[&revision, &symbol.as_str()]).await?;
+        let decimals = |column: usize| row.try_get::<_, i32>(column).map(i32::unsigned_abs);
+        Ok(Decimals { price: decimals(0)?, volume: decimals(1)? })
     }
 
     /// Loads the closed candles of a stored series: for each opening time the newest row up to the revision.
