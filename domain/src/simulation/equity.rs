@@ -3,10 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    calendar::days,
-    indicators::{larger, smaller},
-};
+use super::calendar::days;
 
 /// Beyond as many days the curve is thinned.
 pub const EQUITY_POINTS_MAX: usize = 4_096;
@@ -33,11 +30,6 @@ pub fn equity_points(open_time: &[i64], equity: &[f64]) -> Vec<EquityPoint> {
         points = points.into_iter().skip(offset).step_by(step).collect();
     }
     points
-}
-
-/// The lowest and the highest of some equities.
-pub(super) fn ends(values: &[f64]) -> (f64, f64) {
-    (best(values, f64::INFINITY, smaller), best(values, f64::NEG_INFINITY, larger))
 }
 
 /// The best of `worst` and the values, several side by side.

@@ -213,13 +213,14 @@ mod tests {
             total_fees: "19.56".parse().unwrap(),
             total_pnl: "-431.2943".parse().unwrap(),
             omega: Some(0.75),
+            recovery_factor: Some(-2.5),
             ..Metrics::default()
         };
         let point = |time, equity| EquityPoint { time, equity };
         let points = [point(1_502_928_000_000, 10_000.0), point(1_503_014_400_000, 9573.0021)];
         let dataset = DATASET.parse().unwrap();
         let hash = result_hash(dataset, &run, ledger.parse().unwrap(), &metrics, &points);
-        let expected = "6c71b9cf1a9310ed68ee6410639ccd9ee31bc43cb6ae1c1cee2fd2926c097724";
+        let expected = "9468793bdec2ec10fdd54bdbe94f1065042026838f32708ab766232fa5ed061d";
         assert_eq!(hash.unwrap().to_string(), expected);
     }
 

@@ -217,7 +217,7 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
     bench.catch_up().await;
     append(&bench.store, "backtest", id, 4, &[BacktestEvent::BacktestDeleted {}]).await;
     bench.catch_up().await;
-    for table in ["backtests_v3", "ledger_v2", "trades_v3", "equity_curves_v2"] {
+    for table in ["backtests_v4", "ledger_v2", "trades_v3", "equity_curves_v2"] {
         assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
     }
 }

@@ -170,6 +170,13 @@ metrics! {
     t_statistic TStatistic,
     p_value PValue,
     luck_percentile LuckPercentile,
+    average_win AverageWin,
+    average_loss AverageLoss,
+    payoff_ratio PayoffRatio,
+    longest_winning_streak LongestWinningStreak,
+    longest_losing_streak LongestLosingStreak,
+    recovery_factor RecoveryFactor,
+    longest_drawdown_seconds LongestDrawdownSeconds,
 }
 
 fn periods(values: &Values) -> Vec<DrawdownPeriod> {

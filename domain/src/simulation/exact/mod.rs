@@ -122,6 +122,12 @@ fn product_in<I: Integer>(a: Decimal, b: Decimal) -> Option<Decimal> {
 
 /// `a × b` with all its digits; `None` if a decimal does not hold them.
 pub(crate) fn product(a: Decimal, b: Decimal) -> Option<Decimal> {
+    if let (Some((a, a_scale)), Some((b, b_scale))) = (small(a), small(b))
+        && let Some(product) = a.checked_mul(b)
+        && a_scale + b_scale <= Decimal::MAX_SCALE
+    {
+        return Some(shortest(product, a_scale + b_scale));
+    }
     fixed::fit(a.mantissa().checked_mul(b.mantissa())?, a.scale() + b.scale())
 }
 
@@ -160,6 +166,17 @@ fn add_small(a: Decimal, b: Decimal) -> Option<Decimal> {
     let scale = a_scale.max(b_scale);
     let lift = |mantissa: i64, from: u32| mantissa.checked_mul(power(scale - from)?);
     Some(shortest(lift(a, a_scale)?.checked_add(lift(b, b_scale)?)?, scale))
+}
+
+/// `dividend ÷ divisor`, the divisor above 0, cut to `scale` decimals; `None` below 0 and where 64 bits are too few.
+pub(crate) fn divide_down_small(
+    dividend: Decimal,
+    divisor: Decimal,
+    scale: u32,
+) -> Option<Decimal> {
+    let ((dividend, from), (divisor, by)) = (small(dividend)?, small(divisor)?);
+    let lifted = dividend.checked_mul(power((scale + by).checked_sub(from)?)?)?;
+    (dividend >= 0).then(|| shortest(lifted / divisor, scale))
 }
 
 /// `amount × part ÷ whole`, rounded once; `None` on overflow. `whole` is above 0.
@@ -349,6 +366,22 @@ mod tests {
             proptest::prop_assert_eq!(normalized(a).serialize(), a.normalize().serialize());
             let difference = a.checked_sub(b).map(|sum| sum.normalize().serialize());
             proptest::prop_assert_eq!(add(a, -b).map(|found| found.serialize()), difference);
+        }
+
+        /// Budgets around a whole number of units.
+        #[test]
+        fn a_cut_quotient_is_that_of_more_bits(
+            units in 0_i64..1 << 20, price in 1_i64..1 << 40, change in -2_i64..3, c in 0_u32..9, d in 0_u32..9,
+        ) {
+            let (budget, unit) = (Decimal::new((units * price + change).max(0), c), Decimal::new(price, d));
+            let quotient = Fixed::<Wide>::of(budget).divide_down(Fixed::of(unit), SCALE).unwrap();
+            let expected = Fixed::new(quotient, SCALE).exact().unwrap();
+            if let Some(found) = divide_down_small(budget, unit, SCALE) {
+                proptest::prop_assert_eq!(found.serialize(), expected.serialize());
+            }
+            if let Some(found) = product(budget, unit) {
+                proptest::prop_assert_eq!(found, budget * unit);
+            }
         }
 
         #[test]

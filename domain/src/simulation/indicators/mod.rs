@@ -48,7 +48,7 @@ mod wma;
 mod tests;
 
 pub use calculate::{Output, calculate};
-pub(super) use rolling::{larger, smaller, sum};
+pub(super) use rolling::{ends, smaller, sum};
 
 use super::{candles::Candles, source::Source};
 
@@ -153,7 +153,7 @@ impl PartialEq for IndicatorCall {
     }
 }
 
-/// Values over all candles; those before `first_defined` are zero and mean nothing.
+/// Values over all candles; those before `first_defined` are zero and mean nothing. A quotient by zero is no value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     /// Index of the first value; the length when there is none.
@@ -171,7 +171,8 @@ impl Column {
     /// The value at `index`, if there is one.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<f64> {
-        (index >= self.first_defined).then(|| self.values.get(index).copied())?
+        let value = (index >= self.first_defined).then(|| self.values.get(index).copied())?;
+        value.filter(|value| value.is_finite())
     }
 }
 

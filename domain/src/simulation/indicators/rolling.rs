@@ -43,17 +43,10 @@ pub(super) fn run<S>(
 
 /// The first value that lies far below the peak so far.
 fn fallen(values: &[f64], peak: &mut f64) -> Option<usize> {
-    let (mut low, mut high) = ([f64::INFINITY; 4], [0.0; 4]);
-    let (fours, rest) = values.as_chunks::<4>();
-    for four in fours {
-        for ((low, high), value) in low.iter_mut().zip(&mut high).zip(four) {
-            *low = smaller(value.abs(), *low);
-            *high = larger(value.abs(), *high);
-        }
-    }
-    let low = rest.iter().map(|value| value.abs()).chain(low).fold(f64::INFINITY, smaller);
-    let high = rest.iter().map(|value| value.abs()).chain(high).fold(*peak, larger);
-    if low >= high * FALL {
+    let (low, high) = ends(values);
+    let high = larger(*peak, high);
+    // Nearly every column is above zero throughout.
+    if low > 0.0 && low >= high * FALL {
         *peak = high;
         return None;
     }
@@ -125,8 +118,22 @@ pub(super) fn best(values: &[f64], period: usize, better: impl Fn(f64, f64) -> f
     column
 }
 
+/// The lowest and the highest of some finite values.
+pub(in crate::simulation) fn ends(values: &[f64]) -> (f64, f64) {
+    let (mut low, mut high) = ([f64::INFINITY; 4], [f64::NEG_INFINITY; 4]);
+    let (fours, rest) = values.as_chunks::<4>();
+    for four in fours {
+        for lane in 0..4 {
+            low[lane] = smaller(low[lane], four[lane]);
+            high[lane] = larger(high[lane], four[lane]);
+        }
+    }
+    let low = rest.iter().copied().chain(low).fold(f64::INFINITY, smaller);
+    (low, rest.iter().copied().chain(high).fold(f64::NEG_INFINITY, larger))
+}
+
 /// The larger of two finite values.
-pub(in crate::simulation) fn larger(left: f64, right: f64) -> f64 {
+pub(super) fn larger(left: f64, right: f64) -> f64 {
     if left > right { left } else { right }
 }
 

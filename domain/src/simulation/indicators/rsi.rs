@@ -6,7 +6,7 @@ use crate::simulation::{Candles, source::Source};
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
     name: "rsi",
     aliases: &[],
-    description: "Relative strength index: 100 × average gain ÷ (average gain + average loss), averaged as Wilder does.",
+    description: "Relative strength index: 100 × average gain ÷ (average gain + average loss), averaged as Wilder does; 0 if nothing moved.",
     parameters: &[ParameterSpec::period("period", 14), ParameterSpec::source(Source::Close)],
     outputs: &["value"],
     default_output: 0,

@@ -400,8 +400,14 @@ fn vwap_begins_anew_each_day() {
     rows.resize(24, (5.0, 5.0, 5.0, 0.0));
     rows.push((8.0, 8.0, 8.0, 2.0));
     let spec = find("vwap").unwrap();
-    let vwap = (spec.compute)(&hours(&rows), &arguments(spec, &[])).remove(0).values;
-    assert_eq!((vwap[0], vwap[1], vwap[2], vwap[23], vwap[24]), (3.0, 2.0, 5.75, 5.75, 8.0));
+    rows.push((7.0, 7.0, 7.0, 0.0));
+    rows.resize(48, (7.0, 7.0, 7.0, 0.0));
+    rows.push((6.0, 6.0, 6.0, 0.0));
+    let vwap = (spec.compute)(&hours(&rows), &arguments(spec, &[])).remove(0);
+    let at = |hour| vwap.get(hour);
+    // Nothing was traded in the first hour of the first day, nor in that of the third.
+    assert_eq!([at(0), at(1), at(2), at(23)], [None, Some(2.0), Some(5.75), Some(5.75)]);
+    assert_eq!([at(24), at(25), at(47), at(48)], [Some(8.0), Some(8.0), Some(8.0), None]);
 }
 
 #[test]

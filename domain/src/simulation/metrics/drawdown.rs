@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Metrics, Run, real};
-use crate::simulation::equity::{EquityPoint, ends};
+use super::{Metrics, Run, milliseconds, real};
+use crate::simulation::{equity::EquityPoint, indicators::ends};
 
 /// How many drawdown periods are kept: the deepest, earlier before later.
 pub const DRAWDOWN_PERIODS_MAX: usize = 100;
@@ -29,6 +29,8 @@ pub struct Drawdown {
     pub max: f64,
     /// The largest fall as a fraction of its peak.
     pub percentage: f64,
+    /// The longest time from a peak to its recovery, or to the end, in milliseconds; 0 when equity never fell.
+    pub longest_ms: i64,
     /// The deepest [`DRAWDOWN_PERIODS_MAX`], in order of time.
     pub periods: Vec<DrawdownPeriod>,
 }
@@ -37,17 +39,18 @@ pub struct Drawdown {
 #[must_use]
 pub fn calculate_drawdown(curve: &[EquityPoint]) -> (f64, f64, Vec<DrawdownPeriod>) {
     let Some(first) = curve.first() else { return (0.0, 0.0, Vec::new()) };
-    let points = curve.iter().map(|point| (point.time, point.equity));
-    let Drawdown { max, percentage, periods } = walk(first.equity, first.time, points);
+    let (times, equity): (Vec<i64>, Vec<f64>) =
+        curve.iter().map(|point| (point.time, point.equity)).unzip();
+    let Drawdown { max, percentage, periods, .. } = walk(first.equity, first.time, &times, &equity);
     (max, percentage, periods)
 }
 
 pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
     let Some(start) = run.open_time.first() else { return };
-    let points = run.open_time.iter().copied().zip(run.equity.iter().copied());
-    let drawdown = walk(real(run.initial_balance), *start, points);
+    let drawdown = walk(real(run.initial_balance), *start, run.open_time, run.equity);
     metrics.max_drawdown = Some(drawdown.max);
     metrics.max_drawdown_percentage = Some(drawdown.percentage);
+    metrics.longest_drawdown_seconds = Some(milliseconds(drawdown.longest_ms) / 1_000.0);
     metrics.drawdown_periods = drawdown.periods;
 }
 
@@ -79,8 +82,6 @@ impl LargestFall {
     }
 
     fn add(&mut self, equity: &[f64]) {
-        /// So many candles are passed over at once where none of them is a new peak.
-        const CHUNK: usize = 64;
         for chunk in equity.chunks(CHUNK) {
             let (low, high) = ends(chunk);
             if high < self.peak {
@@ -118,20 +119,33 @@ struct Open {
     bottom: i64,
 }
 
-/// Compares each point with the peak; only the end of a period divides.
-fn walk(peak: f64, start: i64, points: impl Iterator<Item = (i64, f64)>) -> Drawdown {
+/// So many candles are passed over at once where none of them is a new peak.
+const CHUNK: usize = 64;
+
+/// Compares equity with the peak; only the end of a period divides.
+fn walk(peak: f64, start: i64, open_time: &[i64], equity: &[f64]) -> Drawdown {
     let mut drawdown = Drawdown::default();
     let mut open = Open { peak, start, lowest: peak, bottom: start };
-    for (time, equity) in points {
-        if equity >= open.peak {
-            drawdown.end(&open, Some(time));
-            open = Open { peak: equity, start: time, lowest: equity, bottom: time };
-        } else if equity < open.lowest {
-            open.lowest = equity;
-            open.bottom = time;
+    for (times, equities) in open_time.chunks(CHUNK).zip(equity.chunks(CHUNK)) {
+        let (low, high) = ends(equities);
+        if high < open.peak {
+            if low < open.lowest
+                && let Some(place) = equities.iter().position(|equity| *equity == low)
+            {
+                (open.lowest, open.bottom) = (low, times[place]);
+            }
+            continue;
+        }
+        for (time, equity) in times.iter().zip(equities) {
+            if *equity >= open.peak {
+                drawdown.end(&open, Some(*time), *time);
+                open = Open { peak: *equity, start: *time, lowest: *equity, bottom: *time };
+            } else if *equity < open.lowest {
+                (open.lowest, open.bottom) = (*equity, *time);
+            }
         }
     }
-    drawdown.end(&open, None);
+    drawdown.end(&open, None, open_time.last().copied().unwrap_or(start));
     drawdown.keep_deepest();
     drawdown.periods.sort_by_key(|period| period.start);
     drawdown
@@ -139,8 +153,9 @@ fn walk(peak: f64, start: i64, points: impl Iterator<Item = (i64, f64)>) -> Draw
 
 impl Drawdown {
     /// Notes a period that ends here, if equity fell below the peak at all.
-    fn end(&mut self, open: &Open, recovery: Option<i64>) {
+    fn end(&mut self, open: &Open, recovery: Option<i64>, end: i64) {
         let Some(depth) = self.deepen(open.peak, open.lowest) else { return };
+        self.longest_ms = self.longest_ms.max(end - open.start);
         let (start, bottom) = (open.start, open.bottom);
         self.periods.push(DrawdownPeriod { start, bottom, recovery, depth });
         // Minutes have tens of thousands of periods: the memory stays bounded.

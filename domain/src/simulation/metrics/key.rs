@@ -1,6 +1,10 @@
 //! The metrics that a row of a sweep has: all except the ones that need a separate pass over every candle or day.
 
-use super::{Metrics, Run, benchmark, drawdown::LargestFall, returns, significance, tail, trades};
+use super::{
+    Metrics, Run, benchmark,
+    drawdown::{self, LargestFall},
+    returns, significance, tail, trades,
+};
 use crate::simulation::calendar::Days;
 
 /// Those that a row has only when it is ranked by one of the same family.
@@ -16,13 +20,14 @@ const TAIL: [&str; 7] = [
 ];
 const SIGNIFICANCE: [&str; 2] = ["t_statistic", "p_value"];
 const TURNOVER: &str = "turnover";
+const LONGEST_DRAWDOWN: &str = "longest_drawdown_seconds";
 /// Needs separate draws for each run, so no row has it.
 const LUCK: &str = "luck_percentile";
 
 /// Whether every row has it; the others only when they are ranked by their family.
 #[must_use]
 pub fn is_key(name: &str) -> bool {
-    let of_families = [&BENCHMARK[..], &TAIL, &SIGNIFICANCE, &[TURNOVER, LUCK]];
+    let of_families = [&BENCHMARK[..], &TAIL, &SIGNIFICANCE, &[TURNOVER, LONGEST_DRAWDOWN, LUCK]];
     !of_families.iter().any(|family| family.contains(&name))
 }
 
@@ -32,9 +37,9 @@ pub fn is_objective(name: &str) -> bool {
     name != LUCK && Metrics::all_names().any(|known| known == name)
 }
 
-/// The same numbers as [`super::calculate`], to the last bit, without `alpha`, `beta`, `turnover`, the tail and
-/// the significance of the daily returns and the drawdown periods, except for the family of
-/// `objective`. `fall` has seen the equity up to some candle.
+/// The same numbers as [`super::calculate`], to the last bit, without `alpha`, `beta`, `turnover`,
+/// `longest_drawdown_seconds`, the tail and the significance of the daily returns and the drawdown periods, except for
+/// the family of `objective`. `fall` has seen the equity up to some candle.
 #[must_use]
 pub(crate) fn calculate_key(
     run: &Run<'_>,
@@ -44,6 +49,9 @@ pub(crate) fn calculate_key(
 ) -> Metrics {
     let mut metrics = Metrics::default();
     fall.tell(run, &mut metrics);
+    if objective == LONGEST_DRAWDOWN {
+        drawdown::measure(run, &mut metrics);
+    }
     let notional = trades::measure(run, &mut metrics);
     if objective == TURNOVER {
         metrics.turnover = trades::turnover(run, notional);

@@ -5,6 +5,7 @@ mod drawdown;
 mod key;
 mod returns;
 mod significance;
+mod streaks;
 mod summary;
 mod tail;
 mod trades;
@@ -49,7 +50,7 @@ macro_rules! metrics {
         }
 
         impl Metrics {
-            /// Names of the real-valued metrics, in the order of the result hash.
+            /// Names of the real-valued metrics, in the order of their documentation.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
 
             /// The real-valued metrics, in the order of [`Self::NAMES`].
@@ -89,8 +90,9 @@ macro_rules! metrics {
     };
 }
 
-// r: returns of the last equity of each UTC day, days without candles left out; N: 365 when more than
-// 0.6 × 2/7 of the candles lie on Saturday or Sunday, else 252.
+// r: returns of the last equity of each UTC day, days without candles left out, the first against the initial balance (with
+// the preset backtesting_py they begin with the second day); N: 365 when more than 0.6 × 2/7 of the candles lie on
+// Saturday or Sunday, else 252.
 metrics! {
     /// mean(r) ÷ std(r, ddof 1) × √N; empyrical `sharpe_ratio`, quantstats `sharpe`.
     sharpe_ratio,
@@ -102,12 +104,13 @@ metrics! {
     /// std(r, ddof 1) × √N; empyrical `annual_volatility`, quantstats `volatility`.
     volatility,
     /// (1 + g)^N − 1, g the geometric mean of r; empyrical `annual_return`, quantstats `cagr`, backtesting.py
-    /// `Return (Ann.) [%]`.
+    /// `Return (Ann.) [%]`. Undefined below 7 days.
     annual_return,
     /// (last equity ÷ initial balance)^(1 ÷ years) − 1, years of 365.25 days between the first and the last candle;
-    /// backtesting.py `CAGR [%]`.
+    /// backtesting.py `CAGR [%]`. Undefined below 7 days.
     cagr,
-    /// annual_return ÷ max_drawdown_percentage; backtesting.py `Calmar Ratio`, empyrical `calmar_ratio`.
+    /// annual_return ÷ max_drawdown_percentage; backtesting.py `Calmar Ratio`, empyrical `calmar_ratio`. Undefined below
+    /// 7 days.
     calmar_ratio,
     /// max(peak − equity), quote money, on every candle from the running peak.
     max_drawdown,
@@ -172,10 +175,68 @@ metrics! {
     p_value,
     /// 0 to 100: the percentage of resampled histories without an edge that earned less. See [`luck_percentile`].
     luck_percentile,
+    /// Mean pnl of the trades with pnl > 0, quote money.
+    average_win,
+    /// Mean pnl of the trades with pnl < 0, quote money, negative.
+    average_loss,
+    /// average_win ÷ |average_loss|; quantstats `payoff_ratio`, of trades instead of days.
+    payoff_ratio,
+    /// Most trades with pnl > 0 in a row, in the order of their exits; a pnl of 0 ends a streak.
+    longest_winning_streak,
+    /// Most trades with pnl < 0 in a row, in the order of their exits; a pnl of 0 ends a streak.
+    longest_losing_streak,
+    /// total_pnl ÷ max_drawdown, both in money.
+    recovery_factor,
+    /// The longest time from a peak of equity to its recovery, or to the end; backtesting.py `Max. Drawdown Duration`.
+    longest_drawdown_seconds,
 }
 
-/// Judgements of the daily returns, which follow from them and the seed: no part of the result hash.
-const UNHASHED: [&str; 3] = ["t_statistic", "p_value", "luck_percentile"];
+/// What a result hash of version 2 covers, in this order. Metrics that come later are not hashed.
+const HASHED: [&str; 43] = [
+    "sharpe_ratio",
+    "sharpe_geometric",
+    "sortino_ratio",
+    "volatility",
+    "annual_return",
+    "cagr",
+    "calmar_ratio",
+    "max_drawdown",
+    "max_drawdown_percentage",
+    "win_rate",
+    "profit_factor",
+    "profit_factor_percent",
+    "average_trade",
+    "best_trade",
+    "worst_trade",
+    "expectancy",
+    "exposure",
+    "sqn",
+    "kelly",
+    "average_holding_seconds",
+    "max_holding_seconds",
+    "total_fees",
+    "turnover",
+    "total_pnl",
+    "total_pnl_percentage",
+    "total_return",
+    "buy_and_hold_return",
+    "alpha",
+    "beta",
+    "value_at_risk",
+    "conditional_value_at_risk",
+    "skew",
+    "kurtosis",
+    "ulcer_index",
+    "tail_ratio",
+    "omega",
+    "average_win",
+    "average_loss",
+    "payoff_ratio",
+    "longest_winning_streak",
+    "longest_losing_streak",
+    "recovery_factor",
+    "longest_drawdown_seconds",
+];
 
 impl Metrics {
     /// The names of all metrics: counts, amounts, then [`Self::NAMES`].
@@ -184,23 +245,11 @@ impl Metrics {
         exact.into_iter().chain(Self::NAMES.iter().copied())
     }
 
-    /// What the result hash covers: the metrics in the order of their documentation, that is [`Self::NAMES`] with
-    /// `total_fees` before `turnover` and `total_pnl` before `total_pnl_percentage`. What follows from the equity is not
-    /// among them: the drawdown periods, `t_statistic`, `p_value` and `luck_percentile`.
+    /// What the result hash covers, in its order: a list that is closed. The judgements of the daily returns
+    /// (`t_statistic`, `p_value`, `luck_percentile`) and the drawdown periods, which follow from the equity, are not in it.
     #[must_use]
     pub fn hashed(&self) -> Vec<Option<f64>> {
-        let exact = |name: &str| match name {
-            "turnover" => Some(self.total_fees),
-            "total_pnl_percentage" => Some(self.total_pnl),
-            _ => None,
-        };
-        let values = Self::NAMES.iter().zip(self.values());
-        values
-            .filter(|(name, _)| !UNHASHED.contains(name))
-            .flat_map(|(name, value)| {
-                exact(name).map(|exact| Some(real(exact))).into_iter().chain([value])
-            })
-            .collect()
+        HASHED.iter().map(|name| self.get(name)).collect()
     }
 }
 
@@ -224,7 +273,7 @@ pub struct Run<'a> {
     pub timeframe: Timeframe,
     /// Index in the range of the first candle where every indicator has a value.
     pub hold_from: usize,
-    /// backtesting.py does not count a trade that is open at the end as exposure.
+    /// backtesting.py does not count a trade that is open at the end as exposure, and no return of the first day.
     pub preset: Preset,
 }
 
@@ -254,6 +303,12 @@ fn real(decimal: Decimal) -> f64 {
 /// A count as a real number; exact below 2^53.
 #[expect(clippy::cast_precision_loss, reason = "counts of candles, days and trades")]
 const fn count(number: usize) -> f64 {
+    number as f64
+}
+
+/// Milliseconds as a real number; exact below 2^53.
+#[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 milliseconds")]
+const fn milliseconds(number: i64) -> f64 {
     number as f64
 }
 

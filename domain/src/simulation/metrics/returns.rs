@@ -1,17 +1,18 @@
 //! Return and risk of the daily equity: Sharpe, Sortino, volatility, annual return, CAGR, Calmar.
 
 use super::{Metrics, Run, count, ratio, real};
-use crate::simulation::calendar::Days;
+use crate::simulation::calendar::{DAY_MS, Days};
 
 /// The last equity of each UTC day and its returns.
 pub(super) struct Daily {
-    /// Returns from each day to the next that has candles; they end with a total loss.
+    /// Returns from the initial balance to the first day, and from each day to the next that has candles; they end with a
+    /// total loss. Π(1 + r) is last ÷ initial.
     pub(super) returns: Vec<f64>,
     /// Σ return ÷ count.
     pub(super) mean: f64,
     /// Standard deviation with n − 1; none with fewer than two returns or where all are the same.
     pub(super) deviation: Option<f64>,
-    /// First and last of the days' equities.
+    /// What the returns begin with, and the last of the days' equities.
     ends: Option<(f64, f64)>,
     /// 365 where the market trades on weekends, else 252.
     periods_per_year: f64,
@@ -20,7 +21,9 @@ pub(super) struct Daily {
 impl Daily {
     pub(super) fn of(run: &Run<'_>, days: &Days) -> Self {
         let mut returns = Vec::new();
-        let mut ends = None::<(f64, f64)>;
+        let initial = real(run.initial_balance);
+        // backtesting.py has no return of the first day.
+        let mut ends = run.preset.is_backtrail().then_some((initial, initial));
         for last_candle in &days.last_candles {
             let equity = run.equity[*last_candle];
             match &mut ends {
@@ -53,8 +56,9 @@ pub(super) fn measure(run: &Run<'_>, daily: &Daily, metrics: &mut Metrics) {
     let (initial, last) = (real(run.initial_balance), run.equity.last().copied());
     let years = run.periods_in_years();
     metrics.total_return = last.and_then(|last| ratio(last - initial, initial));
+    let is_annual = !run.is_too_short();
     metrics.cagr = last
-        .filter(|last| years > 0.0 && *last >= 0.0)
+        .filter(|last| is_annual && years > 0.0 && *last >= 0.0)
         .map(|last| libm::pow(last / initial, 1.0 / years) - 1.0);
 
     let Some((first_day, last_day)) = daily.ends.filter(|_| !daily.returns.is_empty()) else {
@@ -65,7 +69,8 @@ pub(super) fn measure(run: &Run<'_>, daily: &Daily, metrics: &mut Metrics) {
     // Daily growth telescopes: the product of 1 + r is last ÷ first.
     let growth = (last_day >= 0.0)
         .then(|| libm::pow(last_day / first_day, 1.0 / count(daily.returns.len())));
-    metrics.annual_return = growth.map(|growth| libm::pow(growth, n) - 1.0);
+    let annual_return = growth.map(|growth| libm::pow(growth, n) - 1.0);
+    metrics.annual_return = annual_return.filter(|_| is_annual);
     metrics.calmar_ratio = metrics
         .annual_return
         .zip(metrics.max_drawdown_percentage)
@@ -77,16 +82,27 @@ pub(super) fn measure(run: &Run<'_>, daily: &Daily, metrics: &mut Metrics) {
 
     metrics.volatility = (daily.returns.len() > 1).then(|| daily.deviation.unwrap_or(0.0) * root);
     metrics.sharpe_ratio = daily.deviation.map(|deviation| daily.mean / deviation * root);
-    metrics.sharpe_geometric = metrics.annual_return.zip(growth).zip(daily.deviation).and_then(
-        |((annual, growth), deviation)| {
+    metrics.sharpe_geometric =
+        annual_return.zip(growth).zip(daily.deviation).and_then(|((annual, growth), deviation)| {
             let square = growth * growth;
             let variance = libm::pow(deviation * deviation + square, n) - libm::pow(square, n);
             ratio(annual, variance.sqrt())
-        },
-    );
+        });
 }
 
 impl Run<'_> {
+    /// Whether the candles cover less than the 7 days from which annual figures say something.
+    pub(super) fn is_too_short(&self) -> bool {
+        self.covered_ms() < 7 * DAY_MS
+    }
+
+    /// From the first candle's opening to the last one's end.
+    fn covered_ms(&self) -> i64 {
+        let span =
+            self.open_time.first().zip(self.open_time.last()).map(|(first, last)| last - first);
+        span.map_or(0, |span| span + self.timeframe.duration_ms())
+    }
+
     /// Years of 365.25 days between the openings of the first and the last candle.
     fn periods_in_years(&self) -> f64 {
         let (Some(first), Some(last)) = (self.open_time.first(), self.open_time.last()) else {

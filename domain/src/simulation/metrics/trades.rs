@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Metrics, Run, count, ratio, real};
+use super::{Metrics, Run, count, milliseconds, ratio, real, streaks};
 use crate::simulation::{
     indicators::sum,
     trade::{Fill, Trade},
@@ -48,7 +48,10 @@ pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) -> f64 {
     metrics.total_fees = metrics.total_fees.normalize();
     metrics.total_pnl_percentage = ratio(real(metrics.total_pnl), real(run.initial_balance));
     metrics.exposure = exposure(run);
+    metrics.recovery_factor =
+        metrics.max_drawdown.and_then(|fall| ratio(real(metrics.total_pnl), fall));
     sums.finish(run.trades, metrics);
+    streaks::measure(run.trades, metrics);
     notional
 }
 
@@ -109,10 +112,11 @@ impl Sums {
         metrics.sqn = quality(trades, (self.wins - self.losses) / n, n);
         let average_win = ratio(self.wins, count(self.wins_count));
         let average_loss = ratio(self.losses, count(self.losses_count));
-        metrics.kelly = average_win
-            .zip(average_loss)
-            .and_then(|(win, loss)| ratio(win, loss))
-            .map(|payoff| win_rate - (1.0 - win_rate) / payoff);
+        metrics.average_win = average_win;
+        metrics.average_loss = average_loss.map(|loss| -loss);
+        metrics.payoff_ratio =
+            average_win.zip(average_loss).and_then(|(win, loss)| ratio(win, loss));
+        metrics.kelly = metrics.payoff_ratio.map(|payoff| win_rate - (1.0 - win_rate) / payoff);
         metrics.average_holding_seconds = Some(milliseconds(self.holding_ms) / n / 1_000.0);
         metrics.max_holding_seconds = Some(milliseconds(self.longest_ms) / 1_000.0);
     }
@@ -156,10 +160,4 @@ fn index_of(run: &Run<'_>, time: i64) -> usize {
         return guess;
     }
     run.open_time.partition_point(|open_time| *open_time < time)
-}
-
-/// Milliseconds as a real number; exact below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "holding times are far below 2^53 milliseconds")]
-const fn milliseconds(number: i64) -> f64 {
-    number as f64
 }

@@ -170,3 +170,33 @@ fn equal_closes_have_no_deviation_after_any_history() {
     assert_eq!(outcome.trades[0].entry.time, 4 * DAY_MS);
     assert_eq!(outcome.trades[0].entry.reason, "stddev(2) == 0");
 }
+
+/// Stops work by prices alone; the average by volume has no value, so it places nothing.
+#[test]
+fn a_market_without_volume_has_no_vwap() {
+    let day = [100.0, 101.0, 99.0, 100.0, 0.0];
+    for comparator in ["<", ">=", "!="] {
+        let rules = json!({"operator": "or", "conditions": [
+            {"indicator": "vwap()", "comparator": comparator, "value": 1_000_000},
+            {"indicator": "vwap() - close", "comparator": comparator, "value": 5}]});
+        let body = json!({"entry_rules": rules});
+        let outcome = simulate(&body, &candles([day; 5]), &free(json!({}))).unwrap();
+        assert!(outcome.trades.is_empty(), "{comparator}");
+    }
+}
+
+#[test]
+fn twenty_hours_have_no_annual_figures_and_say_so() {
+    let rows = (0..20).map(|hour| flat(if hour < 10 { 100.0 } else { 110.0 }, f64::from(hour)));
+    let mut candles = candles(rows);
+    candles.open_time = (0..20).map(|hour| hour * 3_600_000).collect();
+    let body = json!({"entry_rules": when("volume", "==", 1)});
+    let (strategy, settings) = (strategy(&body), free(json!({})));
+    let input = Input { timeframe: Timeframe::OneHour, ..input(&strategy, &candles, &settings) };
+    let outcome = run(&input, &mut ()).unwrap();
+    let metrics = &outcome.metrics;
+    assert_eq!((metrics.cagr, metrics.annual_return, metrics.calmar_ratio), (None, None, None));
+    assert!((metrics.total_return.unwrap() - 0.1).abs() < 1e-12);
+    let warning = outcome.warnings.iter().find(|warning| warning.code == "range_too_short");
+    assert!(warning.unwrap().message.starts_with("the range covers 20 hours: cagr"));
+}

@@ -298,11 +298,31 @@ fn long_warmup(
 #[case(Timeframe::OneDay, &[0, 1, 4, 5, 13, 14, 15, 18], None)]
 #[case(Timeframe::OneDay, &[0, 1, 4, 6, 15, 18, 19, 20], Some("1 gap in 8 candles; the longest is from 1970-01-07T00:00:00Z to 1970-01-16T00:00:00Z; 1 weekday without candles is a possible holiday"))]
 // Hours of every second day only.
-#[case(Timeframe::OneHour, &[0, 2, 4, 6], Some("3 gaps in 4 candles; the longest is from 1970-01-01T00:00:00Z to 1970-01-03T00:00:00Z"))]
+#[case(Timeframe::OneHour, &[0, 2, 4, 6, 8], Some("4 gaps in 5 candles; the longest is from 1970-01-01T00:00:00Z to 1970-01-03T00:00:00Z"))]
 fn data_gaps(#[case] timeframe: Timeframe, #[case] days: &[i64], #[case] expected: Option<&str>) {
     let open_time = days.iter().map(|day| day * DAY_MS).collect();
     let case = Case { open_time, timeframe, ..Case::default() };
     assert_eq!(case.message("data_gaps", &[]).as_deref(), expected);
+}
+
+#[rstest]
+#[case(Timeframe::OneDay, &[0, 1, 2, 3, 4, 5, 6], None)]
+#[case(Timeframe::OneDay, &[0, 1, 2, 3, 4, 5], Some("6 days"))]
+#[case(Timeframe::OneDay, &[0], Some("24 hours"))]
+#[case(Timeframe::OneMinute, &[0], Some("1 minute"))]
+fn range_too_short(
+    #[case] timeframe: Timeframe,
+    #[case] days: &[i64],
+    #[case] covered: Option<&str>,
+) {
+    let open_time = days.iter().map(|day| day * DAY_MS).collect();
+    let case =
+        Case { open_time, timeframe, metadata: json!({"warmup": "in_range"}), ..Case::default() };
+    let expected = covered.map(|covered| {
+        format!("the range covers {covered}: cagr, annual_return and calmar_ratio are undefined below 7 days")
+    });
+    let found = case.warnings().into_iter().find(|warning| warning.code == "range_too_short");
+    assert_eq!(found.map(|warning| warning.message), expected);
 }
 
 /// Codes of a built-in's run over eight years of Bitcoin, which has every day.

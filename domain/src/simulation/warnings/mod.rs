@@ -8,6 +8,7 @@ mod freedom;
 mod gaps;
 mod luck;
 mod orders;
+mod range;
 mod sample;
 mod warmup;
 
@@ -18,13 +19,14 @@ use super::{Input, Rejection, Trade, Warning, metrics::Metrics};
 
 /// Every code that an outcome's warnings have; stable: clients compare them. The first are about the candles as they were
 /// read, and come from who reads them.
-pub const CODES: [&str; 18] = [
+pub const CODES: [&str; 19] = [
     "range_not_covered",
     "bad_rows",
     "duplicate_candles",
     "suspicious_unit",
     "short_warmup",
     "long_warmup",
+    "range_too_short",
     "data_gaps",
     "rejected_orders",
     "liquidated",
@@ -65,6 +67,7 @@ pub(crate) fn collect(review: &Review<'_>) -> Vec<Warning> {
     let families = [
         warmup::short,
         warmup::long,
+        range::too_short,
         gaps::data_gaps,
         orders::rejected,
         orders::liquidated,

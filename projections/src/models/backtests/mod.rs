@@ -27,7 +27,7 @@ use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "backtests";
-const TABLE: &str = "backtests_v3";
+const TABLE: &str = "backtests_v4";
 
 /// Which backtests a list shows; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]

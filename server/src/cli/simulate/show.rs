@@ -135,9 +135,9 @@ fn trade_table(trades: &[Trade]) -> String {
             trade.number.to_string(),
             trade.direction.as_str().to_owned(),
             day(trade.entry.time),
-            two(trade.entry.price),
+            price(trade.entry.price),
             exit.map_or_else(|| "-".to_owned(), |fill| day(fill.time)),
-            exit.map_or_else(|| "-".to_owned(), |fill| two(fill.price)),
+            exit.map_or_else(|| "-".to_owned(), |fill| price(fill.price)),
             trade.pnl_percentage().map_or_else(|| "-".to_owned(), two),
         ]);
     }
@@ -149,10 +149,31 @@ fn two(decimal: Decimal) -> String {
     format!("{:.2}", decimal.round_dp(2))
 }
 
+/// With two digits after the point, or six digits where the price is so low that two would hide it.
+fn price(price: Decimal) -> String {
+    let low = price.round_sf(6).filter(|_| price.abs() < Decimal::ONE_HUNDRED);
+    low.map_or_else(|| two(price), |low| low.normalize().to_string())
+}
+
 /// Four digits after the point are enough for eyes.
 fn rounded(number: &str) -> String {
     match number.parse::<f64>() {
         Ok(value) if number.contains('.') => format!("{value:.4}"),
         _ => number.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_low_price_is_shown_with_its_digits() {
+        let shown = |text: &str| price(text.parse().unwrap());
+        assert_eq!(shown("42345.675"), "42345.68");
+        assert_eq!(shown("1.10053"), "1.10053");
+        assert_eq!(shown("0.0000000145"), "0.0000000145");
+        assert_eq!(shown("0.123456789"), "0.123457");
+        assert_eq!(shown("7"), "7");
     }
 }

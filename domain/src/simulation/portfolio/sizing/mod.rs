@@ -78,8 +78,9 @@ impl Offer {
             | Sizing::FixedQuantity(_)
             | Sizing::RiskPercentage(_) => {}
         }
-        let lots = self.lots::<i128>(sizing, costs).or_else(|| self.lots::<Wide>(sizing, costs));
-        lots.ok_or_else(|| self.uncountable())
+        let lots = self.plain_lots(sizing, costs);
+        let lots = lots.or_else(|| self.lots::<i128>(sizing, costs));
+        lots.or_else(|| self.lots::<Wide>(sizing, costs)).ok_or_else(|| self.uncountable())
     }
 
     /// That quantity, or why it cannot be paid for.
@@ -99,6 +100,27 @@ impl Offer {
 
     fn risk(&self) -> Option<Decimal> {
         Some((self.booked_price - self.stop_loss?).abs())
+    }
+
+    /// The same as [`Self::lots`] where nothing is held or levered, lots are units of a decimal place and 64 bits are enough.
+    fn plain_lots(&self, sizing: Sizing, costs: &Costs) -> Option<Decimal> {
+        if !self.is_plain() || self.lot.mantissa() != 1 {
+            return None;
+        }
+        let budget = match sizing {
+            Sizing::AllIn => self.funds.equity,
+            Sizing::PercentOfEquity(fraction) => exact::product(self.funds.equity, fraction)?,
+            Sizing::FixedAmount(amount) => amount,
+            Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => return None,
+        };
+        let budget = exact::add(budget, -costs.commission_fixed)?;
+        let unit_cost = exact::product(self.booked_price, costs.levered(self.liquidity))?;
+        exact::divide_down_small(budget, unit_cost, self.lot.scale())
+    }
+
+    /// Whether the free margin is the cash.
+    fn is_plain(&self) -> bool {
+        self.leverage == Decimal::ONE && self.funds.exposure.is_zero()
     }
 
     /// What is asked for in whole lots, 0 or more.
@@ -157,6 +179,11 @@ impl Offer {
     fn is_payable(&self, quantity: Decimal, costs: &Costs) -> Option<bool> {
         let notional = exact::multiply(self.booked_price, quantity)?;
         let fee = costs.fee(notional, self.liquidity).ok()?;
+        if self.is_plain()
+            && let Some(cost) = exact::add(notional, fee)
+        {
+            return Some(cost <= self.funds.equity);
+        }
         self.covers::<i128>(notional, fee).or_else(|| self.covers::<Wide>(notional, fee))
     }
 
