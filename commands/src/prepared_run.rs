@@ -15,7 +15,7 @@ use domain::{
     market::{MarketKind, Timeframe},
     run_spec::RunSpec,
     simulation::{
-        self, Candles, Input, Observer, Outcome, SimulationError, Step, Warning,
+        self, Candles, Excursion, Input, Observer, Outcome, SimulationError, Step, Trade, Warning,
         hash::{CanonicalError, Digest, dataset_sha256, result_hash, with_fine},
         rules::BoundStrategy,
         settings::Intrabar,
@@ -175,8 +175,9 @@ impl PreparedRun {
         recorder: &mut dyn Recorder,
     ) -> Result<Execution, RunError> {
         let RunSpec { symbol, timeframe, initial_balance, .. } = &self.spec;
+        let candles = &self.selected.candles;
         let (writer, opened) =
-            LedgerWriter::open(id, symbol.clone(), *timeframe, *initial_balance)?;
+            LedgerWriter::open(id, symbol.clone(), *timeframe, *initial_balance, candles)?;
         if recorder.record(opened).is_break() {
             return Err(SimulationError::Stopped.into());
         }
@@ -207,6 +208,12 @@ impl PreparedRun {
         self.execute(BacktestId::default(), &mut Unrecorded(observer))
     }
 
+    /// How far prices went against and with one of its trades.
+    #[must_use]
+    pub fn excursion(&self, trade: &Trade) -> Excursion {
+        trade.excursion(&self.selected.candles)
+    }
+
     fn input(&self) -> Input<'_> {
         Input {
             strategy: &self.strategy,
@@ -225,23 +232,28 @@ impl PreparedRun {
 impl From<Execution> for Completion {
     fn from(execution: Execution) -> Self {
         let Execution { outcome, ledger_hash, result_hash, .. } = execution;
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self {
             final_balance: outcome.final_balance.normalize(),
             final_balance_stop_first: outcome.final_balance_stop_first.normalize(),
             final_balance_target_first: outcome.final_balance_target_first.normalize(),
-            trades_count: u32::try_from(outcome.trades.len()).unwrap_or(u32::MAX),
+            trades_count: count(outcome.trades.len()),
             metrics: Box::new(outcome.metrics),
             ambiguous_trades_count: outcome.ambiguous_trades_count,
             ledger_hash: ledger_hash.to_string(),
             result_hash: result_hash.to_string(),
             warnings: outcome.warnings,
+            rejections: outcome.rejections,
+            rejections_count: count(outcome.rejections_count),
+            expiries: outcome.expiries,
+            expiries_count: count(outcome.expiries_count),
         }
     }
 }
 
 /// Turns the engine's steps into ledger entries.
 struct Writing<'a> {
-    writer: LedgerWriter,
+    writer: LedgerWriter<'a>,
     recorder: &'a mut dyn Recorder,
     error: Option<EntryError>,
 }

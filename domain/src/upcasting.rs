@@ -1,6 +1,7 @@
 //! Old events become events of the current version when they are read, one version step at a time.
 
-use cqrs_es::persist::{EventUpcaster, SerializedEvent};
+use chrono::{DateTime, SecondsFormat};
+use cqrs_es::persist::{EventUpcaster, SemanticVersionEventUpcaster, SerializedEvent};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -39,4 +40,16 @@ pub fn decode<E: DeserializeOwned>(
         }
     });
     serde_json::from_value(upcast.payload)
+}
+
+/// The step of an event to its version `to`.
+pub(crate) fn step(name: &str, to: &str, upcast: fn(Value) -> Value) -> Box<dyn EventUpcaster> {
+    Box::new(SemanticVersionEventUpcaster::new(name, to, Box::new(upcast)))
+}
+
+/// Epoch milliseconds become RFC 3339; everything else stays.
+pub(crate) fn rfc3339(time: &mut Value) {
+    if let Some(utc) = time.as_i64().and_then(DateTime::from_timestamp_millis) {
+        *time = utc.to_rfc3339_opts(SecondsFormat::AutoSi, true).into();
+    }
 }

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     dataset::Dataset,
+    decimals::Decimals,
     ids::UserId,
     job::{
         Claim, Job, JobAggregate, JobChange, JobCommand, JobError, JobEvents, JobRequest, Status,
@@ -53,8 +54,8 @@ impl Backtest {
                 return live.request_again(&request).map(|()| Vec::new());
             }
             BacktestCommand::Claim(claim) => return live.claim(claim),
-            BacktestCommand::Start { claim, dataset, engine_version } => {
-                return live.start(&claim, dataset, engine_version);
+            BacktestCommand::Start { claim, dataset, decimals, engine_version } => {
+                return live.start(&claim, dataset, decimals, engine_version);
             }
             BacktestCommand::Complete { claim, completion } => {
                 return live.complete(&claim, *completion);
@@ -83,7 +84,13 @@ impl Job<Request> {
         Ok(vec![BacktestEvent::BacktestClaimed { executor, attempt }])
     }
 
-    fn start(&self, claim: &Claim, dataset: Dataset, engine_version: String) -> Decision {
+    fn start(
+        &self,
+        claim: &Claim,
+        dataset: Dataset,
+        decimals: Decimals,
+        engine_version: String,
+    ) -> Decision {
         self.check_unfinished()?;
         self.check_claim(claim)?;
         self.check_dataset(&dataset)?;
@@ -91,7 +98,12 @@ impl Job<Request> {
         if self.dataset.is_some() && is_same_engine {
             return Ok(Vec::new());
         }
-        Ok(vec![BacktestEvent::BacktestStarted { dataset, engine_version }])
+        Ok(vec![BacktestEvent::BacktestStarted {
+            dataset,
+            price_decimals: Some(decimals.price),
+            volume_decimals: Some(decimals.volume),
+            engine_version,
+        }])
     }
 
     fn complete(&self, claim: &Claim, completion: Completion) -> Decision {
@@ -111,6 +123,10 @@ impl Job<Request> {
             ledger_hash,
             result_hash,
             warnings,
+            rejections,
+            rejections_count,
+            expiries,
+            expiries_count,
         } = completion;
         Ok(vec![BacktestEvent::BacktestCompleted {
             metrics,
@@ -122,6 +138,10 @@ impl Job<Request> {
             ledger_hash,
             result_hash,
             warnings,
+            rejections,
+            rejections_count: Some(rejections_count),
+            expiries,
+            expiries_count: Some(expiries_count),
         }])
     }
 }
@@ -196,7 +216,7 @@ impl Job<Request> {
             BacktestEvent::BacktestClaimed { executor, attempt } => {
                 self.claim = Some(Claim { executor, attempt });
             }
-            BacktestEvent::BacktestStarted { dataset, engine_version } => {
+            BacktestEvent::BacktestStarted { dataset, engine_version, .. } => {
                 self.status = Status::Running;
                 self.dataset = Some(dataset);
                 self.engine_version = Some(engine_version);

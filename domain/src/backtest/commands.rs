@@ -5,8 +5,9 @@ use rust_decimal::Decimal;
 use super::events::Request;
 use crate::{
     dataset::Dataset,
+    decimals::Decimals,
     job::Claim,
-    simulation::{Warning, metrics::Metrics},
+    simulation::{UnfilledOrder, Warning, metrics::Metrics},
 };
 
 /// A request that may be rejected; repeating one that is done makes no event.
@@ -20,6 +21,7 @@ pub enum BacktestCommand {
     Start {
         claim: Claim,
         dataset: Dataset,
+        decimals: Decimals,
         engine_version: String,
     },
     Complete {
@@ -55,4 +57,10 @@ pub struct Completion {
     pub ledger_hash: String,
     pub result_hash: String,
     pub warnings: Vec<Warning>,
+    /// The first ones.
+    pub rejections: Vec<UnfilledOrder>,
+    pub rejections_count: u32,
+    /// The first ones.
+    pub expiries: Vec<UnfilledOrder>,
+    pub expiries_count: u32,
 }

@@ -9,7 +9,7 @@ use crate::{
     event::event_versions,
     ids::SweepId,
     run_spec::RunSpec,
-    simulation::{Warning, metrics::Metrics},
+    simulation::{UnfilledOrder, Warning, metrics::Metrics},
 };
 
 /// Everything that pins a run.
@@ -67,7 +67,16 @@ pub enum BacktestEvent {
     /// An executor claimed the run. Attempts count from 1.
     BacktestClaimed { executor: String, attempt: u32 },
     /// The candles are pinned and the simulation starts.
-    BacktestStarted { dataset: Dataset, engine_version: String },
+    BacktestStarted {
+        dataset: Dataset,
+        /// Decimals of the candles' prices. Absent in older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        price_decimals: Option<u32>,
+        /// Decimals of the candles' volumes. Absent in older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        volume_decimals: Option<u32>,
+        engine_version: String,
+    },
     /// The run completed. Appended together with `LedgerClosed`.
     BacktestCompleted {
         metrics: Box<Metrics>,
@@ -88,6 +97,18 @@ pub enum BacktestEvent {
         /// Hex.
         result_hash: String,
         warnings: Vec<Warning>,
+        /// The first orders, at most 100, that were rejected.
+        #[serde(default)]
+        rejections: Vec<UnfilledOrder>,
+        /// Number of all orders that were rejected. Absent in older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rejections_count: Option<u32>,
+        /// The first entries, at most 100, whose price was not reached while they were valid.
+        #[serde(default)]
+        expiries: Vec<UnfilledOrder>,
+        /// Number of all entries that expired. Absent in older events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expiries_count: Option<u32>,
     },
     /// The run failed. Final.
     BacktestFailed { code: String, message: String },
@@ -102,8 +123,8 @@ pub enum BacktestEvent {
 event_versions!(BacktestEvent {
     BacktestRequested => "1.0",
     BacktestClaimed => "1.0",
-    BacktestStarted => "1.0",
-    BacktestCompleted => "1.1",
+    BacktestStarted => "2.0",
+    BacktestCompleted => "2.0",
     BacktestFailed => "1.0",
     BacktestCancellationRequested => "1.0",
     BacktestCancelled => "1.0",

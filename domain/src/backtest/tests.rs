@@ -9,9 +9,10 @@ use rust_decimal::Decimal;
 use super::{Backtest, BacktestCommand, BacktestEvent, Completion, Origin, Request};
 use crate::{
     dataset::Dataset,
+    decimals::Decimals,
     job::{Claim, JobError, Status},
     run_spec::RunSpec,
-    simulation::metrics::Metrics,
+    simulation::{OrderKind, Side, UnfilledOrder, metrics::Metrics},
     strategy::{StrategyDefinition, builtins},
 };
 
@@ -102,6 +103,7 @@ fn command(name: &str) -> BacktestCommand {
     let start = |dataset, engine: &str| BacktestCommand::Start {
         claim: claim("A", 1),
         dataset,
+        decimals: Decimals { price: 2, volume: 8 },
         engine_version: engine.to_owned(),
     };
     let complete = |result: &str| BacktestCommand::Complete {
@@ -164,7 +166,22 @@ fn claimed(executor: &str, attempt: u32) -> BacktestEvent {
 }
 
 fn started(engine: &str) -> BacktestEvent {
-    BacktestEvent::BacktestStarted { dataset: dataset(1), engine_version: engine.to_owned() }
+    BacktestEvent::BacktestStarted {
+        dataset: dataset(1),
+        price_decimals: Some(2),
+        volume_decimals: Some(8),
+        engine_version: engine.to_owned(),
+    }
+}
+
+fn rejection() -> UnfilledOrder {
+    UnfilledOrder {
+        time: 1_502_928_000_000,
+        side: Side::Buy,
+        kind: OrderKind::Market,
+        price: None,
+        reason: "0.5 does not pay for one lot".to_owned(),
+    }
 }
 
 fn completion(result_hash: &str) -> Completion {
@@ -178,6 +195,10 @@ fn completion(result_hash: &str) -> Completion {
         ledger_hash: "ledger".to_owned(),
         result_hash: result_hash.to_owned(),
         warnings: Vec::new(),
+        rejections: vec![rejection()],
+        rejections_count: 101,
+        expiries: Vec::new(),
+        expiries_count: 0,
     }
 }
 
@@ -193,6 +214,10 @@ fn completed(result_hash: &str) -> BacktestEvent {
         ledger_hash: completion.ledger_hash,
         result_hash: completion.result_hash,
         warnings: completion.warnings,
+        rejections: completion.rejections,
+        rejections_count: Some(101),
+        expiries: Vec::new(),
+        expiries_count: Some(0),
     }
 }
 

@@ -4,7 +4,12 @@ use cqrs_es::{Aggregate, event_sink::EventSink};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{cash, commands::LedgerCommand, error::LedgerError, events::LedgerEvent};
+use super::{
+    cash,
+    commands::LedgerCommand,
+    error::LedgerError,
+    events::{LedgerEvent, Subject},
+};
 use crate::{
     ids::{BacktestId, TradeId},
     simulation::{
@@ -16,8 +21,9 @@ use crate::{
 /// A ledger as its events left it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// The backtest that it belongs to; none before it is opened and after a restart.
-    pub backtest_id: Option<BacktestId>,
+    /// What it belongs to; none before it is opened and after a restart.
+    #[serde(default)]
+    pub subject: Option<Subject>,
     pub is_open: bool,
     pub is_closed: bool,
     pub cash: Decimal,
@@ -26,6 +32,9 @@ pub struct Ledger {
     pub total_fees: Decimal,
     /// Of closed trades.
     pub total_pnl: Decimal,
+    /// Of closed trades.
+    #[serde(default)]
+    pub total_shortfall: Decimal,
     /// The trades that are open, in order of entry.
     #[serde(default)]
     pub open_trades: Vec<OpenTrade>,
@@ -79,9 +88,12 @@ impl Ledger {
         }
         match entry {
             LedgerEvent::LedgerOpened { .. } if self.is_open => Err(LedgerError::AlreadyOpen),
-            LedgerEvent::LedgerOpened { initial_balance, .. } => {
-                ensure(*initial_balance > Decimal::ZERO, || {
-                    format!("the initial balance is {initial_balance}")
+            LedgerEvent::LedgerOpened { opening_cash, opening_position, .. } => {
+                ensure(*opening_cash > Decimal::ZERO, || {
+                    format!("the opening cash is {opening_cash}")
+                })?;
+                ensure(opening_position.is_none(), || {
+                    "a ledger that opens with a position is not kept yet".to_owned()
                 })
             }
             LedgerEvent::LedgerRestarted { .. } => {
@@ -96,7 +108,7 @@ impl Ledger {
             {
                 Err(LedgerError::NotOpen)
             }
-            LedgerEvent::TradeOpened { trade_id, number, direction, fill } => {
+            LedgerEvent::TradeOpened { trade_id, number, direction, fill, .. } => {
                 self.check_opened(*trade_id, *number, *direction, fill)
             }
             closed @ LedgerEvent::TradeClosed { .. } => self.check_closed(closed),
@@ -129,7 +141,15 @@ impl Ledger {
 
     fn check_closed(&self, closed: &LedgerEvent) -> Result<(), LedgerError> {
         let LedgerEvent::TradeClosed {
-            trade_id, number, direction, entry, fill, pnl, funding, ..
+            trade_id,
+            number,
+            direction,
+            entry,
+            fill,
+            pnl,
+            funding,
+            shortfall,
+            ..
         } = closed
         else {
             return Ok(());
@@ -142,8 +162,11 @@ impl Ledger {
         ensure(fill.quantity == entry.quantity, || {
             format!("{} of {} are closed", fill.quantity, entry.quantity)
         })?;
-        let cash_after = cash::after_exit(self.cash, fill, *funding, self.open_trades.len() == 1);
+        let is_last = self.open_trades.len() == 1;
+        let after = cash::after_exit(self.cash, fill, *funding, is_last);
+        let (cash_after, missing) = after.unzip();
         Self::check_fill(fill, direction.exit_side(), cash_after)?;
+        check_shortfall(*shortfall, missing)?;
         check_pnl(*pnl, open.entry_change, fill)
     }
 
@@ -158,6 +181,7 @@ impl Ledger {
             rest,
             pnl,
             funding,
+            shortfall,
             ..
         } = reduced
         else {
@@ -182,8 +206,10 @@ impl Ledger {
         ensure((open.direction, &part, &left) == (*direction, entry, rest), || {
             format!("trade {of_number} does not split into these parts")
         })?;
-        let cash_after = cash::after_exit(self.cash, fill, *funding, false);
+        let after = cash::after_exit(self.cash, fill, *funding, false);
+        let (cash_after, missing) = after.unzip();
         Self::check_fill(fill, direction.exit_side(), cash_after)?;
+        check_shortfall(*shortfall, missing)?;
         check_pnl(*pnl, share(open.entry_change, fill, open)?, fill)
     }
 
@@ -201,9 +227,9 @@ impl Ledger {
         ensure(self.last_equity_time.is_none(), || {
             format!("trade {number} comes after the equity points")
         })?;
-        let expected = self.backtest_id.map(|backtest| TradeId::of(backtest, number));
+        let expected = self.subject.map(|of| TradeId::of(BacktestId::new(of.id), number));
         ensure(expected == Some(trade_id), || {
-            format!("the id of trade {number} is not derived from its backtest")
+            format!("the id of trade {number} is not derived from its ledger's")
         })
     }
 
@@ -225,6 +251,7 @@ impl Ledger {
             fills_count,
             total_fees,
             total_pnl,
+            total_shortfall,
             final_balance,
             ..
         } = closed
@@ -237,6 +264,7 @@ impl Ledger {
         ensure(*total_fees == self.total_fees, || {
             format!("the fees are {total_fees} where {} follow", self.total_fees)
         })?;
+        check_shortfall(*total_shortfall, Some(self.total_shortfall))?;
         if !self.open_trades.is_empty() {
             // Open trades are marked at the last close, which the ledger does not know.
             return Ok(());
@@ -251,10 +279,10 @@ impl Ledger {
 
     fn advance(&mut self, entry: &LedgerEvent) {
         match entry {
-            LedgerEvent::LedgerOpened { backtest_id, initial_balance, .. } => {
-                self.backtest_id = Some(*backtest_id);
+            LedgerEvent::LedgerOpened { subject, opening_cash, .. } => {
+                self.subject = Some(*subject);
                 self.is_open = true;
-                self.cash = *initial_balance;
+                self.cash = *opening_cash;
             }
             LedgerEvent::TradeOpened { number, direction, fill, .. } => {
                 self.trades_count = *number;
@@ -266,9 +294,11 @@ impl Ledger {
                 });
                 self.advance_cash(fill);
             }
-            LedgerEvent::TradeClosed { number, fill, pnl, .. } => {
+            LedgerEvent::TradeClosed { number, fill, pnl, shortfall, .. } => {
                 self.open_trades.retain(|open| open.number != *number);
                 self.total_pnl = self.total_pnl.saturating_add(*pnl);
+                let shortfall = shortfall.unwrap_or_default();
+                self.total_shortfall = self.total_shortfall.saturating_add(shortfall);
                 self.advance_cash(fill);
             }
             LedgerEvent::TradeReduced { number, of_number, fill, rest, pnl, .. } => {
@@ -308,6 +338,17 @@ fn check_pnl(pnl: Decimal, entry_change: Decimal, exit: &Fill) -> Result<(), Led
         .checked_add(change(exit)?)
         .ok_or_else(|| out_of_order("the pnl leaves the exact range".to_owned()))?;
     ensure(pnl == expected, || format!("the pnl is {pnl} where {expected} follows"))
+}
+
+/// That the shortfall of an exit is what cash could not pay; older events do not tell.
+fn check_shortfall(
+    shortfall: Option<Decimal>,
+    missing: Option<Decimal>,
+) -> Result<(), LedgerError> {
+    ensure(shortfall.is_none() || shortfall == missing, || {
+        let (shortfall, missing) = (shortfall.unwrap_or_default(), missing.unwrap_or_default());
+        format!("the shortfall is {shortfall} where {missing} follows")
+    })
 }
 
 /// What `part` takes of an amount of the whole trade.

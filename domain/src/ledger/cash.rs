@@ -23,14 +23,15 @@ pub(super) fn after_entry(cash: Decimal, fill: &Fill) -> Option<Decimal> {
     cash.checked_add(change(fill)?)
 }
 
-/// Cash after an exit that met `cash` and settled `funding`. What cash cannot pay when nothing is held any more is
-/// the shortfall, and cash is nothing then.
+/// Cash after an exit that met `cash` and settled `funding`, and the shortfall: what cash cannot pay when nothing is held
+/// any more, and cash is nothing then.
 pub(super) fn after_exit(
     cash: Decimal,
     fill: &Fill,
     funding: Decimal,
     is_last: bool,
-) -> Option<Decimal> {
+) -> Option<(Decimal, Decimal)> {
     let after = after_entry(cash, fill)?.checked_add(funding)?;
-    Some(if is_last { after.max(Decimal::ZERO) } else { after })
+    let shortfall = if is_last { (-after).max(Decimal::ZERO) } else { Decimal::ZERO };
+    Some((after + shortfall, shortfall))
 }

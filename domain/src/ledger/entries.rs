@@ -2,15 +2,19 @@
 
 use rust_decimal::Decimal;
 
-use super::{events::LedgerEvent, hash::LedgerHasher};
+use super::{
+    events::{LedgerEvent, Subject},
+    hash::LedgerHasher,
+};
 use crate::{
     ids::{BacktestId, TradeId},
     market::{Symbol, Timeframe},
     simulation::{
-        Outcome, Step,
+        Candles, Outcome, Step,
         equity::{EquityPoint, equity_points},
+        exact,
         hash::{CanonicalError, Digest},
-        trade::{Fill, Trade},
+        trade::{Barriers, Fill, Trade},
     },
 };
 
@@ -24,20 +28,23 @@ pub enum EntryError {
     NotClosed(u32),
     #[error("trade {0} is not a part of another")]
     NotAPart(u32),
-    #[error("the sum of the fees leaves the exact range")]
-    Overflow,
+    #[error("{0} leaves the exact range")]
+    Overflow(&'static str),
     #[error(transparent)]
     Canonical(#[from] CanonicalError),
 }
 
 /// Produces the events of a ledger one by one during the run, and hashes them.
 #[derive(Debug)]
-pub struct LedgerWriter {
+pub struct LedgerWriter<'a> {
     backtest_id: BacktestId,
+    /// Of the run, warm-up included.
+    candles: &'a Candles,
     hasher: LedgerHasher,
     trades_count: u32,
     fills_count: u32,
     total_fees: Decimal,
+    total_shortfall: Decimal,
 }
 
 /// The end of a ledger.
@@ -51,8 +58,8 @@ pub struct Ending {
     pub ledger_hash: Digest,
 }
 
-impl LedgerWriter {
-    /// Begins a ledger; the event is `LedgerOpened`.
+impl<'a> LedgerWriter<'a> {
+    /// Begins the ledger of a run over these candles; the event is `LedgerOpened`.
     ///
     /// # Errors
     /// A payload that canonical JSON cannot hold.
@@ -61,16 +68,24 @@ impl LedgerWriter {
         symbol: Symbol,
         timeframe: Timeframe,
         initial_balance: Decimal,
+        candles: &'a Candles,
     ) -> Result<(Self, LedgerEvent), EntryError> {
         let mut writer = Self {
             backtest_id,
+            candles,
             hasher: LedgerHasher::default(),
             trades_count: 0,
             fills_count: 0,
             total_fees: Decimal::ZERO,
+            total_shortfall: Decimal::ZERO,
         };
-        let initial_balance = initial_balance.normalize();
-        let event = LedgerEvent::LedgerOpened { backtest_id, symbol, timeframe, initial_balance };
+        let event = LedgerEvent::LedgerOpened {
+            subject: Subject::from(backtest_id),
+            symbol,
+            timeframe,
+            opening_cash: initial_balance.normalize(),
+            opening_position: None,
+        };
         writer.hasher.add(&event)?;
         Ok((writer, event))
     }
@@ -80,11 +95,14 @@ impl LedgerWriter {
     /// # Errors
     /// A payload that canonical JSON cannot hold, fees beyond the exact range.
     pub fn opened(&mut self, trade: &Trade) -> Result<LedgerEvent, EntryError> {
+        let (stop_price, target_price) = prices(trade.barriers)?;
         let event = LedgerEvent::TradeOpened {
             trade_id: TradeId::of(self.backtest_id, trade.number),
             number: trade.number,
             direction: trade.direction,
             fill: normalized(&trade.entry),
+            stop_price,
+            target_price,
         };
         self.trades_count += 1;
         self.count(&trade.entry)?;
@@ -100,6 +118,8 @@ impl LedgerWriter {
         let (Some(exit), Some(pnl)) = (&trade.exit, trade.pnl) else {
             return Err(EntryError::NotClosed(trade.number));
         };
+        let (stop_price, target_price) = prices(trade.barriers)?;
+        let excursion = trade.excursion(self.candles);
         let event = LedgerEvent::TradeClosed {
             trade_id: TradeId::of(self.backtest_id, trade.number),
             number: trade.number,
@@ -108,8 +128,16 @@ impl LedgerWriter {
             fill: normalized(exit),
             pnl: pnl.normalize(),
             funding: trade.funding.normalize(),
+            shortfall: Some(trade.shortfall.normalize()),
             is_ambiguous: trade.is_ambiguous,
+            candles_count: Some(excursion.candles_count),
+            stop_price,
+            target_price,
+            max_adverse: Some(excursion.max_adverse),
+            max_favorable: Some(excursion.max_favorable),
         };
+        self.total_shortfall = exact::add(self.total_shortfall, trade.shortfall)
+            .ok_or(EntryError::Overflow("the sum of the shortfalls"))?;
         self.count(exit)?;
         self.hasher.add(&event)?;
         Ok(event)
@@ -123,6 +151,8 @@ impl LedgerWriter {
         let (Some(exit), Some(pnl)) = (&part.exit, part.pnl) else {
             return Err(EntryError::NotClosed(part.number));
         };
+        let (stop_price, target_price) = prices(part.barriers)?;
+        let excursion = part.excursion(self.candles);
         let event = LedgerEvent::TradeReduced {
             trade_id: TradeId::of(self.backtest_id, part.number),
             number: part.number,
@@ -133,7 +163,13 @@ impl LedgerWriter {
             rest: normalized(&rest.entry),
             pnl: pnl.normalize(),
             funding: part.funding.normalize(),
+            shortfall: Some(part.shortfall.normalize()),
             is_ambiguous: part.is_ambiguous,
+            candles_count: Some(excursion.candles_count),
+            stop_price,
+            target_price,
+            max_adverse: Some(excursion.max_adverse),
+            max_favorable: Some(excursion.max_favorable),
         };
         self.trades_count += 1;
         self.count(exit)?;
@@ -173,6 +209,7 @@ impl LedgerWriter {
             fills_count: self.fills_count,
             total_fees: self.total_fees.normalize(),
             total_pnl: outcome.metrics.total_pnl.normalize(),
+            total_shortfall: Some(self.total_shortfall.normalize()),
             final_balance: outcome.final_balance.normalize(),
             ledger_hash: ledger_hash.to_string(),
         });
@@ -182,9 +219,13 @@ impl LedgerWriter {
     fn count(&mut self, fill: &Fill) -> Result<(), EntryError> {
         self.fills_count += 1;
         let total = self.total_fees.checked_add(fill.fee);
-        self.total_fees = total.ok_or(EntryError::Overflow)?;
+        self.total_fees = total.ok_or(EntryError::Overflow("the sum of the fees"))?;
         Ok(())
     }
+}
+
+fn prices(barriers: Barriers) -> Result<(Option<Decimal>, Option<Decimal>), EntryError> {
+    barriers.prices().ok_or(EntryError::Overflow("a level"))
 }
 
 /// The fill with no decimal that ends in zeros.
@@ -203,14 +244,15 @@ mod tests {
     use super::*;
     use crate::{
         ledger::{Ledger, LedgerCommand},
+        market::Candle,
         simulation::{
             metrics::Metrics,
-            trade::{Direction, Side},
+            trade::{Direction, FillPlace, Moment, Side},
         },
     };
 
     // Computed with Python's hashlib over the four lines of canonical JSON, written by hand.
-    const LEDGER: &str = "249cc5f8694c832164186c0130e550a25d029c8514ae6aa78e57faccb4ec126b";
+    const LEDGER: &str = "dda091485d9dd1ca03599a6feb2de35b3c4ed06f9b78df82d24f565d15386b28";
 
     fn decimal(text: &str) -> Decimal {
         text.parse().unwrap()
@@ -226,16 +268,33 @@ mod tests {
             cash_after: decimal(cash_after),
             reason: reason.to_owned(),
         };
+        let entry = fill(Side::Buy, "4285.080", "9.99", "0.50", "rsi(14) < 30");
+        let place = |moment| FillPlace { candle: 1, moment };
+        let barriers = Barriers { stop: Some(4070.826), target: None };
         Trade {
-            number: 1,
-            direction: Direction::Long,
-            entry: fill(Side::Buy, "4285.080", "9.99", "0.50", "rsi(14) < 30"),
             exit: Some(fill(Side::Sell, "4108.37", "9.570", "9573.00210", "end_of_data")),
+            exited: Some(place(Moment::Close)),
             pnl: Some(decimal("-431.29430")),
-            funding: Decimal::ZERO,
-            part_of: None,
-            is_ambiguous: false,
+            ..Trade::opened(1, Direction::Long, entry, place(Moment::Open), barriers)
         }
+    }
+
+    /// Two days of which the second goes from 4000 to 4400.
+    fn candles() -> Candles {
+        let day = |open_time, open, high, low, close| Candle {
+            open_time,
+            open,
+            high,
+            low,
+            close,
+            volume: 1.0,
+        };
+        [
+            day(1_502_928_000_000, 4261.48, 4485.39, 4200.74, 4285.08),
+            day(1_503_014_400_000, 4285.08, 4400.0, 4000.0, 4108.37),
+        ]
+        .into_iter()
+        .collect()
     }
 
     fn outcome(equity: Vec<f64>) -> Outcome {
@@ -252,6 +311,9 @@ mod tests {
             ambiguous_trades_count: 0,
             warnings: Vec::new(),
             rejections: Vec::new(),
+            rejections_count: 0,
+            expiries: Vec::new(),
+            expiries_count: 0,
             first_evaluated: 0,
         }
     }
@@ -259,8 +321,9 @@ mod tests {
     fn write(backtest_id: BacktestId) -> (Vec<LedgerEvent>, Ending) {
         let balance = decimal("10000.00");
         let symbol = "BTCUSDT".parse().unwrap();
+        let candles = candles();
         let (mut writer, opened) =
-            LedgerWriter::open(backtest_id, symbol, Timeframe::OneDay, balance).unwrap();
+            LedgerWriter::open(backtest_id, symbol, Timeframe::OneDay, balance, &candles).unwrap();
         let mut events = vec![opened];
         events.push(writer.opened(&trade()).unwrap());
         events.push(writer.closed(&trade()).unwrap());
@@ -279,7 +342,7 @@ mod tests {
             serde_json::to_value(&events[4]).unwrap(),
             serde_json::json!({
                 "type": "LedgerClosed", "trades_count": 1, "fills_count": 2, "total_fees": "19.56",
-                "total_pnl": "-431.2943", "final_balance": "9573.0021", "ledger_hash": LEDGER,
+                "total_pnl": "-431.2943", "total_shortfall": "0", "final_balance": "9573.0021", "ledger_hash": LEDGER,
             })
         );
     }
@@ -299,19 +362,21 @@ mod tests {
         let mut hasher = LedgerHasher::default();
         for event in events[..2].iter().chain([&restarted]).chain(&events) {
             let stored = serde_json::to_string(event).unwrap();
-            hasher.add(&serde_json::from_str(&stored).unwrap()).unwrap();
+            hasher.add_stored(&stored).unwrap();
         }
         assert_eq!(hasher.finish().to_string(), LEDGER);
     }
 
     #[test]
     fn equity_points_come_in_chunks() {
+        let candles = candles();
         let days: Vec<i64> = (0..501).map(|day| day * 86_400_000).collect();
         let (writer, _) = LedgerWriter::open(
             BacktestId::default(),
             "GOOG".parse().unwrap(),
             Timeframe::OneDay,
             Decimal::ONE,
+            &candles,
         )
         .unwrap();
         let ending = writer.finish(&days, &outcome(vec![1.0; 501])).unwrap();
@@ -334,11 +399,13 @@ mod tests {
 
     #[test]
     fn an_open_trade_has_no_closing_entry() {
+        let candles = candles();
         let (mut writer, _) = LedgerWriter::open(
             BacktestId::default(),
             "GOOG".parse().unwrap(),
             Timeframe::OneDay,
             Decimal::ONE,
+            &candles,
         )
         .unwrap();
         let open = Trade { exit: None, pnl: None, ..trade() };
@@ -356,11 +423,13 @@ mod tests {
         trade.exit = Some(Fill { cash_after: decimal("1019.60"), ..exit });
         trade.pnl = Some(decimal("19.60"));
         let backtest_id = BacktestId::new(uuid::Uuid::from_u128(7));
+        let candles = candles();
         let (mut writer, opened) = LedgerWriter::open(
             backtest_id,
             "GOOG".parse().unwrap(),
             Timeframe::OneDay,
             decimal("1000.0"),
+            &candles,
         )
         .unwrap();
         let mut events =

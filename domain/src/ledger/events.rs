@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::{
     event::event_versions,
@@ -14,19 +15,67 @@ use crate::{
     },
 };
 
+/// Whose ledger it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    #[serde(rename = "type")]
+    pub kind: SubjectKind,
+    /// Its id, which is also the ledger's.
+    pub id: Uuid,
+}
+
+/// What has a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubjectKind {
+    Backtest,
+    Automation,
+}
+
+impl From<BacktestId> for Subject {
+    fn from(id: BacktestId) -> Self {
+        Self { kind: SubjectKind::Backtest, id: id.uuid() }
+    }
+}
+
+/// What was held when a ledger was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OpeningPosition {
+    pub direction: Direction,
+    /// Units of the base asset, above 0.
+    pub quantity: Decimal,
+    /// Quote money per unit, at which it was entered.
+    pub price: Decimal,
+}
+
 /// The facts of a ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
 pub enum LedgerEvent {
     /// The first entry of a run's ledger.
     LedgerOpened {
-        backtest_id: BacktestId,
+        subject: Subject,
         symbol: Symbol,
         timeframe: Timeframe,
-        initial_balance: Decimal,
+        /// Quote money. A backtest's is its initial balance.
+        opening_cash: Decimal,
+        /// Null if nothing was held. A backtest begins without a position.
+        opening_position: Option<OpeningPosition>,
     },
     /// An entry was filled.
-    TradeOpened { trade_id: TradeId, number: u32, direction: Direction, fill: Fill },
+    TradeOpened {
+        trade_id: TradeId,
+        number: u32,
+        direction: Direction,
+        fill: Fill,
+        /// The price of the stop-loss as the entry set it, or of the trailing stop if that was tighter. Absent if there
+        /// was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_price: Option<Decimal>,
+        /// The price of the take-profit. Absent if there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target_price: Option<Decimal>,
+    },
     /// An exit was filled. `entry` is repeated so that consumers need no state.
     TradeClosed {
         trade_id: TradeId,
@@ -39,7 +88,27 @@ pub enum LedgerEvent {
         /// Funding while it was open: positive if received, negative if paid. Not included in `pnl`.
         #[serde(default, skip_serializing_if = "Decimal::is_zero")]
         funding: Decimal,
+        /// What the exit lost beyond all cash, which it brings to 0; 0 or more. Not included in `pnl`. Absent if an older
+        /// version did not record it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shortfall: Option<Decimal>,
         is_ambiguous: bool,
+        /// Candles from the entry's to the exit's, both included.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        candles_count: Option<u32>,
+        /// As in `TradeOpened`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_price: Option<Decimal>,
+        /// As in `TradeOpened`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target_price: Option<Decimal>,
+        /// How far prices went against the trade while it was held, as a fraction of the entry price; 0 or more. The
+        /// entry's candle counts if the trade filled at its open, the exit's candle up to the exit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_adverse: Option<f64>,
+        /// As `max_adverse`, in the trade's favor.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_favorable: Option<f64>,
     },
     /// A part of an open trade was closed and becomes a separate trade.
     TradeReduced {
@@ -60,7 +129,25 @@ pub enum LedgerEvent {
         /// The part's share of the funding.
         #[serde(default, skip_serializing_if = "Decimal::is_zero")]
         funding: Decimal,
+        /// 0: what stays open covers a loss. Absent if an older version did not record it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shortfall: Option<Decimal>,
         is_ambiguous: bool,
+        /// As in `TradeClosed`, up to the exit of the part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        candles_count: Option<u32>,
+        /// Of the trade that stays open, as in `TradeOpened`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stop_price: Option<Decimal>,
+        /// Of the trade that stays open, as in `TradeOpened`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        target_price: Option<Decimal>,
+        /// As in `TradeClosed`, up to the exit of the part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_adverse: Option<f64>,
+        /// As in `TradeClosed`, up to the exit of the part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_favorable: Option<f64>,
     },
     /// The equity at the end of each day, up to 250 points per event. Recorded after the last trade.
     EquityRecorded { points: Vec<EquityPoint> },
@@ -72,8 +159,12 @@ pub enum LedgerEvent {
         fills_count: u32,
         total_fees: Decimal,
         total_pnl: Decimal,
+        /// Σ `shortfall` of the trades: `opening_cash` + Σ `pnl` + Σ `shortfall` + Σ `funding` = `final_balance`. Absent if
+        /// an older version did not record it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total_shortfall: Option<Decimal>,
         final_balance: Decimal,
-        /// Hex SHA-256 over all previous payloads.
+        /// Hex SHA-256 over all previous payloads as they are stored.
         ledger_hash: String,
     },
 }
@@ -84,11 +175,11 @@ impl LedgerEvent {
 }
 
 event_versions!(LedgerEvent {
-    LedgerOpened => "1.0",
-    TradeOpened => "1.0",
-    TradeClosed => "1.0",
-    TradeReduced => "1.0",
+    LedgerOpened => "2.0",
+    TradeOpened => "2.0",
+    TradeClosed => "2.0",
+    TradeReduced => "2.0",
     EquityRecorded => "1.0",
     LedgerRestarted => "1.0",
-    LedgerClosed => "1.0",
+    LedgerClosed => "2.0",
 });

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::exact;
+use super::{exact, time};
 
 /// The side of a fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -75,7 +75,9 @@ impl Direction {
 /// trailing zeros.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fill {
-    /// Epoch milliseconds UTC: open time of the candle on which it happens.
+    /// Epoch milliseconds UTC, RFC 3339 in JSON: open time of the candle on which it happens.
+    #[serde(with = "time")]
+    #[schemars(with = "chrono::DateTime<chrono::Utc>")]
     pub time: i64,
     pub side: Side,
     /// Quote money per unit, including slippage and spread.
@@ -90,8 +92,34 @@ pub struct Fill {
     pub reason: String,
 }
 
+/// Where in a run's candles a fill happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FillPlace {
+    /// Index of the candle on which it is stamped.
+    pub candle: usize,
+    pub moment: Moment,
+}
+
+/// When in its candle a fill happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    Open,
+    /// Somewhere after the open.
+    Within,
+    Close,
+}
+
+/// The prices at which a trade is to be left, as its entry sets them; `None` if there is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Barriers {
+    /// Of the stop-loss or, if that is tighter, of the trailing stop.
+    pub stop: Option<f64>,
+    /// Of the take-profit.
+    pub target: Option<f64>,
+}
+
 /// A round trip, or its open half.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Trade {
     /// From 1, in order of entry; a part that is closed on its own takes the next number when it is closed.
     pub number: u32,
@@ -102,10 +130,14 @@ pub struct Trade {
     /// Net of both fees; none while it is open.
     pub pnl: Option<Decimal>,
     /// Funding received (above 0) or paid (below) while it was open, settled with its exit and not in `pnl`.
-    #[serde(default, skip_serializing_if = "Decimal::is_zero")]
     pub funding: Decimal,
+    /// What its exit lost beyond all cash, which it brings to 0; 0 or more, and not in `pnl`.
+    pub shortfall: Decimal,
+    pub barriers: Barriers,
+    pub entered: FillPlace,
+    /// `None` while it is open.
+    pub exited: Option<FillPlace>,
     /// The number of the trade of which this is a part that was closed on its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<u32>,
     /// One candle touched stop-loss and take-profit, so the result depended on the convention.
     pub is_ambiguous: bool,
@@ -119,10 +151,26 @@ impl Fill {
     }
 }
 
+impl Barriers {
+    /// Stop and target as the ledger holds prices; `None` beyond what it holds.
+    #[must_use]
+    pub fn prices(self) -> Option<(Option<Decimal>, Option<Decimal>)> {
+        let price =
+            |level: Option<f64>| level.map_or(Some(None), |level| exact::price(level).map(Some));
+        Some((price(self.stop)?, price(self.target)?))
+    }
+}
+
 impl Trade {
     /// A trade that has just been entered.
     #[must_use]
-    pub fn opened(number: u32, direction: Direction, entry: Fill) -> Self {
+    pub fn opened(
+        number: u32,
+        direction: Direction,
+        entry: Fill,
+        entered: FillPlace,
+        barriers: Barriers,
+    ) -> Self {
         Self {
             number,
             direction,
@@ -130,6 +178,10 @@ impl Trade {
             exit: None,
             pnl: None,
             funding: Decimal::ZERO,
+            shortfall: Decimal::ZERO,
+            barriers,
+            entered,
+            exited: None,
             part_of: None,
             is_ambiguous: false,
         }

@@ -59,7 +59,7 @@ pub enum SweepEvent {
 event_versions!(SweepEvent {
     SweepRequested => "1.0",
     SweepStarted => "1.0",
-    SweepCompleted => "1.0",
+    SweepCompleted => "2.0",
     SweepFailed => "1.0",
     SweepCancellationRequested => "1.0",
     SweepCancelled => "1.0",

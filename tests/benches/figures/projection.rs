@@ -85,7 +85,14 @@ fn round_trip(id: Uuid, number: u32) -> [LedgerEvent; 2] {
     let (direction, pnl) = (Direction::Long, Decimal::new(-2_000_024_690, 8));
     let entry = fill(Side::Buy);
     [
-        LedgerEvent::TradeOpened { trade_id, number, direction, fill: entry.clone() },
+        LedgerEvent::TradeOpened {
+            trade_id,
+            number,
+            direction,
+            fill: entry.clone(),
+            stop_price: None,
+            target_price: None,
+        },
         LedgerEvent::TradeClosed {
             trade_id,
             number,
@@ -94,7 +101,13 @@ fn round_trip(id: Uuid, number: u32) -> [LedgerEvent; 2] {
             fill: fill(Side::Sell),
             pnl,
             funding: Decimal::ZERO,
+            shortfall: Some(Decimal::ZERO),
             is_ambiguous: false,
+            candles_count: Some(2),
+            stop_price: None,
+            target_price: None,
+            max_adverse: Some(0.012_345_678_9),
+            max_favorable: Some(0.023_456_789_1),
         },
     ]
 }

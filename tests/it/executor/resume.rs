@@ -9,6 +9,7 @@ use domain::{
     simulation::ENGINE_VERSION,
 };
 use infra::postgres::{event_store::Outcome, jobs::RUNS};
+use serde_json::{Value, json};
 
 use super::{
     Desk,
@@ -27,10 +28,10 @@ async fn requested(desk: &Desk) -> (BacktestId, UserId) {
 /// The payloads as they are stored, but for the ids that every run has its own of.
 fn contents(ledger: &[RecordedEvent], id: BacktestId) -> Vec<String> {
     let content = |entry: &RecordedEvent| {
-        let mut payload: serde_json::Value = serde_json::from_str(&entry.payload).unwrap();
+        let mut payload: Value = serde_json::from_str(&entry.payload).unwrap();
         let fields = payload.as_object_mut().unwrap();
-        if let Some(of) = fields.remove("backtest_id") {
-            assert_eq!(of, id.to_string());
+        if let Some(subject) = fields.remove("subject") {
+            assert_eq!(subject, json!({"type": "backtest", "id": id.to_string()}));
         }
         if let Some(trade_id) = fields.remove("trade_id") {
             let number = u32::try_from(fields["number"].as_u64().unwrap()).unwrap();
@@ -136,11 +137,15 @@ async fn another_engine_voids_the_ledger_and_starts_again_on_the_same_candles() 
     let (id, _) = requested(&desk).await;
     let mut old: Vec<LedgerEvent> = desk.entries(other).await;
     old.truncate(3);
-    if let LedgerEvent::LedgerOpened { backtest_id, .. } = &mut old[0] {
-        *backtest_id = id;
+    if let LedgerEvent::LedgerOpened { subject, .. } = &mut old[0] {
+        *subject = id.into();
     }
-    let started =
-        BacktestEvent::BacktestStarted { dataset, engine_version: "an older one".to_owned() };
+    let started = BacktestEvent::BacktestStarted {
+        dataset,
+        price_decimals: None,
+        volume_decimals: None,
+        engine_version: "an older one".to_owned(),
+    };
     let lifecycle = stream("backtest", id, 1, &[claimed("old", 1), started]);
     append(&desk, vec![lifecycle, stream("ledger", id, 0, &old)]).await;
 

@@ -54,7 +54,7 @@ async fn rests_and_resumes(event_type: &str, event_version: &str) {
         let rests = runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap_err();
         assert!(matches!(&rests, CatchUpError::Ahead(found) if found.position == ahead), "{rests}");
         assert!(rests.to_string().contains(event_type), "{rests}");
-        assert_eq!(bench.rows("trades_v3").await.len(), 3, "what came before is in");
+        assert_eq!(bench.rows("trades_v4").await.len(), 3, "what came before is in");
     }
 
     let all = bench.reads.status().await.unwrap();
@@ -76,7 +76,7 @@ async fn rests_and_resumes(event_type: &str, event_version: &str) {
     );
     bench.database.superuser().await.batch_execute(&known).await.unwrap();
     runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap();
-    assert_eq!(bench.rows("trades_v3").await.len(), 7);
+    assert_eq!(bench.rows("trades_v4").await.len(), 7);
     let all = bench.reads.status().await.unwrap();
     let status = all.iter().find(|status| status.name == trades::NAME).unwrap();
     assert_eq!((status.state, &status.reason), (State::Live, &None));

@@ -50,7 +50,7 @@ async fn two_runners_take_every_event_in_once() {
     for runner in runners {
         runner.await.unwrap();
     }
-    assert_eq!(bench.rows("ledger_v2").await.len(), 40 * 20);
+    assert_eq!(bench.rows("ledger_v3").await.len(), 40 * 20);
     assert_eq!(bench.rows("backtests_v4").await.len(), 40);
     assert_rebuilds_equal(&bench).await;
 }
@@ -79,7 +79,7 @@ async fn runners_that_are_killed_at_any_moment_lose_and_repeat_nothing() {
     bench.reads.wait_for(&NAMES, position, BOUND).await.unwrap();
     stop.send(true).unwrap();
     runner.await.unwrap();
-    assert_eq!(bench.rows("ledger_v2").await.len(), 30 * 400);
+    assert_eq!(bench.rows("ledger_v3").await.len(), 30 * 400);
     assert_eq!(bench.reads.dead_letters().await.unwrap(), []);
     assert_rebuilds_equal(&bench).await;
 }
@@ -96,6 +96,6 @@ async fn thousands_of_events_are_taken_in_batches() {
     }
     assert_eq!(bench.catch_up().await, [0, 0, 12_002, 12_002, 12_002, 12_002, 0, 2]);
     assert_eq!(bench.catch_up().await, [0; NAMES.len()]);
-    assert_eq!(bench.rows("trades_v3").await.len(), 6_000);
+    assert_eq!(bench.rows("trades_v4").await.len(), 6_000);
     assert_rebuilds_equal(&bench).await;
 }

@@ -132,6 +132,8 @@ pub(super) fn started() -> BacktestEvent {
             sha256: "ab".repeat(32),
             fine: None,
         },
+        price_decimals: Some(2),
+        volume_decimals: Some(8),
         engine_version: "1".to_owned(),
     }
 }
@@ -163,15 +165,20 @@ pub(super) fn completed(trades_count: u32, sharpe_ratio: Option<f64>) -> Backtes
         ledger_hash: "cd".repeat(32),
         result_hash: "ef".repeat(32),
         warnings: vec![Warning { code: "few_trades".to_owned(), message: "few".to_owned() }],
+        rejections: Vec::new(),
+        rejections_count: Some(0),
+        expiries: Vec::new(),
+        expiries_count: Some(0),
     }
 }
 
 pub(super) fn ledger_opened(id: Uuid) -> LedgerEvent {
     LedgerEvent::LedgerOpened {
-        backtest_id: BacktestId::new(id),
+        subject: BacktestId::new(id).into(),
         symbol: "BTCUSDT".parse().expect("a symbol"),
         timeframe: Timeframe::OneDay,
-        initial_balance: Decimal::new(10_000, 0),
+        opening_cash: Decimal::new(10_000, 0),
+        opening_position: None,
     }
 }
 
@@ -181,6 +188,8 @@ pub(super) fn trade_opened(id: Uuid, number: u32) -> LedgerEvent {
         number,
         direction: direction(number),
         fill: entry(number),
+        stop_price: Some(Decimal::new(40_000, 0)),
+        target_price: None,
     }
 }
 
@@ -195,7 +204,13 @@ pub(super) fn trade_closed(id: Uuid, number: u32) -> LedgerEvent {
         fill: fill(i64::from(number) * 2, Side::Sell, "sma(50) crosses_below sma(200)"),
         pnl: Decimal::from(sign * i64::from(number)),
         funding: Decimal::ZERO,
+        shortfall: Some(Decimal::ZERO),
         is_ambiguous: number.is_multiple_of(5),
+        candles_count: Some(number),
+        stop_price: Some(Decimal::new(40_000, 0)),
+        target_price: None,
+        max_adverse: Some(0.25),
+        max_favorable: Some(0.5),
     }
 }
 
@@ -218,6 +233,7 @@ pub(super) fn ledger_closed(trades_count: u32) -> LedgerEvent {
         fills_count: 2 * trades_count,
         total_fees: Decimal::new(25, 1),
         total_pnl: Decimal::ZERO,
+        total_shortfall: Some(Decimal::ZERO),
         final_balance: Decimal::new(10_000, 0),
         ledger_hash: "cd".repeat(32),
     }

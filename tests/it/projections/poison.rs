@@ -47,11 +47,11 @@ async fn a_poison_event_stops_its_projection_before_it() {
     let poison = two_runs_around_a_poison_event(&bench).await;
     let stopped = runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap_err();
     assert!(matches!(stopped, CatchUpError::Stopped { position } if position == poison - 1));
-    assert_eq!(bench.rows("trades_v3").await.len(), 3);
+    assert_eq!(bench.rows("trades_v4").await.len(), 3);
 
     let letters = bench.reads.dead_letters().await.unwrap();
     assert_eq!(letters.len(), 1);
-    assert_eq!((letters[0].position, letters[0].table_name.as_str()), (poison, "trades_v3"));
+    assert_eq!((letters[0].position, letters[0].table_name.as_str()), (poison, "trades_v4"));
     assert!(letters[0].error.contains("not an event of its type"), "{}", letters[0].error);
     let all = bench.reads.status().await.unwrap();
     let status = all.iter().find(|status| status.name == trades::NAME).unwrap();
@@ -68,7 +68,7 @@ async fn a_projection_that_was_told_so_goes_on_without_the_event() {
     bench.reads = bench.reads.with_on_poison(trades::NAME, OnPoison::GoOn).unwrap();
     two_runs_around_a_poison_event(&bench).await;
     runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap();
-    assert_eq!(bench.rows("trades_v3").await.len(), 7);
+    assert_eq!(bench.rows("trades_v4").await.len(), 7);
     assert_eq!(bench.reads.dead_letters().await.unwrap().len(), 1);
 }
 
@@ -80,12 +80,12 @@ async fn a_discarded_event_is_left_out_for_good_in_rebuilds_too() {
     let letter = bench.reads.dead_letters().await.unwrap().remove(0);
     bench.reads.discard(letter.id).await.unwrap();
     runner::catch_up(&bench.reads, &bench.store, trades::NAME).await.unwrap();
-    let rows = bench.rows("trades_v3").await;
+    let rows = bench.rows("trades_v4").await;
     assert_eq!(rows.len(), 7);
     assert_eq!(bench.reads.dead_letters().await.unwrap(), []);
 
     bench.reads.rebuild(&bench.store, trades::NAME, |_| {}).await.unwrap();
-    assert_eq!(bench.rows("trades_v3").await, rows);
+    assert_eq!(bench.rows("trades_v4").await, rows);
     let second = bench.reads.discard(letter.id).await.unwrap_err();
     assert!(matches!(second, DeadLetterError::NotFound));
 }
@@ -96,7 +96,7 @@ async fn an_event_that_is_retried_is_taken_in_once_nothing_is_in_its_way() {
     let admin = bench.database.superuser().await;
     run(&bench.store, RUN, user(7), 3, None).await;
     // A row that should not be there makes the events of its trade fail, as a fault of our own would.
-    let row = "INSERT INTO read_models.ledger_v2 VALUES ($1, 3, $1, 'buy', 1, 1, 1, 1, NULL, NULL, now(), '')";
+    let row = "INSERT INTO read_models.ledger_v3 VALUES ($1, 3, $1, 'buy', 1, 1, 1, 1, NULL, NULL, NULL, now(), '')";
     admin.execute(row, &[&RUN]).await.unwrap();
     let name = projections::ledger::NAME;
     runner::catch_up(&bench.reads, &bench.store, name).await.unwrap_err();
@@ -104,7 +104,7 @@ async fn an_event_that_is_retried_is_taken_in_once_nothing_is_in_its_way() {
     let still = bench.reads.retry(&bench.store, letter.id).await.unwrap_err();
     assert!(matches!(still, DeadLetterError::StillPoison(_)), "{still}");
 
-    admin.execute("DELETE FROM read_models.ledger_v2 WHERE sequence = 3", &[]).await.unwrap();
+    admin.execute("DELETE FROM read_models.ledger_v3 WHERE sequence = 3", &[]).await.unwrap();
     bench.reads.retry(&bench.store, letter.id).await.unwrap();
     bench.catch_up().await;
     let backtest = bench.reads.backtest(BacktestId::new(RUN)).await.unwrap().unwrap();

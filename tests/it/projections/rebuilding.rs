@@ -73,10 +73,10 @@ async fn a_rebuilt_read_model_goes_on_from_its_checkpoint() {
     bench.reads.wait_for(&[trades::NAME], position, bound).await.unwrap();
     stop.send(true).unwrap();
     runner.await.unwrap();
-    let live = bench.rows("trades_v3").await;
+    let live = bench.rows("trades_v4").await;
     assert_eq!(live.len(), 3 * 6 + 1 + 11 * 20);
     bench.reads.rebuild(&bench.store, trades::NAME, |_| {}).await.unwrap();
-    assert_eq!(bench.rows("trades_v3").await, live);
+    assert_eq!(bench.rows("trades_v4").await, live);
 }
 
 #[tokio::test]
@@ -88,9 +88,9 @@ async fn a_rebuild_needs_no_more_than_the_fewest_connections() {
     // Events that the live one has and the rebuild meets at the end, too.
     run(&bench.store, Uuid::from_u128(300), user(7), 20, None).await;
     bench.catch_up().await;
-    let live = bench.rows("trades_v3").await;
+    let live = bench.rows("trades_v4").await;
     ReadModels::new(database).rebuild(&store, trades::NAME, |_| {}).await.unwrap();
-    assert_eq!(bench.rows("trades_v3").await, live);
+    assert_eq!(bench.rows("trades_v4").await, live);
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn one_rebuild_of_a_read_model_runs_at_a_time() {
     let refused =
         |result: &Result<u64, RebuildError>| matches!(result, Err(RebuildError::AlreadyRunning(_)));
     assert!(refused(&first) != refused(&second), "{first:?} {second:?}");
-    assert_eq!(bench.rows("trades_v3").await.len(), 3 * 6 + 1);
+    assert_eq!(bench.rows("trades_v4").await.len(), 3 * 6 + 1);
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn pruning_drops_older_versions_and_what_rebuilds_left() {
     let bench = Bench::new().await;
     let admin = bench.database.superuser().await;
     follow_a_varied_history(&bench).await;
-    for table in ["trades_v0", "trades_v4", "trades_v3_rebuild"] {
+    for table in ["trades_v0", "trades_v5", "trades_v4_rebuild"] {
         let sql = format!(
             "CREATE TABLE read_models.{table} (); \
              ALTER TABLE read_models.{table} OWNER TO backtrail_app; \
@@ -122,7 +122,7 @@ async fn pruning_drops_older_versions_and_what_rebuilds_left() {
     }
     let mut dropped = bench.reads.prune().await.unwrap();
     dropped.sort();
-    assert_eq!(dropped, ["trades_v0", "trades_v3_rebuild"]);
+    assert_eq!(dropped, ["trades_v0", "trades_v4_rebuild"]);
     assert_eq!(bench.reads.prune().await.unwrap(), Vec::<String>::new());
     assert_eq!(bench.rows("trades").await.len(), 3 * 6 + 1);
 }

@@ -101,6 +101,16 @@ async fn a_completed_run_shows_metrics_ledger_trades_and_equity() {
     assert_eq!((trades.total, trades.rows.len()), (Some(7), 7));
     let first = &trades.rows[0];
     assert_eq!((first.pnl, first.fees), (Some(Decimal::ONE), Decimal::new(2, 1)));
+    let nothing = Some(Decimal::ZERO);
+    assert_eq!(
+        (first.shortfall, ledger.rows[0].shortfall, ledger.rows[1].shortfall),
+        (nothing, None, nothing)
+    );
+    assert_eq!(
+        (first.candles_count, first.max_adverse, first.max_favorable),
+        (Some(1), Some(0.25), Some(0.5))
+    );
+    assert_eq!((first.stop_price, first.target_price), (Some(Decimal::from(40_000)), None));
     // 100 × 1 ÷ (42345.67 × 0.00023614), both rounded half-even to 8 decimals, by Python's decimal.
     let percentage = first.pnl_percentage.unwrap();
     assert_eq!(percentage.to_string(), "10.00049351");
@@ -217,7 +227,7 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
     bench.catch_up().await;
     append(&bench.store, "backtest", id, 4, &[BacktestEvent::BacktestDeleted {}]).await;
     bench.catch_up().await;
-    for table in ["backtests_v4", "ledger_v2", "trades_v3", "equity_curves_v2"] {
+    for table in ["backtests_v4", "ledger_v3", "trades_v4", "equity_curves_v2"] {
         assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
     }
 }
@@ -244,7 +254,13 @@ fn reduced(id: Uuid, number: u32) -> LedgerEvent {
         rest: half(&entry),
         pnl,
         funding: Decimal::new(-25, 2),
+        shortfall: Some(Decimal::ZERO),
         is_ambiguous: false,
+        candles_count: Some(number),
+        stop_price: Some(Decimal::new(40_000, 0)),
+        target_price: None,
+        max_adverse: Some(0.25),
+        max_favorable: Some(0.5),
     }
 }
 
@@ -271,6 +287,7 @@ async fn overlapping_trades_keep_the_order_of_their_fills_and_a_part_is_a_trade_
     let whole = entry_of(&trade_opened(id, 1)).quantity;
     assert_eq!(trades[0].quantity, whole / Decimal::TWO);
     assert_eq!((trades[0].exit_time, trades[0].part_of), (None, None));
+    assert_eq!(trades[0].stop_price, Some(Decimal::from(40_000)), "the rest keeps its stop");
     assert_eq!((trades[2].quantity, trades[2].part_of), (whole / Decimal::TWO, Some(1)));
     assert_eq!((trades[2].pnl, trades[2].funding), (profit(3), Some(Decimal::new(-25, 2))));
 

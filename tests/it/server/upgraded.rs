@@ -168,7 +168,9 @@ fn verify_ledgers(streams: &Streams) -> usize {
         let mut hasher = LedgerHasher::default();
         for (at, entry) in streams[&("ledger".to_owned(), id.clone())].iter().enumerate() {
             assert_eq!(entry.sequence, i64::try_from(at).unwrap() + 1, "{id}");
-            hasher.add(&entry.decode::<LedgerEvent>().unwrap()).unwrap();
+            // As it is stored, and it can be read.
+            hasher.add_stored(&entry.payload).unwrap();
+            entry.decode::<LedgerEvent>().unwrap();
         }
         assert_eq!(hasher.finish().to_string(), ledger_hash, "{id}");
         checked += 1;

@@ -28,8 +28,21 @@ pub(crate) struct Trade {
     is_ambiguous: bool,
     /// Funding: positive if received, negative if paid. Not included in `pnl`. Null if there was none.
     funding: Option<Decimal>,
+    /// What the exit lost beyond all cash, for example in a liquidation. 0 or more, and not included in `pnl`. Null while the
+    /// trade is open, or if an older version did not record it.
+    shortfall: Option<Decimal>,
     /// If this is a separately closed part, the number of the trade it was split from.
     part_of: Option<u32>,
+    /// Candles from entry to exit, both included.
+    candles_count: Option<u32>,
+    /// Price of the stop-loss as set at the entry. Null if there was none.
+    stop_price: Option<Decimal>,
+    /// Price of the take-profit as set at the entry. Null if there was none.
+    target_price: Option<Decimal>,
+    /// How far the price moved against the trade while it was held, in percent of the entry price.
+    max_adverse_percentage: Option<f64>,
+    /// How far the price moved in the trade's favor while it was held, in percent of the entry price.
+    max_favorable_percentage: Option<f64>,
     created_at: Time,
 }
 
@@ -61,7 +74,13 @@ impl From<TradeRow> for Trade {
             exit_reason: row.exit_reason,
             is_ambiguous: row.is_ambiguous,
             funding: row.funding.map(Decimal),
+            shortfall: row.shortfall.map(Decimal),
             part_of: row.part_of,
+            candles_count: row.candles_count,
+            stop_price: row.stop_price.map(Decimal),
+            target_price: row.target_price.map(Decimal),
+            max_adverse_percentage: row.max_adverse.map(|fraction| fraction * 100.0),
+            max_favorable_percentage: row.max_favorable.map(|fraction| fraction * 100.0),
             created_at: Time(row.created_at),
         }
     }

@@ -37,6 +37,9 @@ pub(crate) struct EntryResource {
     profit: Option<DecimalText>,
     /// Funding settled with the exit: positive if received, negative if paid. Null if there was none.
     funding: Option<DecimalText>,
+    /// What the exit lost beyond all cash, for example in a liquidation. 0 or more, and not included in `profit`. Null for an
+    /// entry, or if an older version did not record it.
+    shortfall: Option<DecimalText>,
     timestamp: String,
     /// The rule that triggered it, or `stop_loss`, `take_profit`, `trailing_stop`, `break_even`, `time_stop`,
     /// `liquidation` or `end_of_data`.
@@ -56,6 +59,7 @@ impl From<LedgerRow> for EntryResource {
             cash_after: row.cash_after.into(),
             profit: row.profit.map(DecimalText::from),
             funding: row.funding.map(DecimalText::from),
+            shortfall: row.shortfall.map(DecimalText::from),
             timestamp: time_text(row.timestamp),
             reason: row.reason,
         }

@@ -46,8 +46,21 @@ pub(crate) struct TradeResource {
     is_ambiguous: bool,
     /// Funding: positive if received, negative if paid. Not included in `pnl`. Null if there was none.
     funding: Option<DecimalText>,
+    /// What the exit lost beyond all cash, for example in a liquidation. 0 or more, and not included in `pnl`. Null while the
+    /// trade is open, or if an older version did not record it.
+    shortfall: Option<DecimalText>,
     /// If this is a separately closed part, the number of the trade it was split from.
     part_of: Option<u32>,
+    /// Candles from entry to exit, both included.
+    candles_count: Option<u32>,
+    /// Price of the stop-loss as set at the entry. Null if there was none.
+    stop_price: Option<DecimalText>,
+    /// Price of the take-profit as set at the entry. Null if there was none.
+    target_price: Option<DecimalText>,
+    /// How far the price moved against the trade while it was held, in percent of the entry price.
+    max_adverse_percentage: Option<DecimalText>,
+    /// How far the price moved in the trade's favor while it was held, in percent of the entry price.
+    max_favorable_percentage: Option<DecimalText>,
     created_at: String,
 }
 
@@ -70,10 +83,20 @@ impl From<TradeRow> for TradeResource {
             exit_reason: row.exit_reason,
             is_ambiguous: row.is_ambiguous,
             funding: row.funding.map(DecimalText::from),
+            shortfall: row.shortfall.map(DecimalText::from),
             part_of: row.part_of,
+            candles_count: row.candles_count,
+            stop_price: row.stop_price.map(DecimalText::from),
+            target_price: row.target_price.map(DecimalText::from),
+            max_adverse_percentage: row.max_adverse.and_then(percent),
+            max_favorable_percentage: row.max_favorable.and_then(percent),
             created_at: time_text(row.created_at),
         }
     }
+}
+
+fn percent(fraction: f64) -> Option<DecimalText> {
+    DecimalText::of_real(fraction * 100.0)
 }
 
 /// Which trades a list shows.

@@ -7,6 +7,7 @@ mod simulate;
 use domain::{
     backtest::{Backtest, BacktestCommand, commands::Completion},
     dataset::Dataset,
+    decimals::Decimals,
     ids::BacktestId,
     ledger::{Ledger, LedgerCommand, LedgerEvent},
     simulation::ENGINE_VERSION,
@@ -63,13 +64,14 @@ impl Backtests {
         attempt.claim(BacktestCommand::Claim(attempt.claim.clone())).await?;
         let _watching = attempt.watch();
         let job = attempt.job()?;
-        let (request, pinned) = (job.request.clone(), job.dataset.clone());
+        let (request, earlier) = (job.request.clone(), job.dataset.clone());
         let is_other_engine = job.engine_version.as_ref().is_some_and(|it| it != ENGINE_VERSION);
-        let (run, dataset) = prepare(&self.commands, &request, pinned.as_ref()).await?;
+        let (run, dataset, decimals) = prepare(&self.commands, &request, earlier.as_ref()).await?;
+        let pinned = Pinned { dataset, decimals };
         if is_other_engine && ledger.sequence > ledger.restarted_at {
-            ledger = self.restart(attempt, &dataset, ledger).await?;
+            ledger = self.restart(attempt, pinned, ledger).await?;
         } else {
-            start(attempt, &dataset, Vec::new()).await?;
+            start(attempt, pinned, Vec::new()).await?;
         }
         let metadata = attempt.metadata.clone();
         let mut writer = LedgerAppender::new(store.clone(), lease.clone(), metadata, ledger);
@@ -81,27 +83,34 @@ impl Backtests {
     async fn restart(
         &self,
         attempt: &mut Attempt<'_, Backtest>,
-        dataset: &Dataset,
+        pinned: Pinned,
         progress: LedgerProgress,
     ) -> Result<LedgerProgress, Failure> {
         let id = attempt.id.clone();
         let loaded = self.commands.store.load::<Ledger>(&id).await?;
         let command = LedgerCommand::Restart { engine_version: ENGINE_VERSION.to_owned() };
         let (_, stream) = decide(loaded.aggregate, loaded.sequence, &id, command).await?;
-        start(attempt, dataset, vec![stream]).await?;
+        start(attempt, pinned, vec![stream]).await?;
         let sequence = loaded.sequence + 1;
         Ok(LedgerProgress { sequence, restarted_at: sequence, ..progress })
     }
 }
 
+/// The candles of a run.
+struct Pinned {
+    dataset: Dataset,
+    decimals: Decimals,
+}
+
 async fn start(
     attempt: &mut Attempt<'_, Backtest>,
-    dataset: &Dataset,
+    Pinned { dataset, decimals }: Pinned,
     with: Vec<StreamAppend>,
 ) -> Result<(), Failure> {
     let command = BacktestCommand::Start {
         claim: attempt.claim.clone(),
-        dataset: dataset.clone(),
+        dataset,
+        decimals,
         engine_version: ENGINE_VERSION.to_owned(),
     };
     attempt.advance(command, with, Priority::Interactive).await

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::{
     backtest::Request,
     dataset::Dataset,
+    decimals::Decimals,
     market::{Market, Timeframe},
     run_spec::RunSpec,
     simulation::{Candles, SimulationError, settings::Intrabar},
@@ -22,12 +23,12 @@ use crate::{
 type Finer = (Arc<Candles>, (Timeframe, i64));
 
 /// Loads the candles of the pinned revision, or of the published one if none is pinned yet; the dataset is what the run is
-/// pinned to.
+/// pinned to, and the decimals are those of its candles.
 pub(super) async fn prepare(
     commands: &Commands,
     request: &Request,
     pinned: Option<&Dataset>,
-) -> Result<(PreparedRun, Dataset), Failure> {
+) -> Result<(PreparedRun, Dataset, Decimals), Failure> {
     let run = request.run.clone();
     // A row of a sweep is run on the sweep's own candles.
     let row = request.sweep_row;
@@ -37,6 +38,7 @@ pub(super) async fn prepare(
     let (market, series) = tokio::try_join!(market, series)?;
     let lot = lot(market.as_ref(), &run)?;
     let series = series.ok_or(RunError::from(SimulationError::NoCandles))?;
+    let decimals = series.decimals;
     let finer = finer(commands, &run, pinned).await?;
     let warnings = commands.candles.warnings(&run.symbol, series.revision).await?;
     let kind = market.map(|market| market.kind);
@@ -54,8 +56,9 @@ pub(super) async fn prepare(
         Ok::<_, RunError>((run, dataset))
     });
     let prepared = prepared.await.map_err(|error| CommandError::Internal(error.to_string()))??;
-    Failure::unless_same(pinned, &prepared.1)?;
-    Ok(prepared)
+    let (run, dataset) = prepared;
+    Failure::unless_same(pinned, &dataset)?;
+    Ok((run, dataset, decimals))
 }
 
 /// The finest stored candles of the market, if the settings ask for them: at the pinned revision, if there is one.

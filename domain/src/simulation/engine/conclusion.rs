@@ -50,8 +50,8 @@ impl Engine<'_> {
             trades: &self.portfolio.trades,
             first_evaluated,
             first_defined,
-            rejection: self.rejections.first(),
-            rejections_count: self.rejections_count,
+            rejection: self.rejections.first.first(),
+            rejections_count: self.rejections.count,
             liquidations_count: self.liquidations_count,
             ruin_shortfall: self.is_ruined.then_some(self.portfolio.shortfall),
         });
@@ -67,7 +67,10 @@ impl Engine<'_> {
             trades: self.portfolio.trades,
             equity: self.equity,
             warnings,
-            rejections: self.rejections,
+            rejections: self.rejections.first,
+            rejections_count: self.rejections.count,
+            expiries: self.expiries.first,
+            expiries_count: self.expiries.count,
             first_evaluated,
         })
     }

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{
     Engine,
+    entries::EntryKind,
     levels::{self, CandlePrices},
     progress::tell,
 };
@@ -11,14 +12,12 @@ use crate::simulation::{
     SimulationError, Step,
     error::overflow,
     exact,
-    outcome::Rejection,
+    outcome::{OrderKind, UnfilledOrder},
     portfolio::{Execution, costs::Liquidity, sizing::Offer},
+    rules::EntryOrder,
     settings::FillMode,
-    trade::{Direction, Side},
+    trade::{Barriers, Direction, FillPlace, Moment, Side},
 };
-
-/// No more rejections than these are kept; the others are counted.
-const REJECTIONS_KEPT: usize = 1_000;
 
 /// Why a fill happens; its text is made when it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +46,18 @@ pub(super) struct FillContext {
     pub(super) index: usize,
 }
 
-/// A fill before it is booked: price with slippage and spread, time of its candle.
+impl FillContext {
+    /// When it fills if it is a market order: one that is stamped on the candle before fills at its close.
+    const fn market_moment(&self) -> Moment {
+        if self.candle < self.index { Moment::Close } else { Moment::Within }
+    }
+}
+
+/// A fill before it is booked: price with slippage and spread, place and time of its candle.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PricedFill {
     pub(super) price: f64,
+    pub(super) place: FillPlace,
     pub(super) time: i64,
     pub(super) liquidity: Liquidity,
     pub(super) reason: Reason,
@@ -102,21 +109,26 @@ impl Engine<'_> {
             } else {
                 format!("a price of {booked_price} lies below 1e-12 and cannot be traded")
             };
-            self.reject(candle, reason);
+            self.reject(context, reason);
             return Ok(None);
         }
-        let time = self.input.candles.open_time[candle];
-        let fill = PricedFill { price, time, liquidity, reason };
+        let candles = self.input.candles;
+        let mut moment = context.market_moment();
+        if moment == Moment::Within && context.price == candles.open[candle] {
+            moment = Moment::Open;
+        }
+        let (place, time) = (FillPlace { candle, moment }, candles.open_time[candle]);
+        let fill = PricedFill { price, place, time, liquidity, reason };
         Ok(Some(AdmittedEntry { fill, booked_price }))
     }
 
-    /// The quantity of an entry on `candle`; `None` if there is none, which is noted as a rejection.
+    /// The quantity of an entry; `None` if there is none, which is noted as a rejection.
     pub(super) fn admit_quantity(
         &mut self,
-        candle: usize,
+        context: &FillContext,
         quantity: Result<Decimal, String>,
     ) -> Option<Decimal> {
-        quantity.map_err(|reason| self.reject(candle, reason)).ok()
+        quantity.map_err(|reason| self.reject(context, reason)).ok()
     }
 
     /// What an entry at `booked_price` is sized by; what is held is worth `price` a unit.
@@ -148,24 +160,25 @@ impl Engine<'_> {
         self.costs.slipped(price, side, low, high)
     }
 
-    /// Leaving at `price`, at market or by a stop, on candle `index`.
+    /// Leaving at `price`, at market or by a stop.
     pub(super) fn taker_exit(
         &self,
         price: f64,
         direction: Direction,
-        index: usize,
+        place: FillPlace,
         reason: Reason,
     ) -> PricedFill {
-        let slipped = self.slipped(price, direction.exit_side(), index);
+        let slipped = self.slipped(price, direction.exit_side(), place.candle);
         let price = self.costs.exit_price(slipped, direction);
-        let time = self.input.candles.open_time[index];
-        PricedFill { price, time, liquidity: Liquidity::Taker, reason }
+        let time = self.input.candles.open_time[place.candle];
+        PricedFill { price, place, time, liquidity: Liquidity::Taker, reason }
     }
 
     /// Leaving at `price`, by a limit or a target, on candle `index`.
     pub(super) fn maker_exit(&self, price: f64, index: usize, reason: Reason) -> PricedFill {
         let time = self.input.candles.open_time[index];
-        PricedFill { price, time, liquidity: Liquidity::Maker, reason }
+        let place = FillPlace { candle: index, moment: Moment::Within };
+        PricedFill { price, place, time, liquidity: Liquidity::Maker, reason }
     }
 
     /// Leaving a trade of `direction` by the entry order of the other one.
@@ -173,7 +186,10 @@ impl Engine<'_> {
         let FillContext { price, candle, reason, .. } = *context;
         match context.liquidity {
             Liquidity::Maker => self.maker_exit(price, candle, reason),
-            Liquidity::Taker => self.taker_exit(price, direction, candle, reason),
+            Liquidity::Taker => {
+                let place = FillPlace { candle, moment: context.market_moment() };
+                self.taker_exit(price, direction, place, reason)
+            }
         }
     }
 
@@ -185,7 +201,8 @@ impl Engine<'_> {
         reason: Reason,
     ) -> PricedFill {
         let (price, candle) = self.market(index);
-        self.taker_exit(price, direction, candle, reason)
+        let moment = if candle < index { Moment::Close } else { Moment::Open };
+        self.taker_exit(price, direction, FillPlace { candle, moment }, reason)
     }
 
     /// Leaving at the close of candle `index`.
@@ -196,7 +213,8 @@ impl Engine<'_> {
         name: &'static str,
     ) -> PricedFill {
         let close = self.input.candles.close[index];
-        self.taker_exit(close, direction, index, Reason::Named(name))
+        let place = FillPlace { candle: index, moment: Moment::Close };
+        self.taker_exit(close, direction, place, Reason::Named(name))
     }
 
     /// Leaving by a stop that `candle`, or a finer one within candle `index`, has hit.
@@ -209,7 +227,8 @@ impl Engine<'_> {
         index: usize,
     ) -> PricedFill {
         let price = levels::stop_fill(direction.exit_side(), candle.open, stop);
-        self.taker_exit(price, direction, index, Reason::Named(name))
+        let place = FillPlace { candle: index, moment: Moment::Within };
+        self.taker_exit(price, direction, place, Reason::Named(name))
     }
 
     /// Leaving by a target that `candle`, or a finer one within candle `index`, has reached.
@@ -230,9 +249,10 @@ impl Engine<'_> {
         direction: Direction,
         quantity: Decimal,
         fill: PricedFill,
+        barriers: Barriers,
     ) -> Result<u32, SimulationError> {
         let execution = self.execution(fill)?;
-        let trade = self.portfolio.open(execution, direction, quantity, &self.costs)?;
+        let trade = self.portfolio.open(execution, direction, quantity, barriers, &self.costs)?;
         let number = trade.number;
         tell(self.observer, Step::Opened(trade))?;
         Ok(number)
@@ -287,7 +307,12 @@ impl Engine<'_> {
         let fee = self.costs.fee(notional, fill.liquidity)?;
         if fee > notional {
             let reason = format!("a part brings {notional}, and its fee is {fee}");
-            self.reject_at(fill.time, reason);
+            let kind = match fill.liquidity {
+                Liquidity::Maker => OrderKind::Limit,
+                Liquidity::Taker => OrderKind::Market,
+            };
+            let (side, price) = (direction.exit_side(), Some(price));
+            self.rejections.push(UnfilledOrder { time: fill.time, side, kind, price, reason });
         }
         Ok(fee <= notional)
     }
@@ -300,17 +325,54 @@ impl Engine<'_> {
             Reason::PartialExit(index) => self.rules.partial_exit_reason(index),
             Reason::Named(name) => name.to_owned(),
         };
-        Ok(Execution { time: fill.time, price, liquidity: fill.liquidity, reason })
+        let PricedFill { place, time, liquidity, .. } = fill;
+        Ok(Execution { time, place, price, liquidity, reason })
     }
 
-    pub(super) fn reject(&mut self, index: usize, reason: String) {
-        self.reject_at(self.input.candles.open_time[index], reason);
+    /// Notes that an entry that met its price is not filled.
+    pub(super) fn reject(&mut self, context: &FillContext, reason: String) {
+        let FillContext { direction, price, candle, .. } = *context;
+        self.reject_entry(candle, direction, exact::price(price), reason);
     }
 
-    fn reject_at(&mut self, time: i64, reason: String) {
-        self.rejections_count += 1;
-        if self.rejections.len() < REJECTIONS_KEPT {
-            self.rejections.push(Rejection { time, reason });
-        }
+    /// Notes that an entry is not even placed at the close of candle `index`.
+    pub(super) fn reject_placing(&mut self, index: usize, direction: Direction, reason: String) {
+        self.reject_entry(index, direction, None, reason);
+    }
+
+    fn reject_entry(
+        &mut self,
+        candle: usize,
+        direction: Direction,
+        price: Option<Decimal>,
+        reason: String,
+    ) {
+        let time = self.input.candles.open_time[candle];
+        let kind = match self.input.strategy.config.entry_order {
+            EntryOrder::Market => OrderKind::Market,
+            EntryOrder::Limit { .. } => OrderKind::Limit,
+            EntryOrder::Stop { .. } => OrderKind::Stop,
+            EntryOrder::StopLimit { .. } => OrderKind::StopLimit,
+        };
+        let side = direction.entry_side();
+        self.rejections.push(UnfilledOrder { time, side, kind, price, reason });
+    }
+
+    /// Notes that the price of an entry was not reached up to candle `index`, the last one on which it was valid.
+    pub(super) fn expire(&mut self, direction: Direction, waited: EntryKind, index: usize) {
+        let (kind, price) = match waited {
+            EntryKind::Market => (OrderKind::Market, None),
+            EntryKind::Limit(limit) => (OrderKind::Limit, Some(limit)),
+            EntryKind::Stop(stop) => (OrderKind::Stop, Some(stop)),
+            EntryKind::StopLimit { stop, .. } => (OrderKind::StopLimit, Some(stop)),
+        };
+        let candles = self.input.strategy.config.entry_valid_candles;
+        self.expiries.push(UnfilledOrder {
+            time: self.input.candles.open_time[index],
+            side: direction.entry_side(),
+            kind,
+            price: price.and_then(exact::price),
+            reason: format!("the price was not reached within {candles} candles"),
+        });
     }
 }

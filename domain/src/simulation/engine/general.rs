@@ -26,7 +26,10 @@ pub(super) trait OrderModel: Holdings {
     /// Examines every order against candle `index`.
     fn examine(&mut self, engine: &mut Engine<'_>, index: usize) -> Result<(), SimulationError>;
 
-    /// The close of candle `index`: stops move up, entries lapse.
+    /// The close of candle `index`: entries lapse.
+    fn lapse(&mut self, engine: &mut Engine<'_>, index: usize);
+
+    /// The close of candle `index`: stops move up.
     fn manage(&mut self, engine: &Engine<'_>, index: usize) -> Result<(), SimulationError>;
 
     /// Leaves every trade that was held long enough, after the rules of candle `index`.
@@ -80,6 +83,7 @@ fn decide<M: OrderModel>(
     orders: &mut M,
     index: usize,
 ) -> Result<(), SimulationError> {
+    orders.lapse(engine, index);
     orders.manage(engine, index)?;
     let config = &engine.input.strategy.config;
     let (rules, mode) = (engine.rules, config.position_mode);
@@ -135,7 +139,7 @@ fn place(
 ) {
     match Entry::place(engine, direction, index) {
         Ok(entry) => orders.enter(engine, entry),
-        Err(reason) => engine.reject(index, reason),
+        Err(reason) => engine.reject_placing(index, direction, reason),
     }
 }
 

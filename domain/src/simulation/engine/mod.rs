@@ -47,7 +47,7 @@ use super::{
     error::overflow,
     exact,
     metrics::LargestFall,
-    outcome::Rejection,
+    outcome::{UNFILLED_MAX, UnfilledOrder},
     portfolio::{Portfolio, costs::Costs},
     rules::{EntryOrder, PositionMode, signals::RuleSignals},
     settings::{Intrabar, Preset},
@@ -67,8 +67,8 @@ pub(crate) struct Engine<'a> {
     portfolio: Portfolio,
     /// Of the candles of the range that have been walked.
     equity: Vec<f64>,
-    rejections: Vec<Rejection>,
-    rejections_count: usize,
+    rejections: Unfilled,
+    expiries: Unfilled,
     liquidations_count: usize,
     /// Followed while equity is marked, where nothing else of the curve is asked for.
     fall: Option<LargestFall>,
@@ -80,6 +80,22 @@ pub(crate) struct Engine<'a> {
     reported: usize,
     /// Up to where the prices of coming fills were looked at.
     looked_ahead: usize,
+}
+
+/// Orders that were not filled: the first ones, and how many.
+#[derive(Debug, Default)]
+struct Unfilled {
+    first: Vec<UnfilledOrder>,
+    count: usize,
+}
+
+impl Unfilled {
+    fn push(&mut self, order: UnfilledOrder) {
+        self.count += 1;
+        if self.first.len() < UNFILLED_MAX {
+            self.first.push(order);
+        }
+    }
 }
 
 /// What comes first if one candle reaches stop and target and no finer one tells.
@@ -129,8 +145,8 @@ impl<'a> Engine<'a> {
             observer,
             portfolio: Portfolio::new(input.initial_balance),
             equity: Vec::with_capacity(input.candles.len() - input.range_start),
-            rejections: Vec::new(),
-            rejections_count: 0,
+            rejections: Unfilled::default(),
+            expiries: Unfilled::default(),
             liquidations_count: 0,
             fall: None,
             is_ruined: false,

@@ -48,7 +48,7 @@ mod wma;
 mod tests;
 
 pub use calculate::{Output, calculate};
-pub(super) use rolling::{ends, smaller, sum};
+pub(super) use rolling::{ends, larger, smaller, sum};
 
 use super::{candles::Candles, source::Source};
 

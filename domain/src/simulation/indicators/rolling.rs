@@ -133,7 +133,7 @@ pub(in crate::simulation) fn ends(values: &[f64]) -> (f64, f64) {
 }
 
 /// The larger of two finite values.
-pub(super) fn larger(left: f64, right: f64) -> f64 {
+pub(in crate::simulation) fn larger(left: f64, right: f64) -> f64 {
     if left > right { left } else { right }
 }
 

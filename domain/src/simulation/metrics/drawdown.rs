@@ -1,24 +1,32 @@
 //! Drawdowns: how far equity falls from its running peak, how long, and how it comes back.
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Metrics, Run, milliseconds, real};
-use crate::simulation::{equity::EquityPoint, indicators::ends};
+use crate::simulation::{equity::EquityPoint, indicators::ends, time};
 
 /// How many drawdown periods are kept: the deepest, earlier before later.
 pub const DRAWDOWN_PERIODS_MAX: usize = 100;
 
-/// A drawdown: from a peak of equity down and back up.
+/// A drawdown: from a peak of equity down and back up. Times are epoch milliseconds UTC, RFC 3339 in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrawdownPeriod {
-    /// Epoch milliseconds UTC of the peak.
+    /// Time of the peak.
+    #[serde(with = "time")]
+    #[schemars(with = "DateTime<Utc>")]
     pub start: i64,
-    /// Epoch milliseconds UTC of the lowest equity.
+    /// Time of the lowest equity.
+    #[serde(with = "time")]
+    #[schemars(with = "DateTime<Utc>")]
     pub bottom: i64,
-    /// Epoch milliseconds UTC of the first candle back at the peak. `None` if equity never recovered.
+    /// Time of the first candle back at the peak. `None` if equity never recovered.
+    #[serde(with = "time::optional")]
+    #[schemars(with = "Option<DateTime<Utc>>")]
     pub recovery: Option<i64>,
     /// Depth as a fraction of the peak.
+    #[serde(rename = "depth_fraction")]
     pub depth: f64,
 }
 

@@ -3,6 +3,7 @@
 mod benchmark;
 mod drawdown;
 mod key;
+mod recorded;
 mod returns;
 mod significance;
 mod streaks;
@@ -17,6 +18,8 @@ pub(crate) use drawdown::LargestFall;
 pub use drawdown::{DRAWDOWN_PERIODS_MAX, Drawdown, DrawdownPeriod, calculate_drawdown};
 pub(crate) use key::calculate_key;
 pub use key::{is_key, is_objective};
+pub use recorded::recorded_name;
+pub(crate) use recorded::upcast;
 pub use significance::luck_percentile;
 pub use summary::{PerformanceSummary, generate_performance_summary};
 
@@ -114,7 +117,8 @@ metrics! {
     calmar_ratio,
     /// max(peak − equity), quote money, on every candle from the running peak.
     max_drawdown,
-    /// max(1 − equity ÷ peak), a fraction here, percent on the wire; backtesting.py `Max. Drawdown [%]`.
+    /// max(1 − equity ÷ peak), a fraction here and in events, percent in the API; backtesting.py `Max. Drawdown [%]`.
+    #[serde(rename = "max_drawdown_fraction", alias = "max_drawdown_percentage")]
     max_drawdown_percentage,
     /// Trades with pnl > 0 ÷ trades; backtesting.py `Win Rate [%]`.
     win_rate,
@@ -142,7 +146,8 @@ metrics! {
     max_holding_seconds,
     /// Σ notional of all fills ÷ mean equity.
     turnover,
-    /// total_pnl ÷ initial balance, a fraction here, percent on the wire.
+    /// total_pnl ÷ initial balance, a fraction here and in events, percent in the API.
+    #[serde(rename = "total_pnl_fraction", alias = "total_pnl_percentage")]
     total_pnl_percentage,
     /// Last equity ÷ initial balance − 1; backtesting.py `Return [%]`.
     total_return,

@@ -10,8 +10,9 @@ use crate::{
     ledger::LedgerEvent,
     simulation::{
         Candles, Settings, SimulationError, exact,
+        excursion::{Excursion, Held},
         settings::{FillMode, Finalize},
-        trade::{Direction, Fill},
+        trade::{Direction, Fill, FillPlace, Moment},
     },
 };
 
@@ -32,13 +33,7 @@ pub struct Marks {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TradeMarks {
     pub number: u32,
-    /// From the candle of the entry to the candle of the exit, both included; 0 if `finalize = "open"` stamps the exit before.
-    pub candles_held: usize,
-    /// How far prices went against it, as a fraction of the entry price, 0 or more. The entry's candle counts if it filled
-    /// at its open, the exit's candle up to the exit.
-    pub max_adverse: f64,
-    /// As `max_adverse`, in its favor.
-    pub max_favorable: f64,
+    pub excursion: Excursion,
 }
 
 /// Why a ledger cannot be marked over these candles.
@@ -72,13 +67,13 @@ pub fn mark(
     let restart =
         ledger.iter().rposition(|event| matches!(event, LedgerEvent::LedgerRestarted { .. }));
     let ledger = &ledger[restart.map_or(0, |restart| restart + 1)..];
-    let Some((LedgerEvent::LedgerOpened { initial_balance, .. }, entries)) = ledger.split_first()
+    let Some((LedgerEvent::LedgerOpened { opening_cash, .. }, entries)) = ledger.split_first()
     else {
         return Err(MarkError::NotOpened);
     };
     let pricing = Pricing { candles, settings, costs: Costs::try_new(settings)? };
     let mut bookings = bookings(entries, &pricing)?.into_iter().peekable();
-    let mut portfolio = Portfolio::new(*initial_balance);
+    let mut portfolio = Portfolio::new(*opening_cash);
     let mut open: Vec<OpenMarks> = Vec::new();
     let mut marks = Marks::default();
     let mut peak = portfolio.cash_real();
@@ -90,19 +85,13 @@ pub fn mark(
         while let Some(booking) = bookings.next_if(|booking| booking.index <= index) {
             book(&booking, &pricing, &mut portfolio, &mut open, &mut marks.trades)?;
         }
-        for trade in open.iter_mut().filter(|trade| trade.from <= index) {
-            trade.reach(candles.low[index]);
-            trade.reach(candles.high[index]);
-        }
         let equity = portfolio.equity(candles.close[index]);
         peak = peak.max(equity);
         marks.equity.push(equity);
         marks.drawdown.push(if peak > 0.0 { 1.0 - equity / peak } else { 0.0 });
         marks.exposure.push(portfolio.exposure(candles.close[index]));
     }
-    if let Some(last) = candles.len().checked_sub(1) {
-        marks.trades.extend(open.iter().map(|trade| trade.marks(trade.number, last)));
-    }
+    marks.trades.extend(open.iter().map(|trade| trade.marks(trade.number, None, candles)));
     marks.trades.sort_by_key(|trade| trade.number);
     Ok(marks)
 }
@@ -117,35 +106,17 @@ struct Booking<'a> {
     index: usize,
 }
 
-/// An open trade and the prices that it saw.
+/// An open trade.
 #[derive(Debug, Clone, Copy)]
 struct OpenMarks {
     number: u32,
-    direction: Direction,
-    entry_price: f64,
-    /// The candle on which its entry is stamped.
-    entered: usize,
-    /// The first candle that was held from its open on.
-    from: usize,
-    lowest: f64,
-    highest: f64,
+    held: Held,
 }
 
 impl OpenMarks {
-    fn reach(&mut self, price: f64) {
-        self.lowest = self.lowest.min(price);
-        self.highest = self.highest.max(price);
-    }
-
-    fn marks(&self, number: u32, last: usize) -> TradeMarks {
-        let below = (self.entry_price - self.lowest) / self.entry_price;
-        let above = (self.highest - self.entry_price) / self.entry_price;
-        let (max_adverse, max_favorable) = match self.direction {
-            Direction::Long => (below, above),
-            Direction::Short => (above, below),
-        };
-        let candles_held = (last + 1).saturating_sub(self.entered);
-        TradeMarks { number, candles_held, max_adverse, max_favorable }
+    /// The marks of the trade, or of a part with that number, left at that price and place.
+    fn marks(&self, number: u32, exit: Option<(f64, FillPlace)>, candles: &Candles) -> TradeMarks {
+        TradeMarks { number, excursion: self.held.excursion(exit, candles) }
     }
 }
 
@@ -246,29 +217,28 @@ fn book(
     match event {
         LedgerEvent::TradeOpened { number, direction, fill, .. } => {
             portfolio.restore_entry(*number, *direction, fill);
-            let is_held_from_open = index > candle || pricing.is_at_open(fill, *direction, candle);
-            let entry_price = exact::to_f64(fill.price);
-            open.push(OpenMarks {
-                number: *number,
-                direction: *direction,
-                entry_price,
-                entered: candle,
-                from: if is_held_from_open { index } else { index + 1 },
-                lowest: entry_price,
-                highest: entry_price,
-            });
+            let moment = match index > candle {
+                true => Moment::Close,
+                false if pricing.is_at_open(fill, *direction, candle) => Moment::Open,
+                false => Moment::Within,
+            };
+            let (entry_price, entered) = (exact::to_f64(fill.price), FillPlace { candle, moment });
+            let held = Held { direction: *direction, entry_price, entered };
+            open.push(OpenMarks { number: *number, held });
         }
         LedgerEvent::TradeClosed { number, fill, .. } => {
             portfolio.restore_exit(*number, fill);
             let place = open.iter().position(|trade| trade.number == *number);
             let trade = open.remove(place.ok_or(MarkError::UnknownTrade(*number))?);
-            closed.push(exit(trade, *number, fill, booking, pricing));
+            let exit = exit(fill, booking, pricing);
+            closed.push(trade.marks(*number, Some(exit), pricing.candles));
         }
         LedgerEvent::TradeReduced { number, of_number, fill, rest, funding, .. } => {
             portfolio.restore_part(*of_number, rest.quantity, *funding, fill);
             let trade = open.iter().find(|trade| trade.number == *of_number);
             let trade = *trade.ok_or(MarkError::UnknownTrade(*of_number))?;
-            closed.push(exit(trade, *number, fill, booking, pricing));
+            let exit = exit(fill, booking, pricing);
+            closed.push(trade.marks(*number, Some(exit), pricing.candles));
         }
         LedgerEvent::LedgerOpened { .. }
         | LedgerEvent::EquityRecorded { .. }
@@ -278,24 +248,10 @@ fn book(
     Ok(())
 }
 
-/// The marks of a trade, or of a part, that is closed by `fill`.
-fn exit(
-    mut trade: OpenMarks,
-    number: u32,
-    fill: &Fill,
-    booking: &Booking<'_>,
-    pricing: &Pricing<'_>,
-) -> TradeMarks {
+/// Price and place of an exit. What fills at a close and counts one candle later has seen its candle, too.
+fn exit(fill: &Fill, booking: &Booking<'_>, pricing: &Pricing<'_>) -> (f64, FillPlace) {
     let Booking { candle, index, .. } = *booking;
-    // What fills at a close and counts one candle later has seen its candle already.
-    if index == candle && trade.from <= candle {
-        let Candles { open, high, low, .. } = pricing.candles;
-        trade.reach(open[candle]);
-        if pricing.ends_candle(fill) {
-            trade.reach(low[candle]);
-            trade.reach(high[candle]);
-        }
-    }
-    trade.reach(exact::to_f64(fill.price));
-    trade.marks(number, candle)
+    let is_at_close = index > candle || pricing.ends_candle(fill);
+    let moment = if is_at_close { Moment::Close } else { Moment::Within };
+    (exact::to_f64(fill.price), FillPlace { candle, moment })
 }

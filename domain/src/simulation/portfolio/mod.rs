@@ -12,7 +12,7 @@ use super::{
     SimulationError,
     error::overflow,
     exact,
-    trade::{Direction, Fill, Side, Trade},
+    trade::{Barriers, Direction, Fill, FillPlace, Side, Trade},
 };
 
 /// Cash, the open positions and all trades so far.
@@ -51,6 +51,7 @@ pub(crate) struct Position {
 pub(crate) struct Execution {
     /// Epoch milliseconds UTC of the candle.
     pub(crate) time: i64,
+    pub(crate) place: FillPlace,
     pub(crate) price: Decimal,
     pub(crate) liquidity: Liquidity,
     pub(crate) reason: String,
@@ -84,9 +85,11 @@ impl Portfolio {
         execution: Execution,
         direction: Direction,
         quantity: Decimal,
+        barriers: Barriers,
         costs: &Costs,
     ) -> Result<&Trade, SimulationError> {
         let side = direction.entry_side();
+        let place = execution.place;
         let (fill, change) = self.fill(execution, side, quantity, costs)?;
         let number = self.next_number()?;
         self.open.push(Position {
@@ -97,7 +100,7 @@ impl Portfolio {
             entry_change: change,
             funding: Decimal::ZERO,
         });
-        Ok(self.trades.push_mut(Trade::opened(number, direction, fill)))
+        Ok(self.trades.push_mut(Trade::opened(number, direction, fill, place, barriers)))
     }
 
     /// Leaves a position; what cash cannot pay when nothing is held any more becomes the shortfall.
@@ -111,12 +114,15 @@ impl Portfolio {
         let Some(index) = self.index(number) else { return Ok(None) };
         let position = self.open.remove(index);
         let side = position.direction.exit_side();
+        let place = execution.place;
         let (mut fill, change) = self.fill(execution, side, position.quantity, costs)?;
-        self.settle(position.funding, &mut fill)?;
+        let shortfall = self.settle(position.funding, &mut fill)?;
         let pnl = exact::add(position.entry_change, change).ok_or_else(|| overflow("a pnl"))?;
         let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
         trade.exit = Some(fill);
+        trade.exited = Some(place);
         trade.pnl = Some(pnl);
+        trade.shortfall = shortfall;
         trade.funding = position.funding;
         trade.is_ambiguous |= is_ambiguous;
         Ok(Some(trade))
@@ -148,6 +154,7 @@ impl Portfolio {
             funding: position.funding - funding,
             ..position
         };
+        let place = execution.place;
         let (mut fill, change) = self.fill(execution, direction.exit_side(), quantity, costs)?;
         self.settle(funding, &mut fill)?;
         let pnl = exact::add(entry_change, change).ok_or_else(|| overflow("a pnl"))?;
@@ -155,15 +162,17 @@ impl Portfolio {
         let Some(trade) = trade_mut(&mut self.trades, number) else { return Ok(None) };
         let fee = share(trade.entry.fee)?;
         let entry = Fill { quantity, fee, ..trade.entry.clone() };
+        let opened = Trade::opened(part_number, direction, entry, trade.entered, trade.barriers);
         trade.entry.quantity = rest;
         trade.entry.fee = exact::normalized(trade.entry.fee - fee);
         self.trades.push(Trade {
             exit: Some(fill),
+            exited: Some(place),
             pnl: Some(pnl),
             part_of: Some(number),
             funding,
             is_ambiguous,
-            ..Trade::opened(part_number, direction, entry)
+            ..opened
         });
         Ok(Some((self.trades.len() - 1, number as usize - 1)))
     }
@@ -296,20 +305,22 @@ impl Portfolio {
         u32::try_from(self.trades.len() + 1).map_err(|_| overflow("the ledger"))
     }
 
-    /// Pays what a position accrued, and what is missing when nothing is held any more.
-    fn settle(&mut self, funding: Decimal, fill: &mut Fill) -> Result<(), SimulationError> {
+    /// Pays what a position accrued, and what is missing when nothing is held any more; returns what was missing.
+    fn settle(&mut self, funding: Decimal, fill: &mut Fill) -> Result<Decimal, SimulationError> {
         if !funding.is_zero() {
             let settled = exact::add(self.settled_funding, funding);
             self.settled_funding = settled.ok_or_else(|| overflow("funding"))?;
             self.cash = exact::add(self.cash, funding).ok_or_else(|| overflow("cash"))?;
         }
+        let mut shortfall = Decimal::ZERO;
         if self.open.is_empty() && self.cash.is_sign_negative() && !self.cash.is_zero() {
-            self.shortfall -= self.cash;
+            shortfall = -self.cash;
+            self.shortfall += shortfall;
             self.cash = Decimal::ZERO;
         }
         fill.cash_after = self.cash;
         self.refresh();
-        Ok(())
+        Ok(shortfall)
     }
 
     fn fill(
@@ -319,7 +330,7 @@ impl Portfolio {
         quantity: Decimal,
         costs: &Costs,
     ) -> Result<(Fill, Decimal), SimulationError> {
-        let Execution { time, price, liquidity, reason } = execution;
+        let Execution { time, price, liquidity, reason, place: _ } = execution;
         let notional =
             exact::multiply(price, quantity).ok_or_else(|| overflow("a fill's notional"))?;
         let fee = costs.fee(notional, liquidity)?;

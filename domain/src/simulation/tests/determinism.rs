@@ -43,9 +43,9 @@ fn goldens() -> Vec<Golden> {
 }
 
 /// Writes the ledger during the run.
-struct Recorder(LedgerWriter);
+struct Recorder<'a>(LedgerWriter<'a>);
 
-impl Observer for Recorder {
+impl Observer for Recorder<'_> {
     fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
         drop(self.0.step(step).unwrap());
         ControlFlow::Continue(())
@@ -62,9 +62,14 @@ impl Golden {
         let input = Input { lot: metadata.lot.unwrap(), ..input(&strategy, candles, &metadata) };
         let (timeframe, initial_balance) = (input.timeframe, input.initial_balance);
         let symbol: crate::market::Symbol = self.market.trim_end_matches("_1d").parse().unwrap();
-        let (writer, _) =
-            LedgerWriter::open(BacktestId::default(), symbol.clone(), timeframe, initial_balance)
-                .unwrap();
+        let (writer, _) = LedgerWriter::open(
+            BacktestId::default(),
+            symbol.clone(),
+            timeframe,
+            initial_balance,
+            candles,
+        )
+        .unwrap();
         let mut recorder = Recorder(writer);
         let outcome = run(&input, &mut recorder).unwrap();
         let ending = recorder.0.finish(&candles.open_time, &outcome).unwrap();

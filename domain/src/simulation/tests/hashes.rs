@@ -1,4 +1,6 @@
 //! The hashes of the built-ins over Bitcoin's days: a change to one requires a new `ENGINE_VERSION`.
+//!
+//! Engine 2: every payload of a ledger but its equity has another form (RFC 3339 times, shortfalls, excursions).
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ledger::LedgerEvent,
-    simulation::{portfolio::costs::Costs, rules::EntryOrder, settings::FillMode},
+    simulation::{portfolio::costs::Costs, rules::EntryOrder, settings::FillMode, trade::Moment},
 };
 
 /// Time of the fill that an entry records.
@@ -88,8 +88,19 @@ fn marks_agree(input: &Input<'_>, cut: usize) {
     assert!((deepest - max_drawdown).abs() <= 1e-12, "{deepest} is not {max_drawdown}");
     let numbers: Vec<u32> = marks.trades.iter().map(|trade| trade.number).collect();
     assert_eq!(numbers, outcome.trades.iter().map(|trade| trade.number).collect::<Vec<_>>());
+    for (marked, trade) in marks.trades.iter().zip(&outcome.trades) {
+        // A stop that fills within its candle may have the price of a market order at the open.
+        let mut entered = trade.entered;
+        if entered.moment == Moment::Within {
+            entered.moment = Moment::Open;
+        }
+        let known = [trade.entered, entered]
+            .map(|entered| Trade { entered, ..trade.clone() }.excursion(input.candles));
+        assert!(known.contains(&marked.excursion), "{marked:?} is none of {known:?}");
+    }
     for trade in &marks.trades {
-        assert!(trade.max_adverse >= 0.0 && trade.max_favorable >= 0.0);
+        let Excursion { max_adverse, max_favorable, .. } = trade.excursion;
+        assert!(max_adverse >= 0.0 && max_favorable >= 0.0);
     }
     // An attempt under another engine came before, and this one ends early.
     let cut = 1 + cut % unfinished.len();
@@ -151,7 +162,7 @@ fn swinging() -> Candles {
 fn a_trade_is_marked_while_it_is_held(
     #[case] fill: &str,
     #[case] config: Value,
-    #[case] candles_held: usize,
+    #[case] candles_count: u32,
     #[case] max_adverse: f64,
     #[case] max_favorable: f64,
 ) {
@@ -159,10 +170,10 @@ fn a_trade_is_marked_while_it_is_held(
     let candles = swinging();
     let (_, events, _) = recorded::record(&input(&strategy, &candles, &settings)).unwrap();
     let marks = mark(&events, &candles, &settings).unwrap();
-    let trade = marks.trades[0];
-    assert_eq!(trade.candles_held, candles_held);
-    assert!((trade.max_adverse - max_adverse).abs() < 1e-12, "{trade:?}");
-    assert!((trade.max_favorable - max_favorable).abs() < 1e-12, "{trade:?}");
+    let excursion = marks.trades[0].excursion;
+    assert_eq!(excursion.candles_count, candles_count);
+    assert!((excursion.max_adverse - max_adverse).abs() < 1e-12, "{excursion:?}");
+    assert!((excursion.max_favorable - max_favorable).abs() < 1e-12, "{excursion:?}");
 }
 
 #[test]
@@ -175,9 +186,10 @@ fn an_open_trade_is_marked_to_the_last_candle() {
     assert_eq!(marks.equity, [10_000.0, 10_000.0, 10_500.0, 9_500.0]);
     assert_eq!(marks.exposure, [0.0, 0.0, 10_500.0, 9_500.0]);
     assert_eq!(marks.drawdown, [0.0, 0.0, 0.0, 1.0 - 9_500.0 / 10_500.0]);
-    let trade = marks.trades[0];
-    assert_eq!((trade.number, trade.candles_held), (1, 2));
-    assert!((trade.max_adverse - 0.2).abs() < 1e-12 && (trade.max_favorable - 0.2).abs() < 1e-12);
+    let (number, excursion) = (marks.trades[0].number, marks.trades[0].excursion);
+    assert_eq!((number, excursion.candles_count), (1, 2));
+    assert!((excursion.max_adverse - 0.2).abs() < 1e-12, "{excursion:?}");
+    assert!((excursion.max_favorable - 0.2).abs() < 1e-12, "{excursion:?}");
 }
 
 fn swinging_without_exit() -> [[f64; 5]; 4] {

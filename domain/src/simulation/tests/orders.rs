@@ -66,6 +66,16 @@ fn a_resting_entry_lapses_after_its_candles_and_a_new_one_takes_its_place() {
         let outcome = simulate(&body(config(valid)), &candles, &free(json!({}))).unwrap();
         let price = entered.map(|price| fill(4, Side::Buy, price, IN));
         assert_eq!(fills(&outcome).first().cloned(), price, "{valid}");
+        // Placed at the close of candle 1, valid on as many candles.
+        let expired = UnfilledOrder {
+            time: (1 + i64::from(valid)) * DAY_MS,
+            side: Side::Buy,
+            kind: OrderKind::Limit,
+            price: Some("95".parse().unwrap()),
+            reason: format!("the price was not reached within {valid} candles"),
+        };
+        let expiries = if entered.is_some() { vec![] } else { vec![expired] };
+        assert_eq!((outcome.expiries_count, outcome.expiries), (expiries.len(), expiries));
     }
     let mut again = after_signal([quiet, [110.0, 111.0, 109.0, 110.0], [110.0, 110.0, 94.0, 96.0]]);
     again.volume[3] = 1.0;

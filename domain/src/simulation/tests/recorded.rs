@@ -10,12 +10,12 @@ use crate::{
 };
 
 /// Writes the ledger during the run.
-struct Recorder {
-    writer: LedgerWriter,
+struct Recorder<'a> {
+    writer: LedgerWriter<'a>,
     events: Vec<LedgerEvent>,
 }
 
-impl Observer for Recorder {
+impl Observer for Recorder<'_> {
     fn observe(&mut self, step: Step<'_>) -> ControlFlow<()> {
         self.events.extend(self.writer.step(step).unwrap());
         ControlFlow::Continue(())
@@ -27,9 +27,14 @@ pub(super) fn record(
     input: &Input<'_>,
 ) -> Result<(Outcome, Vec<LedgerEvent>, Ending), SimulationError> {
     let symbol = "BTCUSDT".parse().unwrap();
-    let (writer, opened) =
-        LedgerWriter::open(BacktestId::default(), symbol, Timeframe::OneDay, input.initial_balance)
-            .unwrap();
+    let (writer, opened) = LedgerWriter::open(
+        BacktestId::default(),
+        symbol,
+        Timeframe::OneDay,
+        input.initial_balance,
+        input.candles,
+    )
+    .unwrap();
     let mut recorder = Recorder { writer, events: vec![opened] };
     let outcome = run(input, &mut recorder)?;
     let open_time = &input.candles.open_time[input.range_start..];

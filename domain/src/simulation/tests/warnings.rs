@@ -7,7 +7,7 @@ use rstest::rstest;
 use super::*;
 use crate::simulation::{
     metrics::Metrics,
-    trade::Fill,
+    trade::{Barriers, Fill, FillPlace, Moment},
     warnings::{CODES, Review, collect},
 };
 
@@ -59,7 +59,9 @@ fn trade(number: u32, pnl: &str, fee: &str) -> Trade {
     };
     let exit = Some(fill(Side::Sell, "0"));
     let pnl = Some(pnl.parse().unwrap());
-    Trade { exit, pnl, ..Trade::opened(number, Direction::Long, fill(Side::Buy, fee)) }
+    let (entry, place) = (fill(Side::Buy, fee), FillPlace { candle: 0, moment: Moment::Open });
+    let opened = Trade::opened(number, Direction::Long, entry, place, Barriers::default());
+    Trade { exit, pnl, ..opened }
 }
 
 impl Case {

@@ -15,7 +15,7 @@ mod warmup;
 use chrono::{DateTime, SecondsFormat};
 use rust_decimal::Decimal;
 
-use super::{Input, Rejection, Trade, Warning, metrics::Metrics};
+use super::{Input, Trade, UnfilledOrder, Warning, metrics::Metrics};
 
 /// Every code that an outcome's warnings have; stable: clients compare them. The first are about the candles as they were
 /// read, and come from who reads them.
@@ -52,7 +52,7 @@ pub(crate) struct Review<'a> {
     /// The largest first defined index of what the rules use.
     pub(crate) first_defined: usize,
     /// The first entry that was not filled.
-    pub(crate) rejection: Option<&'a Rejection>,
+    pub(crate) rejection: Option<&'a UnfilledOrder>,
     pub(crate) rejections_count: usize,
     /// How often equity fell to the maintenance margin.
     pub(crate) liquidations_count: usize,

@@ -89,6 +89,7 @@ const INDEXED_METRICS: [&str; 13] = [
 struct BacktestChanges(Vec<Located<Step>>);
 
 /// What an event means to a run's row.
+#[expect(clippy::large_enum_variant, reason = "a batch holds few of them, and not for long")]
 enum Step {
     Lifecycle(BacktestEvent),
     TradeOpened,
@@ -111,7 +112,7 @@ impl Changes for BacktestChanges {
     ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         async move {
             let own = COLUMNS.iter().chain(run_columns::COLUMNS).map(|(name, _)| *name);
-            let columns: Vec<&str> = own.chain(Metric::names()).collect();
+            let columns: Vec<&str> = own.chain(Metric::columns()).collect();
             let read = |row: &Row| read(row).map(|backtest| (backtest.id.uuid(), backtest));
             lifecycle_rows::update(transaction, table, &columns, self.0, read, apply).await
         }
@@ -218,7 +219,7 @@ impl BacktestRow {
                 self.executor = Some(executor);
                 self.attempt = attempt;
             }
-            BacktestEvent::BacktestStarted { dataset, engine_version } => {
+            BacktestEvent::BacktestStarted { dataset, engine_version, .. } => {
                 self.status = Status::Running;
                 self.dataset = Some(dataset);
                 self.engine_version = Some(engine_version);
@@ -234,6 +235,10 @@ impl BacktestRow {
                 ledger_hash,
                 result_hash,
                 warnings,
+                rejections: _,
+                rejections_count: _,
+                expiries: _,
+                expiries_count: _,
             } => {
                 self.status = Status::Completed;
                 self.metrics = Some(*metrics);

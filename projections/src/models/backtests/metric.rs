@@ -1,6 +1,6 @@
 //! Metrics as columns: their names, types, filters and order.
 
-use domain::simulation::metrics::Metrics;
+use domain::simulation::metrics::{Metrics, recorded_name};
 
 /// Metrics that are whole numbers.
 const COUNTS: [&str; 3] = ["total_trades", "winning_trades", "losing_trades"];
@@ -43,7 +43,7 @@ impl Metric {
             "losing_trades" => "(losing_trades::double precision)",
             "total_pnl" => "(total_pnl::double precision)",
             "total_fees" => "(total_fees::double precision)",
-            _ => Metrics::NAMES.iter().find(|known| **known == name)?,
+            _ => recorded_name(Metrics::NAMES.iter().find(|known| **known == name)?),
         };
         let name = Self::names().find(|known| *known == name)?;
         Some(Self { name, expression })
@@ -52,6 +52,11 @@ impl Metric {
     /// Every name, in the order of [`Metrics`].
     pub fn names() -> impl Iterator<Item = &'static str> {
         COUNTS.into_iter().chain(AMOUNTS).chain(Metrics::NAMES.iter().copied())
+    }
+
+    /// The column of each, in the same order.
+    pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
+        Self::names().map(recorded_name)
     }
 
     /// Its name.
@@ -82,6 +87,7 @@ impl Comparison {
 pub(crate) fn column_definitions() -> String {
     let counts = COUNTS.map(|name| format!("{name} integer"));
     let amounts = AMOUNTS.map(|name| format!("{name} numeric"));
-    let reals = Metrics::NAMES.iter().map(|name| format!("{name} double precision"));
+    let reals =
+        Metrics::NAMES.iter().map(|name| format!("{} double precision", recorded_name(name)));
     counts.into_iter().chain(amounts).chain(reals).collect::<Vec<_>>().join(", ")
 }

@@ -6,7 +6,10 @@ use domain::{
     dataset::Dataset,
     ids::BacktestId,
     job::Status,
-    simulation::{Warning, metrics::Metrics},
+    simulation::{
+        Warning,
+        metrics::{Metrics, recorded_name},
+    },
 };
 use infra::postgres::DatabaseError;
 use rust_decimal::Decimal;
@@ -108,7 +111,7 @@ fn read_metrics(row: &Row) -> Result<Option<Metrics>, DatabaseError> {
         ..Metrics::default()
     };
     for name in Metrics::NAMES {
-        metrics.set(name, row.try_get(*name)?);
+        metrics.set(name, row.try_get(recorded_name(name))?);
     }
     Ok(Some(metrics))
 }

@@ -38,6 +38,7 @@ struct NewEntry {
     cash_after: Decimal,
     profit: Option<Decimal>,
     funding: Option<Decimal>,
+    shortfall: Option<Decimal>,
     time: DateTime<Utc>,
     reason: String,
 }
@@ -54,6 +55,7 @@ impl RunRow for NewEntry {
         ("cash_after", Type::NUMERIC, |row| &row.cash_after),
         ("profit", Type::NUMERIC, |row| &row.profit),
         ("funding", Type::NUMERIC, |row| &row.funding),
+        ("shortfall", Type::NUMERIC, |row| &row.shortfall),
         ("time", Type::TIMESTAMPTZ, |row| &row.time),
         ("reason", Type::TEXT, |row| &row.reason),
     ];
@@ -83,7 +85,7 @@ fn create(table: &str) -> String {
          backtest_id uuid NOT NULL, sequence integer NOT NULL, trade_id uuid NOT NULL, \
          side text NOT NULL, price numeric NOT NULL, quantity numeric NOT NULL, \
          fee numeric NOT NULL, cash_after numeric NOT NULL, profit numeric, \
-         funding numeric, time timestamptz NOT NULL, reason text NOT NULL, \
+         funding numeric, shortfall numeric, time timestamptz NOT NULL, reason text NOT NULL, \
          PRIMARY KEY (backtest_id, sequence));"
     )
 }
@@ -94,14 +96,15 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
         let backtest_id = aggregate_id(event)?;
         match RunEvent::decode(event)? {
             RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, fill, .. }) => {
-                changes.rows.push(entry(event, trade_id, fill, None, None)?);
+                changes.rows.push(entry(event, trade_id, fill)?);
             }
             RunEvent::Ledger(
-                LedgerEvent::TradeClosed { trade_id, fill, pnl, funding, .. }
-                | LedgerEvent::TradeReduced { trade_id, fill, pnl, funding, .. },
+                LedgerEvent::TradeClosed { trade_id, fill, pnl, funding, shortfall, .. }
+                | LedgerEvent::TradeReduced { trade_id, fill, pnl, funding, shortfall, .. },
             ) => {
                 let funding = Some(funding).filter(|funding| !funding.is_zero());
-                changes.rows.push(entry(event, trade_id, fill, Some(pnl), funding)?);
+                let entry = entry(event, trade_id, fill)?;
+                changes.rows.push(NewEntry { profit: Some(pnl), funding, shortfall, ..entry });
             }
             RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
                 changes.clear(backtest_id);
@@ -118,13 +121,7 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
     Ok(Box::new(changes))
 }
 
-fn entry(
-    event: &RecordedEvent,
-    trade_id: TradeId,
-    fill: Fill,
-    profit: Option<Decimal>,
-    funding: Option<Decimal>,
-) -> Result<NewEntry, Poison> {
+fn entry(event: &RecordedEvent, trade_id: TradeId, fill: Fill) -> Result<NewEntry, Poison> {
     // The first event of a ledger is its opening.
     let sequence = u32::try_from(event.sequence - 1)
         .map_err(|_| Poison::Unfit(format!("a fill is event {} of its ledger", event.sequence)))?;
@@ -137,8 +134,9 @@ fn entry(
         quantity: fill.quantity,
         fee: fill.fee,
         cash_after: fill.cash_after,
-        profit,
-        funding,
+        profit: None,
+        funding: None,
+        shortfall: None,
         time: ledger_rows::time(fill.time)?,
         reason: fill.reason,
     })

@@ -18,11 +18,11 @@ use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "ledger";
-const TABLE: &str = "ledger_v2";
+const TABLE: &str = "ledger_v3";
 /// A fill's place in its ledger: rows are kept by the place of their event in its stream, which starts anew after
 /// a restart of the ledger.
-const PLACE: &str = "*, sequence - (SELECT min(first.sequence) FROM read_models.ledger_v2 AS first \
-    WHERE first.backtest_id = ledger_v2.backtest_id) + 1 AS place";
+const PLACE: &str = "*, sequence - (SELECT min(first.sequence) FROM read_models.ledger_v3 AS first \
+    WHERE first.backtest_id = ledger_v3.backtest_id) + 1 AS place";
 
 impl ReadModels {
     /// A page of a run's fills, in order; waits until all that `backtest` knows of are there.

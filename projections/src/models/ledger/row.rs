@@ -31,6 +31,9 @@ pub struct LedgerRow {
     pub profit: Option<Decimal>,
     /// Settled with the exit: received above 0, paid below; `None` if there was no funding.
     pub funding: Option<Decimal>,
+    /// What an exit lost beyond all cash, 0 or more and not in `profit`; `None` on entry, and where an older version did not
+    /// record it.
+    pub shortfall: Option<Decimal>,
     pub timestamp: DateTime<Utc>,
     pub reason: String,
 }
@@ -50,6 +53,7 @@ pub(super) fn read(row: &Row) -> Result<LedgerRow, DatabaseError> {
         cash_after: row.try_get("cash_after")?,
         profit: row.try_get("profit")?,
         funding: row.try_get("funding")?,
+        shortfall: row.try_get("shortfall")?,
         timestamp: row.try_get("time")?,
         reason: row.try_get("reason")?,
     })

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use domain::simulation::{
-    metrics::Metrics,
+    metrics::{Metrics, recorded_name},
     sweep::{Figures, Row as Combination, RowError, RowResult},
 };
 use infra::postgres::DatabaseError;
@@ -41,9 +41,17 @@ pub enum ResultSort {
     Metric(&'static str),
 }
 
-/// How the metrics are found in a row.
+/// How the metrics are found in a row; rows that are older than the names of fractions have those of the API.
 static EXPRESSIONS: LazyLock<BTreeMap<&'static str, String>> = LazyLock::new(|| {
-    let expression = |name| (name, format!("((metrics->>'{name}')::double precision)"));
+    let expression = |name| {
+        let recorded = recorded_name(name);
+        let value = if recorded == name {
+            format!("metrics->>'{name}'")
+        } else {
+            format!("coalesce(metrics->>'{recorded}', metrics->>'{name}')")
+        };
+        (name, format!("(({value})::double precision)"))
+    };
     Metrics::all_names().map(expression).collect()
 });
 

@@ -57,7 +57,13 @@ struct NewTrade {
     exit_reason: Option<String>,
     is_ambiguous: bool,
     funding: Option<Decimal>,
+    shortfall: Option<Decimal>,
     part_of: Option<i32>,
+    candles_count: Option<i32>,
+    stop_price: Option<Decimal>,
+    target_price: Option<Decimal>,
+    max_adverse: Option<f64>,
+    max_favorable: Option<f64>,
     created_at: DateTime<Utc>,
 }
 
@@ -79,7 +85,13 @@ impl RunRow for NewTrade {
         ("exit_reason", Type::TEXT, |row| &row.exit_reason),
         ("is_ambiguous", Type::BOOL, |row| &row.is_ambiguous),
         ("funding", Type::NUMERIC, |row| &row.funding),
+        ("shortfall", Type::NUMERIC, |row| &row.shortfall),
         ("part_of", Type::INT4, |row| &row.part_of),
+        ("candles_count", Type::INT4, |row| &row.candles_count),
+        ("stop_price", Type::NUMERIC, |row| &row.stop_price),
+        ("target_price", Type::NUMERIC, |row| &row.target_price),
+        ("max_adverse", Type::FLOAT8, |row| &row.max_adverse),
+        ("max_favorable", Type::FLOAT8, |row| &row.max_favorable),
         ("created_at", Type::TIMESTAMPTZ, |row| &row.created_at),
     ];
 
@@ -108,7 +120,10 @@ impl Changes for TradeChanges {
                  exit_price = changed.exit_price, quantity = changed.quantity, pnl = changed.pnl, \
                  pnl_percentage = changed.pnl_percentage, fees = changed.fees, \
                  exit_reason = changed.exit_reason, is_ambiguous = changed.is_ambiguous, \
-                 funding = changed.funding \
+                 funding = changed.funding, shortfall = changed.shortfall, \
+                 candles_count = changed.candles_count, stop_price = changed.stop_price, \
+                 target_price = changed.target_price, max_adverse = changed.max_adverse, \
+                 max_favorable = changed.max_favorable \
                  FROM json_populate_recordset(NULL::read_models.{table}, $1) AS changed \
                  WHERE trade.backtest_id = changed.backtest_id AND trade.number = changed.number"
             );
@@ -127,8 +142,9 @@ fn create(table: &str) -> String {
          direction text NOT NULL, entry_time timestamptz NOT NULL, entry_price numeric NOT NULL, \
          exit_time timestamptz, exit_price numeric, quantity numeric NOT NULL, pnl numeric, \
          pnl_percentage numeric, fees numeric NOT NULL, entry_reason text NOT NULL, \
-         exit_reason text, is_ambiguous boolean NOT NULL, funding numeric, part_of integer, \
-         created_at timestamptz NOT NULL, \
+         exit_reason text, is_ambiguous boolean NOT NULL, funding numeric, shortfall numeric, \
+         part_of integer, candles_count integer, stop_price numeric, target_price numeric, \
+         max_adverse double precision, max_favorable double precision, created_at timestamptz NOT NULL, \
          PRIMARY KEY (backtest_id, number));"
     )
 }
@@ -138,46 +154,23 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
     for event in events {
         let backtest_id = aggregate_id(event)?;
         match RunEvent::decode(event)? {
-            RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, number, direction, fill }) => {
-                let created_at = event.recorded_at;
-                let trade = opened(backtest_id, number, trade_id, direction, fill, created_at)?;
-                changes.opened.rows.push(trade);
-            }
-            RunEvent::Ledger(LedgerEvent::TradeClosed {
+            RunEvent::Ledger(LedgerEvent::TradeOpened {
                 trade_id,
                 number,
                 direction,
-                entry,
                 fill,
-                pnl,
-                funding,
-                is_ambiguous,
+                stop_price,
+                target_price,
             }) => {
-                let created_at = event.recorded_at;
-                let trade = opened(backtest_id, number, trade_id, direction, entry, created_at)?;
-                changes.change(closed(trade, fill, pnl, funding, is_ambiguous)?);
+                let trade = Opening { backtest_id, number, trade_id, direction, entry: fill };
+                let trade = trade.row(event)?;
+                changes.opened.rows.push(NewTrade { stop_price, target_price, ..trade });
             }
-            RunEvent::Ledger(LedgerEvent::TradeReduced {
-                trade_id,
-                number,
-                of_number,
-                direction,
-                entry,
-                fill,
-                rest,
-                pnl,
-                funding,
-                is_ambiguous,
-            }) => {
-                let created_at = event.recorded_at;
-                let part = opened(backtest_id, number, trade_id, direction, entry, created_at)?;
-                let part = closed(part, fill, pnl, funding, is_ambiguous)?;
-                let part_of = Some(integer(of_number)?);
-                changes.opened.rows.push(NewTrade { part_of, ..part });
-                // Its id does not change.
-                let of_id = TradeId::of(BacktestId::new(backtest_id), of_number);
-                let rest = opened(backtest_id, of_number, of_id, direction, rest, created_at)?;
-                changes.change(rest);
+            RunEvent::Ledger(closed @ LedgerEvent::TradeClosed { .. }) => {
+                changes.close(event, backtest_id, closed)?;
+            }
+            RunEvent::Ledger(reduced @ LedgerEvent::TradeReduced { .. }) => {
+                changes.reduce(event, backtest_id, reduced)?;
             }
             RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
                 changes.opened.clear(backtest_id);
@@ -196,6 +189,95 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
 }
 
 impl TradeChanges {
+    fn close(
+        &mut self,
+        event: &RecordedEvent,
+        backtest_id: Uuid,
+        closed_trade: LedgerEvent,
+    ) -> Result<(), Poison> {
+        let LedgerEvent::TradeClosed {
+            trade_id,
+            number,
+            direction,
+            entry,
+            fill,
+            pnl,
+            funding,
+            shortfall,
+            is_ambiguous,
+            candles_count,
+            stop_price,
+            target_price,
+            max_adverse,
+            max_favorable,
+        } = closed_trade
+        else {
+            return Ok(());
+        };
+        let trade = Opening { backtest_id, number, trade_id, direction, entry };
+        let trade = NewTrade {
+            funding: Some(funding),
+            shortfall,
+            is_ambiguous,
+            candles_count: candles_count.map(integer).transpose()?,
+            stop_price,
+            target_price,
+            max_adverse,
+            max_favorable,
+            ..trade.row(event)?
+        };
+        self.change(closed(trade, fill, pnl)?);
+        Ok(())
+    }
+
+    fn reduce(
+        &mut self,
+        event: &RecordedEvent,
+        backtest_id: Uuid,
+        reduced: LedgerEvent,
+    ) -> Result<(), Poison> {
+        let LedgerEvent::TradeReduced {
+            trade_id,
+            number,
+            of_number,
+            direction,
+            entry,
+            fill,
+            rest,
+            pnl,
+            funding,
+            shortfall,
+            is_ambiguous,
+            candles_count,
+            stop_price,
+            target_price,
+            max_adverse,
+            max_favorable,
+        } = reduced
+        else {
+            return Ok(());
+        };
+        let part = Opening { backtest_id, number, trade_id, direction, entry };
+        let part = NewTrade {
+            part_of: Some(integer(of_number)?),
+            funding: Some(funding),
+            shortfall,
+            is_ambiguous,
+            candles_count: candles_count.map(integer).transpose()?,
+            stop_price,
+            target_price,
+            max_adverse,
+            max_favorable,
+            ..part.row(event)?
+        };
+        self.opened.rows.push(closed(part, fill, pnl)?);
+        // Its id does not change.
+        let trade_id = TradeId::of(BacktestId::new(backtest_id), of_number);
+        let rest = Opening { backtest_id, number: of_number, trade_id, direction, entry: rest };
+        self.change(NewTrade { stop_price, target_price, ..rest.row(event)? });
+        Ok(())
+    }
+
     /// Changes the trade where it was opened: in this batch (then near its end), or in the table.
     fn change(&mut self, changed: NewTrade) {
         let is_it = |trade: &&mut NewTrade| {
@@ -212,43 +294,48 @@ impl TradeChanges {
     }
 }
 
-fn opened(
+/// A trade as its entry made it.
+struct Opening {
     backtest_id: Uuid,
     number: u32,
     trade_id: TradeId,
     direction: Direction,
     entry: Fill,
-    created_at: DateTime<Utc>,
-) -> Result<NewTrade, Poison> {
-    Ok(NewTrade {
-        backtest_id,
-        number: integer(number)?,
-        id: trade_id.uuid(),
-        direction: direction.as_str(),
-        entry_time: ledger_rows::time(entry.time)?,
-        entry_price: entry.price,
-        exit_time: None,
-        exit_price: None,
-        quantity: entry.quantity,
-        pnl: None,
-        pnl_percentage: None,
-        fees: entry.fee,
-        entry_reason: entry.reason,
-        exit_reason: None,
-        is_ambiguous: false,
-        funding: None,
-        part_of: None,
-        created_at,
-    })
 }
 
-fn closed(
-    open: NewTrade,
-    exit: Fill,
-    pnl: Decimal,
-    funding: Decimal,
-    is_ambiguous: bool,
-) -> Result<NewTrade, Poison> {
+impl Opening {
+    fn row(self, event: &RecordedEvent) -> Result<NewTrade, Poison> {
+        let Self { backtest_id, number, trade_id, direction, entry } = self;
+        Ok(NewTrade {
+            backtest_id,
+            number: integer(number)?,
+            id: trade_id.uuid(),
+            direction: direction.as_str(),
+            entry_time: ledger_rows::time(entry.time)?,
+            entry_price: entry.price,
+            exit_time: None,
+            exit_price: None,
+            quantity: entry.quantity,
+            pnl: None,
+            pnl_percentage: None,
+            fees: entry.fee,
+            entry_reason: entry.reason,
+            exit_reason: None,
+            is_ambiguous: false,
+            funding: None,
+            shortfall: None,
+            part_of: None,
+            candles_count: None,
+            stop_price: None,
+            target_price: None,
+            max_adverse: None,
+            max_favorable: None,
+            created_at: event.recorded_at,
+        })
+    }
+}
+
+fn closed(open: NewTrade, exit: Fill, pnl: Decimal) -> Result<NewTrade, Poison> {
     let fees = open.fees.checked_add(exit.fee);
     let overflow = || Poison::Unfit("the trade's numbers are too large".to_owned());
     Ok(NewTrade {
@@ -258,8 +345,7 @@ fn closed(
         pnl_percentage: pnl_percentage(pnl, open.entry_price, open.quantity),
         fees: fees.ok_or_else(overflow)?,
         exit_reason: Some(exit.reason),
-        is_ambiguous,
-        funding: Some(funding).filter(|funding| !funding.is_zero()),
+        funding: open.funding.filter(|funding| !funding.is_zero()),
         ..open
     })
 }

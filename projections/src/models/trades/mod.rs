@@ -20,7 +20,7 @@ use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "trades";
-const TABLE: &str = "trades_v3";
+const TABLE: &str = "trades_v4";
 
 /// Which trades of a run a list shows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -36,8 +36,21 @@ pub struct TradeRow {
     pub is_ambiguous: bool,
     /// Received above 0, paid below, and not in `pnl`; `None` if there was no funding.
     pub funding: Option<Decimal>,
+    /// What its exit lost beyond all cash, 0 or more and not in `pnl`; `None` while it is open, and where an older version
+    /// did not record it.
+    pub shortfall: Option<Decimal>,
     /// The number of the trade of which this is a part that was closed on its own.
     pub part_of: Option<u32>,
+    /// From the candle of the entry to the candle of the exit; `None` while it is open, and in old runs.
+    pub candles_count: Option<u32>,
+    /// As the entry set it; `None` if there was none, and in old runs.
+    pub stop_price: Option<Decimal>,
+    /// As the entry set it; `None` if there was none, and in old runs.
+    pub target_price: Option<Decimal>,
+    /// A fraction of the entry price; `None` while it is open, and in old runs.
+    pub max_adverse: Option<f64>,
+    /// A fraction of the entry price; `None` while it is open, and in old runs.
+    pub max_favorable: Option<f64>,
     /// When its entry was recorded.
     pub created_at: DateTime<Utc>,
 }
@@ -60,7 +73,13 @@ pub(super) fn read(row: &Row) -> Result<TradeRow, DatabaseError> {
         exit_reason: row.try_get("exit_reason")?,
         is_ambiguous: row.try_get("is_ambiguous")?,
         funding: row.try_get("funding")?,
+        shortfall: row.try_get("shortfall")?,
         part_of: row::optional_count(row, "part_of")?,
+        candles_count: row::optional_count(row, "candles_count")?,
+        stop_price: row.try_get("stop_price")?,
+        target_price: row.try_get("target_price")?,
+        max_adverse: row.try_get("max_adverse")?,
+        max_favorable: row.try_get("max_favorable")?,
         created_at: row.try_get("created_at")?,
     })
 }

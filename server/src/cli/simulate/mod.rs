@@ -74,16 +74,16 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (simulated, files) = simulate(arguments)?;
+    let (prepared, simulated, files) = simulate(arguments)?;
     let text = match arguments.format {
         Format::Table => show::table(&simulated),
-        Format::Json => serde_json::to_string_pretty(&show::json(&simulated, files)?)?,
+        Format::Json => serde_json::to_string_pretty(&show::json(&prepared, &simulated, files)?)?,
     };
     Ok(output::line(&text)?)
 }
 
-/// The result, and what the files were like.
-fn simulate(arguments: &Arguments) -> anyhow::Result<(Execution, Map<String, Value>)> {
+/// The run, its result, and what the files were like.
+fn simulate(arguments: &Arguments) -> anyhow::Result<(PreparedRun, Execution, Map<String, Value>)> {
     let path = &arguments.strategy;
     let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
     let mut settings = run_settings(arguments)?;
@@ -102,16 +102,19 @@ fn simulate(arguments: &Arguments) -> anyhow::Result<(Execution, Map<String, Val
         files.insert("fine_candles".to_owned(), candle_file::report(fine)?);
     }
     let bar = output::progress_bar(series.len() as u64, &format!("simulating {}", run.symbol));
-    let executed = prepare(run, &series, fine.as_ref())
-        .and_then(|prepared| prepared.warn(warnings).execute_unrecorded(&mut Bar(&bar)));
+    let executed = prepare(run, &series, fine.as_ref()).and_then(|prepared| {
+        let prepared = prepared.warn(warnings);
+        let executed = prepared.execute_unrecorded(&mut Bar(&bar))?;
+        Ok((prepared, executed))
+    });
     bar.finish_and_clear();
-    let executed = executed.map_err(|error| match error {
+    let (prepared, executed) = executed.map_err(|error| match error {
         RunError::Strategy(errors) => wrong(settings_path)(errors),
         error @ (RunError::Simulation(_) | RunError::Entry(_) | RunError::Canonical(_)) => {
             anyhow::Error::from(error)
         }
     })?;
-    Ok((executed, files))
+    Ok((prepared, executed, files))
 }
 
 fn prepare(

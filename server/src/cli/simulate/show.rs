@@ -9,7 +9,7 @@ use domain::simulation::{
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-use super::Execution;
+use super::{Execution, PreparedRun};
 
 /// Trades shown in the table, from the end.
 const TRADES_SHOWN: usize = 20;
@@ -17,10 +17,14 @@ const TRADES_SHOWN: usize = 20;
 const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
 /// The wire's shape: decimals as text, what is undefined null. `files` says what the files of candles are like.
-pub(super) fn json(simulated: &Execution, files: Map<String, Value>) -> anyhow::Result<Value> {
+pub(super) fn json(
+    prepared: &PreparedRun,
+    simulated: &Execution,
+    files: Map<String, Value>,
+) -> anyhow::Result<Value> {
     let outcome = &simulated.outcome;
     let mut result = json!({
-        "trades": outcome.trades.iter().map(trade).collect::<Vec<_>>(),
+        "trades": outcome.trades.iter().map(|it| trade(prepared, it)).collect::<Vec<_>>(),
         "metrics": metrics(&outcome.metrics, outcome.ambiguous_trades_count),
         "final_balance": text(outcome.final_balance),
         "ambiguous_trades_count": outcome.ambiguous_trades_count,
@@ -35,8 +39,11 @@ pub(super) fn json(simulated: &Execution, files: Map<String, Value>) -> anyhow::
     Ok(result)
 }
 
-fn trade(trade: &Trade) -> Value {
+fn trade(prepared: &PreparedRun, trade: &Trade) -> Value {
     let exit = trade.exit.as_ref();
+    let (stop, target) = trade.barriers.prices().unwrap_or_default();
+    let excursion = exit.map(|_| prepared.excursion(trade));
+    let percent = |fraction: f64| (fraction * 100.0).to_string();
     json!({
         "number": trade.number,
         "entry_time": time(trade.entry.time),
@@ -52,7 +59,13 @@ fn trade(trade: &Trade) -> Value {
         "exit_reason": exit.map(|fill| fill.reason.as_str()),
         "is_ambiguous": trade.is_ambiguous,
         "funding": (!trade.funding.is_zero()).then(|| text(trade.funding)),
+        "shortfall": exit.map(|_| text(trade.shortfall)),
         "part_of": trade.part_of,
+        "candles_count": excursion.map(|it| it.candles_count),
+        "stop_price": stop.map(text),
+        "target_price": target.map(text),
+        "max_adverse_percentage": excursion.map(|it| percent(it.max_adverse)),
+        "max_favorable_percentage": excursion.map(|it| percent(it.max_favorable)),
     })
 }
 

@@ -1,6 +1,7 @@
 //! `/backtests/{id}/metrics`, `/ledger`, `/trades`, `/equity`, `/events`.
 
 use reqwest::StatusCode;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tests::{TestApp, TestUser};
 
@@ -70,9 +71,59 @@ async fn the_ledger_adds_up_and_trades_are_its_round_trips() {
         assert_eq!((&entry["profit"], &exit["profit"]), (&Value::Null, &trade["pnl"]));
         assert_eq!(entry["timestamp"], trade["entry_time"]);
         assert_eq!(exit["price"], trade["exit_price"]);
+        assert_eq!((&entry["shortfall"], &exit["shortfall"]), (&Value::Null, &json!("0")));
+        assert_eq!((&trade["shortfall"], &trade["target_price"]), (&json!("0"), &Value::Null));
+        assert!(trade["candles_count"].as_u64().unwrap() > 0);
+        assert!(number(&trade["max_favorable_percentage"]) >= number(&trade["pnl_percentage"]));
     }
     let pnl: f64 = trades.iter().map(|trade| number(&trade["pnl"])).sum();
     assert!((10_000.0 + pnl - number(&finished.run["final_balance"])).abs() < 1e-6);
+}
+
+fn money(value: &Value) -> Decimal {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+/// A levered short of a market that rises is liquidated with less than nothing.
+#[tokio::test]
+async fn what_a_liquidation_loses_beyond_all_cash_is_in_ledger_trades_and_events() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let always = json!({"operator": "and", "conditions": [{"indicator": "close", "comparator": ">", "value": 0}]});
+    let strategy = json!({
+        "name": "Always short", "entry_rules": always, "config": {"direction": "short", "stop_loss": 900},
+    });
+    let strategy = app.post(&user, "/api/v1/strategies", strategy).await;
+    let strategy = strategy.expect(StatusCode::CREATED)["data"]["id"].clone();
+    let body = json!({
+        "strategy_id": strategy, "symbol": "BTCUSDT", "start_time": "2020-10-01", "end_time": "2021-04-01",
+        "metadata": {"leverage": 20, "maintenance_margin": 0},
+    });
+    let run = completed(&app, &user, body).await;
+    let path = format!("/api/v1/backtests/{}", run["id"].as_str().unwrap());
+    let finished = Finished { app, user, run, path };
+
+    let sum = |rows: &[Value], name: &str| -> Decimal {
+        rows.iter().filter(|row| !row[name].is_null()).map(|row| money(&row[name])).sum()
+    };
+    let ledger = rows(&finished.get("ledger?limit=200").await);
+    let trades = rows(&finished.get("trades?limit=200").await);
+    let shortfall = sum(&ledger, "shortfall");
+    assert!(shortfall > Decimal::ZERO, "{ledger:?}");
+    let initial = Decimal::from(10_000);
+    let balance = money(&finished.run["final_balance"]);
+    assert_eq!(initial + sum(&ledger, "profit") + shortfall, balance);
+    assert_eq!(initial + sum(&trades, "pnl") + sum(&trades, "shortfall"), balance);
+    let closed = finished.get("events?event_type=LedgerClosed").await;
+    let payload = &closed["data"][0]["payload"];
+    assert_eq!(
+        (&closed["data"][0]["version"], money(&payload["total_shortfall"])),
+        (&json!("2.0"), shortfall)
+    );
+    let completed = finished.get("events?event_type=BacktestCompleted").await;
+    let metrics = &completed["data"][0]["payload"]["metrics"];
+    assert!((0.9..=1.0).contains(&metrics["max_drawdown_fraction"].as_f64().unwrap()), "{metrics}");
+    assert!(metrics.get("max_drawdown_percentage").is_none());
 }
 
 #[tokio::test]

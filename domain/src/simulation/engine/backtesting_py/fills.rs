@@ -18,6 +18,7 @@ use crate::simulation::{
     exact,
     portfolio::costs::Liquidity,
     rules::PositionMode,
+    trade::{Barriers, FillPlace, Moment},
 };
 
 impl Queue {
@@ -40,7 +41,9 @@ impl Queue {
         let fill = match met.liquidity {
             Liquidity::Maker => engine.maker_exit(met.price, index, order.reason),
             Liquidity::Taker => {
-                engine.taker_exit(met.price, trade.direction, met.candle, order.reason)
+                let moment = if met.candle < index { Moment::Close } else { Moment::Within };
+                let place = FillPlace { candle: met.candle, moment };
+                engine.taker_exit(met.price, trade.direction, place, order.reason)
             }
         };
         self.reduce(engine, number, lots, fill, is_ambiguous)
@@ -100,13 +103,13 @@ impl Queue {
             Size::Lots(lots) => (lots, unit_cost(self, engine, lots)),
             Size::Sizing(sizing) => {
                 let wanted = offer.quantity(sizing, &engine.costs);
-                let Some(wanted) = engine.admit_quantity(candle, wanted) else { return Ok(None) };
+                let Some(wanted) = engine.admit_quantity(&context, wanted) else { return Ok(None) };
                 let lots = self.broker.lots(wanted);
                 (lots, unit_cost(self, engine, lots))
             }
         };
         if lots < 1.0 {
-            engine.reject(candle, offer.too_little());
+            engine.reject(&context, offer.too_little());
             return Ok(None);
         }
         let is_hedging = engine.input.strategy.config.position_mode == PositionMode::Hedging;
@@ -115,13 +118,14 @@ impl Queue {
             let wanted = quantity(engine, left)?;
             let price = admitted.booked_price;
             let reason = format!("{wanted} at {price} is more than the free margin pays for");
-            engine.reject(candle, reason);
+            engine.reject(&context, reason);
             return Ok(None);
         }
         if left == 0.0 {
             return Ok(None);
         }
-        let number = engine.open(direction, quantity(engine, left)?, admitted.fill)?;
+        let barriers = Barriers { stop: entry.stop_loss, target: entry.take_profit };
+        let number = engine.open(direction, quantity(engine, left)?, admitted.fill, barriers)?;
         let entry_price = admitted.fill.price;
         self.broker.open(number, direction, left, entry_price);
         let (stop, target) = (None, None);

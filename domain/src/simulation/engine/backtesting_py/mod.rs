@@ -144,8 +144,19 @@ impl OrderModel for Queue {
         Ok(())
     }
 
+    fn lapse(&mut self, engine: &mut Engine<'_>, index: usize) {
+        self.orders.retain(|order| {
+            let is_valid = order.valid_to > index;
+            if let Purpose::Enter(entry) = order.purpose
+                && !is_valid
+            {
+                engine.expire(entry.direction, order.entry_kind(), index);
+            }
+            is_valid
+        });
+    }
+
     fn manage(&mut self, engine: &Engine<'_>, index: usize) -> Result<(), SimulationError> {
-        self.orders.retain(|order| order.valid_to > index);
         let config = &engine.input.strategy.config;
         let close = engine.input.candles.close[index];
         for place in 0..self.trades.len() {

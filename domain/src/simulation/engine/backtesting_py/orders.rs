@@ -4,6 +4,7 @@ use super::{Queue, QueueTrade};
 use crate::simulation::{
     engine::{
         Engine,
+        entries::EntryKind,
         fills::Reason,
         levels::{self, CandlePrices},
     },
@@ -79,6 +80,16 @@ impl Order {
     /// An order without an id, which the queue gives it.
     pub(super) const fn new(purpose: Purpose, reason: Reason) -> Self {
         Self { id: 0, purpose, stop: None, limit: None, reason, valid_to: usize::MAX }
+    }
+
+    /// What an entry waits for.
+    pub(super) const fn entry_kind(&self) -> EntryKind {
+        match (self.stop, self.limit) {
+            (None, None) => EntryKind::Market,
+            (None, Some(limit)) => EntryKind::Limit(limit),
+            (Some(stop), None) => EntryKind::Stop(stop),
+            (Some(stop), Some(limit)) => EntryKind::StopLimit { stop, limit },
+        }
     }
 }
 

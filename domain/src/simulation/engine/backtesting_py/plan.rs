@@ -79,8 +79,9 @@ impl Queue {
                 let is_sound = stop_loss.is_none_or(|level| sign * level < sign * price)
                     && take_profit.is_none_or(|level| sign * level > sign * price);
                 if !is_sound {
-                    engine.reject(
+                    engine.reject_placing(
                         index,
+                        direction,
                         "stop-loss and take-profit do not embrace the price".to_owned(),
                     );
                     return;

@@ -89,8 +89,17 @@ impl OrderModel for Book {
         Ok(())
     }
 
+    fn lapse(&mut self, engine: &mut Engine<'_>, index: usize) {
+        self.entries.retain(|entry| {
+            let is_valid = entry.valid_to > index;
+            if !is_valid {
+                engine.expire(entry.direction, entry.kind, index);
+            }
+            is_valid
+        });
+    }
+
     fn manage(&mut self, engine: &Engine<'_>, index: usize) -> Result<(), SimulationError> {
-        self.entries.retain(|entry| entry.valid_to > index);
         for trade in &mut self.trades {
             trade.manage(engine, index)?;
         }
@@ -159,11 +168,11 @@ impl Book {
         let Some(admitted) = engine.admit_entry(context)? else { return Ok(()) };
         let mut trade = OpenTrade::new(engine, entry, admitted.booked_price)?;
         let quantity = self.size(engine, context, &admitted)?;
-        let quantity = engine.admit_quantity(context.candle, quantity);
+        let quantity = engine.admit_quantity(context, quantity);
         let Some(quantity) = quantity.filter(|quantity| !quantity.is_zero()) else {
             return Ok(());
         };
-        trade.number = engine.open(context.direction, quantity, admitted.fill)?;
+        trade.number = engine.open(context.direction, quantity, admitted.fill, trade.barriers())?;
         trade.entered = context.index;
         let is_market = entry.kind == EntryKind::Market;
         trade.from = if is_market { context.index } else { context.index + 1 };

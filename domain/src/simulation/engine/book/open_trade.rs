@@ -9,7 +9,11 @@ use super::super::{
     levels::{self, BarrierHit, CandlePrices},
 };
 use crate::simulation::{
-    SimulationError, error::overflow, exact, rules::Trailing, trade::Direction,
+    SimulationError,
+    error::overflow,
+    exact,
+    rules::Trailing,
+    trade::{Barriers, Direction},
 };
 
 /// An open trade and what may end it.
@@ -182,6 +186,11 @@ impl OpenTrade {
         if self.is_tightened_by(level) {
             self.stop = Some(Stop { level, name });
         }
+    }
+
+    /// Where it is to be left, by now.
+    pub(super) fn barriers(&self) -> Barriers {
+        Barriers { stop: self.stop.map(|stop| stop.level), target: self.target }
     }
 
     pub(super) fn quantity(&self, engine: &Engine<'_>) -> Decimal {

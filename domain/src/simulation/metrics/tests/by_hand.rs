@@ -85,14 +85,9 @@ fn a_total_loss_ends_the_returns() {
 #[test]
 fn money_profit_factor_fees_turnover_and_an_open_trade_add_up() {
     let closed = |pnl: f64, from: i64, to: i64| Trade {
-        number: 1,
-        direction: Direction::Long,
-        entry: fill(from * 3_600_000, Side::Buy, 10.0, 2.0, 0.5),
         exit: Some(fill(to * 3_600_000, Side::Sell, 10.0, 3.0, 0.25)),
         pnl: Some(decimal(pnl)),
-        funding: Decimal::ZERO,
-        part_of: None,
-        is_ambiguous: false,
+        ..opened(1, Direction::Long, fill(from * 3_600_000, Side::Buy, 10.0, 2.0, 0.5))
     };
     let mut open = closed(0.0, 8, 9);
     (open.exit, open.pnl) = (None, None);
@@ -260,14 +255,10 @@ fn annual_figures_are_undefined_below_seven_days(
 #[test]
 fn winners_and_losers_are_averaged_and_counted_in_a_row() {
     let closed = |number: u32, part_of: Option<u32>, pnl: i64, exit: i64| Trade {
-        number,
-        direction: Direction::Long,
-        entry: fill(0, Side::Buy, 10.0, 2.0, 0.0),
         exit: Some(fill(exit * 3_600_000, Side::Sell, 10.0, 2.0, 0.0)),
         pnl: Some(Decimal::from(pnl)),
-        funding: Decimal::ZERO,
         part_of,
-        is_ambiguous: false,
+        ..opened(number, Direction::Long, fill(0, Side::Buy, 10.0, 2.0, 0.0))
     };
     // By exit: 6, 2 (a part of 1, before 1 itself), 1, then 0, -2, -4, and 3 at last.
     let trades = [

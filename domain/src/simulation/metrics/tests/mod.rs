@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::*;
 use crate::simulation::{
     equity::EquityPoint,
-    trade::{Direction, Fill, Side},
+    trade::{Barriers, Direction, Fill, FillPlace, Moment, Side},
 };
 
 mod by_hand;
@@ -68,15 +68,20 @@ fn trade(row: &TradeRow) -> Trade {
         Direction::Short => (Side::Sell, Side::Buy),
     };
     Trade {
-        number: row.n,
-        direction: row.side,
-        entry: fill(row.entry_time_ms, enter, row.entry_price, row.size, row.commission),
         exit: Some(fill(row.exit_time_ms, leave, row.exit_price, row.size, 0.0)),
         pnl: Some(decimal(row.pnl)),
-        funding: Decimal::ZERO,
-        part_of: None,
-        is_ambiguous: false,
+        ..opened(
+            row.n,
+            row.side,
+            fill(row.entry_time_ms, enter, row.entry_price, row.size, row.commission),
+        )
     }
+}
+
+/// An entry; metrics do not ask where in the candles it was.
+fn opened(number: u32, direction: Direction, entry: Fill) -> Trade {
+    let place = FillPlace { candle: 0, moment: Moment::Open };
+    Trade::opened(number, direction, entry, place, Barriers::default())
 }
 
 fn reference(name: &str) -> Reference {
