@@ -154,7 +154,7 @@ pub fn range_not_covered(
     Some(Warning::new("range_not_covered", message))
 }
 
-/// Whether a day since 1970-01-01, which was a Thursday, is none of Saturday and Sunday.
+/// Returns whether a day is a weekday. Days are counted from 1970-01-01, a Thursday.
 const fn is_weekday(day: i64) -> bool {
     !matches!((day + 4).rem_euclid(7), 0 | 6)
 }

@@ -35,7 +35,7 @@ const RESPONSE_BOUND: Duration = Duration::from_secs(2);
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-/// Held while the recorder is looked up, and installed if there is none.
+/// Locked while the recorder is looked up or installed.
 static BEGINNING: Mutex<()> = Mutex::new(());
 
 /// Starts to count, once in a process; runs for ever, to be spawned.

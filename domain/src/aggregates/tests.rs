@@ -185,7 +185,7 @@ fn shape(schema: &Value) -> Value {
     }
 }
 
-/// A ledger's hash is over its payloads: whoever changes one, even by an optional field, writes a new version.
+/// A ledger's hash covers its payloads, so any change to one, even an optional field, requires a new version.
 #[test]
 fn a_ledger_payload_keeps_its_shape_within_a_version() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/events/ledger_shapes.txt");

@@ -24,7 +24,7 @@ pub(crate) struct Offer {
     /// Where the stop-loss will be, if there is one.
     pub(crate) stop_loss: Option<Decimal>,
     pub(crate) funds: Funds,
-    /// 1 is none.
+    /// 1 if there is no leverage.
     pub(crate) leverage: Decimal,
     /// Quantities are floored to multiples of it.
     pub(crate) lot: Decimal,
