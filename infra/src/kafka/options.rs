@@ -55,6 +55,18 @@ impl KafkaOptions {
         }
         config
     }
+
+    /// What every producer is configured with: what it calls delivered is with the brokers.
+    pub(super) fn producer(&self) -> ClientConfig {
+        let mut config = self.client();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // librdkafka takes the arrival of a batch for that of every batch before it, refused ones included: see
+            // docs/decisions/0015-one-batch-in-flight.md.
+            .set("max.in.flight.requests.per.connection", "1");
+        config
+    }
 }
 
 impl std::fmt::Debug for KafkaOptions {

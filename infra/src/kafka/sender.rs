@@ -58,10 +58,8 @@ impl Sender {
         is_hasty: bool,
     ) -> Result<Self, KafkaError> {
         let deliveries = Arc::new(Deliveries::after(position));
-        let mut config = options.client();
+        let mut config = options.producer();
         config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
             // A message that fails takes the producer with it, so that none of its partition overtakes it.
             .set("enable.gapless.guarantee", "true")
             // However long the brokers are away.
@@ -164,5 +162,83 @@ fn describe(code: RDKafkaErrorCode) -> String {
             .to_owned()
     } else {
         code.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use chrono::DateTime;
+    use rdkafka::{
+        Offset, TopicPartitionList,
+        consumer::{BaseConsumer, Consumer},
+        mocking::MockCluster,
+        types::{RDKafkaApiKey, RDKafkaRespErr},
+    };
+    use ulid::Ulid;
+
+    use super::*;
+
+    const EVENTS: i64 = 40;
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn event(position: i64) -> RecordedEvent {
+        RecordedEvent {
+            position,
+            event_id: Ulid::from_parts(1_700_000_000_000, 7),
+            aggregate_type: "ledger".to_owned(),
+            aggregate_id: "018f3c5e-7a00-7000-8000-000000000001".to_owned(),
+            sequence: position,
+            event_type: "LedgerOpened".to_owned(),
+            event_version: "2.0".to_owned(),
+            payload: format!(r#"{{"type":"LedgerOpened","text":"{}"}}"#, "x".repeat(1_000)),
+            metadata: "{}".to_owned(),
+            recorded_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    /// A broker refuses the first batch of a partition that it has only just been given, and takes any sequence number as the
+    /// first one of a producer that it does not know. If the next batch were under way by then, librdkafka would take its
+    /// arrival for that of the refused one.
+    #[tokio::test]
+    async fn a_refused_batch_of_a_new_partition_is_not_overtaken() {
+        // A mock cluster, for a real broker cannot be asked to be slow in just this moment.
+        let cluster = MockCluster::new(1).unwrap();
+        let options = KafkaOptions {
+            brokers: cluster.bootstrap_servers(),
+            topic_prefix: "test".to_owned(),
+            partitions: 1,
+            replication: 1,
+            retention_ms: -1,
+            message_bytes_max: 2_000,
+            security: Vec::new(),
+        };
+        cluster.create_topic(&options.topic("ledger"), 1, 1).unwrap();
+        cluster.broker_round_trip_time(1, Duration::from_millis(20)).unwrap();
+        let refusals = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION];
+        cluster.request_errors(RDKafkaApiKey::Produce, &refusals);
+
+        let sender = Sender::connect(&options, 0, false).unwrap();
+        for position in 1..=EVENTS {
+            sender.send(&event(position)).unwrap();
+        }
+        let mut progress = sender.progress();
+        let arrived = progress.wait_for(|now| now.done == EVENTS || now.failure.is_some());
+        let now = tokio::time::timeout(PATIENCE, arrived).await.unwrap().unwrap().clone();
+        assert_eq!((now.done, now.failure), (EVENTS, None));
+
+        let reader: BaseConsumer = options.client().set("group.id", "test").create().unwrap();
+        let mut beginning = TopicPartitionList::new();
+        let topic = options.topic("ledger");
+        beginning.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
+        reader.assign(&beginning).unwrap();
+        let started = Instant::now();
+        let mut positions = Vec::new();
+        while positions.last() != Some(&EVENTS) && started.elapsed() < PATIENCE {
+            let Some(message) = reader.poll(PATIENCE) else { continue };
+            positions.push(cloud_event::recorded(&message.unwrap()).unwrap().position);
+        }
+        assert_eq!(positions, (1..=EVENTS).collect::<Vec<_>>());
     }
 }

@@ -82,9 +82,8 @@ impl<'a> DeadLetters<'a> {
 
     fn producer(&self) -> Result<FutureProducer, Error> {
         let bytes_max = self.options.message_bytes_max + DEAD_LETTER_OVERHEAD_BYTES;
-        let mut config = self.options.client();
+        let mut config = self.options.producer();
         config
-            .set("enable.idempotence", "true")
             .set("message.timeout.ms", SEND_BOUND.as_millis().to_string())
             .set("message.max.bytes", bytes_max.to_string());
         config.create()
