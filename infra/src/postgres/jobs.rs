@@ -109,7 +109,7 @@ const WAITING: &str = "
     SELECT pool FROM unnest($1::text[]) AS pool
     WHERE EXISTS (
         SELECT FROM jobs
-        WHERE jobs.pool = pool.pool AND lease_owner IS NULL AND ready_at <= clock_timestamp())
+        WHERE jobs.pool = pool.pool AND lease_owner IS NULL AND ready_at <= statement_timestamp())
     OR EXISTS (
         SELECT FROM jobs
         WHERE jobs.pool = pool.pool AND lease_owner IS NOT NULL AND lease_until <= clock_timestamp())";
@@ -195,7 +195,8 @@ impl JobQueue {
     }
 
     /// Queues jobs, durably: what asked for them need not do so again. Those that wait, run or have ended are left alone;
-    /// returns how many were not.
+    /// returns how many were not. Each job's events are looked up by themselves: a join is planned once, while the log is short,
+    /// and would read every event of the aggregate type for ever after.
     ///
     /// # Errors
     /// The database.
@@ -205,16 +206,17 @@ impl JobQueue {
             SELECT $1, new.id, $2, new.owner_id, new.position, least(new.ready_at, clock_timestamp())
             FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::timestamptz[])
                 AS new(id, owner_id, position, ready_at)
-            WHERE NOT EXISTS (
-                SELECT FROM events AS event
+            WHERE (
+                SELECT position FROM events AS event
                 WHERE event.aggregate_type = $1 AND event.aggregate_id = new.id::text
-                    AND event.event_type = ANY ($7))
+                    AND event.event_type = ANY ($7)
+                LIMIT 1) IS NULL
             ON CONFLICT (kind, id) DO NOTHING";
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let owners: Vec<_> = jobs.iter().map(|job| job.owner_id.uuid()).collect();
         let positions: Vec<_> = jobs.iter().map(|job| job.position).collect();
         let times: Vec<_> = jobs.iter().map(|job| job.ready_at).collect();
-        let client = self.database.get().await?;
+        let client = self.log.get().await?;
         let statement = client.prepare_cached(ADD).await?;
         let parameters: [&(dyn ToSql + Sync); 7] =
             [&kind.name, &kind.pool, &ids, &owners, &positions, &times, &kind.endings];

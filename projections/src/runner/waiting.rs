@@ -66,7 +66,7 @@ impl ReadModels {
         aggregate_type: &str,
         aggregate_id: &str,
     ) -> Result<bool, QueryError> {
-        let client = self.database.get().await?;
+        let client = self.database.for_log().get().await?;
         let statement = client.prepare_cached(FIRST_POSITION).await?;
         let found = client.query_opt(&statement, &[&aggregate_type, &aggregate_id]).await?;
         drop(client);

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use domain::ids::UserId;
+use domain::ids::{BacktestId, UserId};
 use infra::{
     clock::Clock,
     postgres::jobs::{BACKTEST, JobKind, JobLease, JobQueue, NewJob, RUNS, SWEEPS},
 };
+use projections::ReadModels;
 use uuid::Uuid;
 
 use super::{Desk, desk::user};
@@ -54,32 +55,59 @@ async fn a_full_user_gets_the_next_place_when_one_of_theirs_is_over() {
     assert_eq!(pick(&desk.queue).await.unwrap().id, runs[2]);
 }
 
-/// Pages that the server has looked at for statements on the queue's checkpoints.
-async fn pages(desk: &Desk) -> i64 {
+/// Pages that the server has looked at for statements with that text.
+async fn pages(desk: &Desk, text: &str) -> i64 {
     let sql = "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint FROM pg_stat_statements \
                WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-               AND query LIKE '%FROM job_checkpoints%' AND query NOT LIKE '%pg_stat_statements%'";
+               AND query LIKE '%' || $1 || '%' AND query NOT LIKE '%pg_stat_statements%'";
     let superuser = desk.superuser().await;
-    superuser.query_one(sql, &[]).await.unwrap().get(0)
+    superuser.query_one(sql, &[&text]).await.unwrap().get(0)
+}
+
+/// Makes the server count pages, and the log longer: runs that ended long ago, at 1 kB each.
+const HISTORY: &str = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+    INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+    SELECT 'backtest', gen_random_uuid(), 1, 'BacktestRequested', '1.0', json_build_object('request',
+        json_build_object('owner_id', gen_random_uuid()), 'filling', repeat(md5(n::text), 30)), '{}'
+    FROM generate_series(1, 3000) AS n";
+
+#[tokio::test]
+async fn a_message_costs_its_own_events_however_long_the_log_has_grown() {
+    const ADD: &str = "INSERT INTO jobs";
+    const EXISTS: &str = "SELECT position FROM events WHERE aggregate_type";
+    let desk = Desk::with_minutes(10).await;
+    let reads = ReadModels::new(desk.store.database().clone());
+    let message = async || {
+        let (id, ready_at) = (Clock::system().new_uuid(), Clock::system().now());
+        let job = NewJob { id, owner_id: user(), position: None, ready_at };
+        assert_eq!(desk.queue.add(&BACKTEST, &[job]).await.unwrap(), 1);
+        assert!(reads.backtest(BacktestId::new(id)).await.unwrap().is_none());
+    };
+    // PostgreSQL keeps the plan of the sixth, for a log that is short.
+    for _ in 0..10 {
+        message().await;
+    }
+    desk.superuser().await.batch_execute(HISTORY).await.unwrap();
+    message().await;
+    let before = [pages(&desk, ADD).await, pages(&desk, EXISTS).await];
+    message().await;
+    let after = [pages(&desk, ADD).await, pages(&desk, EXISTS).await];
+    let looked = [after[0] - before[0], after[1] - before[1]];
+    assert!(looked.iter().all(|pages| (1..50).contains(pages)), "{looked:?}");
 }
 
 #[tokio::test]
 async fn following_looks_at_what_is_new_however_long_the_log_is() {
     let desk = Desk::with_minutes(10).await;
+    const CHECKPOINTS: &str = "FROM job_checkpoints";
     let superuser = desk.superuser().await;
-    // Ended long ago, at 1 kB each.
-    let history = "CREATE EXTENSION pg_stat_statements;
-        INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
-        SELECT 'backtest', gen_random_uuid(), 1, 'BacktestRequested', '1.0', json_build_object('request',
-            json_build_object('owner_id', gen_random_uuid()), 'filling', repeat(md5(n::text), 30)), '{}'
-        FROM generate_series(1, 3000) AS n";
-    superuser.batch_execute(history).await.unwrap();
+    superuser.batch_execute(HISTORY).await.unwrap();
     desk.queue.follow().await.unwrap();
     superuser.batch_execute("TRUNCATE jobs").await.unwrap();
-    let before = pages(&desk).await;
+    let before = pages(&desk, CHECKPOINTS).await;
     let runs = requested(&desk, &[user()]).await;
     assert_eq!(pick(&desk.queue).await.unwrap().id, runs[0]);
-    let looked = pages(&desk).await - before;
+    let looked = pages(&desk, CHECKPOINTS).await - before;
     assert!((1..300).contains(&looked), "{looked} pages, of some 500 in the log");
 }
 
@@ -199,22 +227,16 @@ async fn a_job_that_no_event_asked_for_is_added_once_picked_and_finished() {
 }
 
 #[tokio::test]
-async fn an_older_binary_and_this_one_share_the_work() {
+async fn a_crowd_of_jobs_hides_none_of_another_owner() {
     let desk = Desk::with_minutes(10).await;
-    let superuser = desk.superuser().await;
-    // It has followed the log, or read a message that this binary will not see.
-    let (one, other) = (Clock::system().new_uuid(), Clock::system().new_uuid());
-    let add = "INSERT INTO run_queue (backtest_id, owner_id, position) VALUES ($1, gen_random_uuid(), 1), ($2, gen_random_uuid(), 2)";
-    superuser.execute(add, &[&one, &other]).await.unwrap();
-    let pick_older = "SELECT backtest_id FROM pick_run('older', 60000, 4)";
-    let picked: Uuid = superuser.query_one(pick_older, &[]).await.unwrap().get(0);
-    assert_eq!(picked, one);
-    let lease = pick(&desk.queue).await.unwrap();
-    assert_eq!(lease.id, other, "what the older one works on is left to it");
-    assert_eq!(pick(&desk.queue).await, None);
-    assert!(superuser.query_opt(pick_older, &[]).await.unwrap().is_none(), "and the reverse");
-    // It was killed.
-    let expire = "UPDATE run_queue SET lease_until = now() WHERE lease_owner IS NOT NULL";
-    superuser.batch_execute(expire).await.unwrap();
-    assert_eq!(pick(&desk.queue).await.unwrap().id, one);
+    let (busy, quiet) = (Clock::system().new_uuid(), Clock::system().new_uuid());
+    let add = "INSERT INTO jobs (kind, id, pool, owner_id, position, ready_at)
+        SELECT 'backtest', gen_random_uuid(), 'runs', CASE WHEN n <= 100 THEN $1 ELSE $2 END, n, now() - interval '1 second' + n * interval '1 ms'
+        FROM generate_series(1, 102) AS n";
+    desk.superuser().await.execute(add, &[&busy, &quiet]).await.unwrap();
+    let owner = async || pick(&desk.queue).await.unwrap().owner_id.uuid();
+    assert_eq!(owner().await, busy, "the oldest");
+    assert_eq!(owner().await, quiet, "who has no lease, however many wait before");
+    assert_eq!(owner().await, busy, "both have one: the oldest");
+    assert_eq!(owner().await, quiet);
 }

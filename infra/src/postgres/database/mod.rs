@@ -99,8 +99,10 @@ impl Database {
         Self { pool: self.leader_pool.clone(), ..self.clone() }
     }
 
-    /// Returns the same database over the connections that read the log in the order of its indexes.
-    pub(super) fn for_log(&self) -> Self {
+    /// Returns the same database over the connections that read the log in the order of its indexes. Every statement that looks
+    /// into `events` runs there, but for the filtered feed.
+    #[must_use]
+    pub fn for_log(&self) -> Self {
         Self { pool: self.log_pool.clone(), ..self.clone() }
     }
 
