@@ -231,7 +231,7 @@ async fn a_crowd_of_jobs_hides_none_of_another_owner() {
     let desk = Desk::with_minutes(10).await;
     let (busy, quiet) = (Clock::system().new_uuid(), Clock::system().new_uuid());
     let add = "INSERT INTO jobs (kind, id, pool, owner_id, position, ready_at)
-        SELECT 'backtest', gen_random_uuid(), 'runs', CASE WHEN n <= 100 THEN $1 ELSE $2 END, n, now() - interval '1 second' + n * interval '1 ms'
+        SELECT 'backtest', gen_random_uuid(), 'runs', CASE WHEN n <= 100 THEN $1::uuid ELSE $2 END, n, now() - interval '1 second' + n * interval '1 ms'
         FROM generate_series(1, 102) AS n";
     desk.superuser().await.execute(add, &[&busy, &quiet]).await.unwrap();
     let owner = async || pick(&desk.queue).await.unwrap().owner_id.uuid();
