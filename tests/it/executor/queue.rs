@@ -76,7 +76,8 @@ async fn a_message_costs_its_own_events_however_long_the_log_has_grown() {
     const ADD: &str = "INSERT INTO jobs";
     const EXISTS: &str = "SELECT position FROM events WHERE aggregate_type";
     let desk = Desk::with_minutes(10).await;
-    let reads = ReadModels::new(desk.store.database().clone());
+    let reads = ReadModels::new(desk.database().clone());
+    reads.prepare().await.unwrap();
     let message = async || {
         let (id, ready_at) = (Clock::system().new_uuid(), Clock::system().now());
         let job = NewJob { id, owner_id: user(), position: None, ready_at };
