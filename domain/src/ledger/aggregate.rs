@@ -8,7 +8,7 @@ use super::{
     cash,
     commands::LedgerCommand,
     error::LedgerError,
-    events::{LedgerEvent, Subject},
+    events::{ClosedTrade, LedgerEvent, Subject},
 };
 use crate::{
     ids::{BacktestId, TradeId},
@@ -100,7 +100,7 @@ impl Ledger {
                 Err(out_of_order("a restart is not an entry".to_owned()))
             }
             LedgerEvent::TradeOpened { .. }
-            | LedgerEvent::TradeClosed { .. }
+            | LedgerEvent::TradeClosed(_)
             | LedgerEvent::TradeReduced { .. }
             | LedgerEvent::EquityRecorded { .. }
             | LedgerEvent::LedgerClosed { .. }
@@ -111,8 +111,10 @@ impl Ledger {
             LedgerEvent::TradeOpened { trade_id, number, direction, fill, .. } => {
                 self.check_opened(*trade_id, *number, *direction, fill)
             }
-            closed @ LedgerEvent::TradeClosed { .. } => self.check_closed(closed),
-            reduced @ LedgerEvent::TradeReduced { .. } => self.check_reduced(reduced),
+            LedgerEvent::TradeClosed(closed) => self.check_closed(closed),
+            LedgerEvent::TradeReduced { part, of_number, rest } => {
+                self.check_reduced(part, *of_number, rest)
+            }
             LedgerEvent::EquityRecorded { points } => {
                 let times = points.iter().map(|point| point.time);
                 let all: Vec<_> = self.last_equity_time.into_iter().chain(times).collect();
@@ -139,22 +141,9 @@ impl Ledger {
         Self::check_fill(fill, direction.entry_side(), cash::after_entry(self.cash, fill))
     }
 
-    fn check_closed(&self, closed: &LedgerEvent) -> Result<(), LedgerError> {
-        let LedgerEvent::TradeClosed {
-            trade_id,
-            number,
-            direction,
-            entry,
-            fill,
-            pnl,
-            funding,
-            shortfall,
-            ..
-        } = closed
-        else {
-            return Ok(());
-        };
-        self.check_trading(*trade_id, *number)?;
+    fn check_closed(&self, closed: &ClosedTrade) -> Result<(), LedgerError> {
+        let ClosedTrade { number, direction, entry, fill, .. } = closed;
+        self.check_trading(closed.trade_id, *number)?;
         let open = self.open_trade(*number)?;
         ensure((open.direction, &open.entry) == (*direction, entry), || {
             format!("trade {number} was opened otherwise")
@@ -162,55 +151,51 @@ impl Ledger {
         ensure(fill.quantity == entry.quantity, || {
             format!("{} of {} are closed", fill.quantity, entry.quantity)
         })?;
-        let is_last = self.open_trades.len() == 1;
-        let after = cash::after_exit(self.cash, fill, *funding, is_last);
-        let (cash_after, missing) = after.unzip();
-        Self::check_fill(fill, direction.exit_side(), cash_after)?;
-        check_shortfall(*shortfall, missing)?;
-        check_pnl(*pnl, open.entry_change, fill)
+        self.check_exit(closed, open.entry_change, self.open_trades.len() == 1)
     }
 
-    fn check_reduced(&self, reduced: &LedgerEvent) -> Result<(), LedgerError> {
-        let LedgerEvent::TradeReduced {
-            trade_id,
-            number,
-            of_number,
-            direction,
-            entry,
-            fill,
-            rest,
-            pnl,
-            funding,
-            shortfall,
-            ..
-        } = reduced
-        else {
-            return Ok(());
-        };
-        self.check_trading(*trade_id, *number)?;
+    fn check_reduced(
+        &self,
+        part: &ClosedTrade,
+        of_number: u32,
+        rest: &Fill,
+    ) -> Result<(), LedgerError> {
+        let ClosedTrade { number, direction, entry, fill, .. } = part;
+        self.check_trading(part.trade_id, *number)?;
         self.check_next(*number)?;
-        let open = self.open_trade(*of_number)?;
+        let open = self.open_trade(of_number)?;
         ensure(fill.quantity == entry.quantity && fill.quantity < open.entry.quantity, || {
             format!("{} of {} are no part", fill.quantity, open.entry.quantity)
         })?;
-        let part = Fill {
+        let taken = Fill {
             quantity: fill.quantity,
             fee: share(open.entry.fee, fill, open)?,
             ..open.entry.clone()
         };
         let left = Fill {
-            quantity: open.entry.quantity - part.quantity,
-            fee: open.entry.fee - part.fee,
+            quantity: open.entry.quantity - taken.quantity,
+            fee: open.entry.fee - taken.fee,
             ..open.entry.clone()
         };
-        ensure((open.direction, &part, &left) == (*direction, entry, rest), || {
+        ensure((open.direction, &taken, &left) == (*direction, entry, rest), || {
             format!("trade {of_number} does not split into these parts")
         })?;
-        let after = cash::after_exit(self.cash, fill, *funding, false);
+        self.check_exit(part, share(open.entry_change, fill, open)?, false)
+    }
+
+    /// That cash, shortfall and pnl follow from the exit; `entry_change` is what its entry did to cash.
+    fn check_exit(
+        &self,
+        closed: &ClosedTrade,
+        entry_change: Decimal,
+        is_last: bool,
+    ) -> Result<(), LedgerError> {
+        let ClosedTrade { direction, fill, pnl, funding, shortfall, .. } = closed;
+        let after = cash::after_exit(self.cash, fill, *funding, is_last);
         let (cash_after, missing) = after.unzip();
         Self::check_fill(fill, direction.exit_side(), cash_after)?;
         check_shortfall(*shortfall, missing)?;
-        check_pnl(*pnl, share(open.entry_change, fill, open)?, fill)
+        check_pnl(*pnl, entry_change, fill)
     }
 
     fn open_trade(&self, number: u32) -> Result<&OpenTrade, LedgerError> {
@@ -294,23 +279,21 @@ impl Ledger {
                 });
                 self.advance_cash(fill);
             }
-            LedgerEvent::TradeClosed { number, fill, pnl, shortfall, .. } => {
-                self.open_trades.retain(|open| open.number != *number);
-                self.total_pnl = self.total_pnl.saturating_add(*pnl);
-                let shortfall = shortfall.unwrap_or_default();
+            LedgerEvent::TradeClosed(closed) => {
+                self.open_trades.retain(|open| open.number != closed.number);
+                let shortfall = closed.shortfall.unwrap_or_default();
                 self.total_shortfall = self.total_shortfall.saturating_add(shortfall);
-                self.advance_cash(fill);
+                self.advance_exit(closed);
             }
-            LedgerEvent::TradeReduced { number, of_number, fill, rest, pnl, .. } => {
-                self.trades_count = *number;
+            LedgerEvent::TradeReduced { part, of_number, rest } => {
+                self.trades_count = part.number;
                 let is_it = |open: &&mut OpenTrade| open.number == *of_number;
                 if let Some(open) = self.open_trades.iter_mut().find(is_it) {
-                    let taken = share(open.entry_change, fill, open).unwrap_or_default();
+                    let taken = share(open.entry_change, &part.fill, open).unwrap_or_default();
                     open.entry_change -= taken;
                     open.entry = rest.clone();
                 }
-                self.total_pnl = self.total_pnl.saturating_add(*pnl);
-                self.advance_cash(fill);
+                self.advance_exit(part);
             }
             LedgerEvent::EquityRecorded { points } => {
                 self.last_equity_time =
@@ -323,6 +306,11 @@ impl Ledger {
                 self.is_closed = true;
             }
         }
+    }
+
+    fn advance_exit(&mut self, closed: &ClosedTrade) {
+        self.total_pnl = self.total_pnl.saturating_add(closed.pnl);
+        self.advance_cash(&closed.fill);
     }
 
     fn advance_cash(&mut self, fill: &Fill) {

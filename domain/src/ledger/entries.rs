@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{
-    events::{LedgerEvent, Subject},
+    events::{ClosedTrade, LedgerEvent, Subject},
     hash::LedgerHasher,
 };
 use crate::{
@@ -115,12 +115,37 @@ impl<'a> LedgerWriter<'a> {
     /// # Errors
     /// A trade that is still open, a payload that canonical JSON cannot hold, fees beyond the exact range.
     pub fn closed(&mut self, trade: &Trade) -> Result<LedgerEvent, EntryError> {
+        let event = LedgerEvent::TradeClosed(self.closed_trade(trade)?);
+        self.total_shortfall = exact::add(self.total_shortfall, trade.shortfall)
+            .ok_or(EntryError::Overflow("the sum of the shortfalls"))?;
+        self.hasher.add(&event)?;
+        Ok(event)
+    }
+
+    /// The event of a part that was closed on its own; `rest` is what is left of its trade.
+    ///
+    /// # Errors
+    /// A trade that is none, a payload that canonical JSON cannot hold, fees beyond the exact range.
+    pub fn reduced(&mut self, part: &Trade, rest: &Trade) -> Result<LedgerEvent, EntryError> {
+        let event = LedgerEvent::TradeReduced {
+            part: self.closed_trade(part)?,
+            of_number: part.part_of.ok_or(EntryError::NotAPart(part.number))?,
+            rest: normalized(&rest.entry),
+        };
+        self.trades_count += 1;
+        self.hasher.add(&event)?;
+        Ok(event)
+    }
+
+    /// What both say of the trade; counts its exit.
+    fn closed_trade(&mut self, trade: &Trade) -> Result<ClosedTrade, EntryError> {
         let (Some(exit), Some(pnl)) = (&trade.exit, trade.pnl) else {
             return Err(EntryError::NotClosed(trade.number));
         };
         let (stop_price, target_price) = prices(trade.barriers)?;
         let excursion = trade.excursion(self.candles);
-        let event = LedgerEvent::TradeClosed {
+        self.count(exit)?;
+        Ok(ClosedTrade {
             trade_id: TradeId::of(self.backtest_id, trade.number),
             number: trade.number,
             direction: trade.direction,
@@ -135,46 +160,7 @@ impl<'a> LedgerWriter<'a> {
             target_price,
             max_adverse: Some(excursion.max_adverse),
             max_favorable: Some(excursion.max_favorable),
-        };
-        self.total_shortfall = exact::add(self.total_shortfall, trade.shortfall)
-            .ok_or(EntryError::Overflow("the sum of the shortfalls"))?;
-        self.count(exit)?;
-        self.hasher.add(&event)?;
-        Ok(event)
-    }
-
-    /// The event of a part that was closed on its own; `rest` is what is left of its trade.
-    ///
-    /// # Errors
-    /// A trade that is none, a payload that canonical JSON cannot hold, fees beyond the exact range.
-    pub fn reduced(&mut self, part: &Trade, rest: &Trade) -> Result<LedgerEvent, EntryError> {
-        let (Some(exit), Some(pnl)) = (&part.exit, part.pnl) else {
-            return Err(EntryError::NotClosed(part.number));
-        };
-        let (stop_price, target_price) = prices(part.barriers)?;
-        let excursion = part.excursion(self.candles);
-        let event = LedgerEvent::TradeReduced {
-            trade_id: TradeId::of(self.backtest_id, part.number),
-            number: part.number,
-            of_number: part.part_of.ok_or(EntryError::NotAPart(part.number))?,
-            direction: part.direction,
-            entry: normalized(&part.entry),
-            fill: normalized(exit),
-            rest: normalized(&rest.entry),
-            pnl: pnl.normalize(),
-            funding: part.funding.normalize(),
-            shortfall: Some(part.shortfall.normalize()),
-            is_ambiguous: part.is_ambiguous,
-            candles_count: Some(excursion.candles_count),
-            stop_price,
-            target_price,
-            max_adverse: Some(excursion.max_adverse),
-            max_favorable: Some(excursion.max_favorable),
-        };
-        self.trades_count += 1;
-        self.count(exit)?;
-        self.hasher.add(&event)?;
-        Ok(event)
+        })
     }
 
     /// The event of one of the engine's steps; progress makes none.
@@ -387,7 +373,7 @@ mod tests {
                 LedgerEvent::EquityRecorded { points } => points.len(),
                 LedgerEvent::LedgerOpened { .. }
                 | LedgerEvent::TradeOpened { .. }
-                | LedgerEvent::TradeClosed { .. }
+                | LedgerEvent::TradeClosed(_)
                 | LedgerEvent::TradeReduced { .. }
                 | LedgerEvent::LedgerRestarted { .. }
                 | LedgerEvent::LedgerClosed { .. } => 0,

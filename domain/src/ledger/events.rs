@@ -48,6 +48,44 @@ pub struct OpeningPosition {
     pub price: Decimal,
 }
 
+/// A trade that was closed, or the part of one that was closed on its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct ClosedTrade {
+    pub trade_id: TradeId,
+    pub number: u32,
+    pub direction: Direction,
+    /// A part has its share of the entry's quantity and fee.
+    pub entry: Fill,
+    pub fill: Fill,
+    /// Profit net of both fees.
+    pub pnl: Decimal,
+    /// Funding while it was open: positive if received, negative if paid. A part has its share. Not included in `pnl`.
+    #[serde(default, skip_serializing_if = "Decimal::is_zero")]
+    pub funding: Decimal,
+    /// What the exit lost beyond all cash, which it brings to 0; 0 or more, and 0 if a part stays open. Not included in
+    /// `pnl`. Absent if an older version did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortfall: Option<Decimal>,
+    pub is_ambiguous: bool,
+    /// Candles from the entry's to the exit's, both included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candles_count: Option<u32>,
+    /// As in `TradeOpened`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_price: Option<Decimal>,
+    /// As in `TradeOpened`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_price: Option<Decimal>,
+    /// How far prices went against the trade while it was held, as a fraction of the entry price; 0 or more. The
+    /// entry's candle counts if the trade filled at its open, the exit's candle up to the exit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_adverse: Option<f64>,
+    /// As `max_adverse`, in the trade's favor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_favorable: Option<f64>,
+}
+
 /// The facts of a ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type")]
@@ -77,77 +115,16 @@ pub enum LedgerEvent {
         target_price: Option<Decimal>,
     },
     /// An exit was filled. `entry` is repeated so that consumers need no state.
-    TradeClosed {
-        trade_id: TradeId,
-        number: u32,
-        direction: Direction,
-        entry: Fill,
-        fill: Fill,
-        /// Profit net of both fees.
-        pnl: Decimal,
-        /// Funding while it was open: positive if received, negative if paid. Not included in `pnl`.
-        #[serde(default, skip_serializing_if = "Decimal::is_zero")]
-        funding: Decimal,
-        /// What the exit lost beyond all cash, which it brings to 0; 0 or more. Not included in `pnl`. Absent if an older
-        /// version did not record it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        shortfall: Option<Decimal>,
-        is_ambiguous: bool,
-        /// Candles from the entry's to the exit's, both included.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        candles_count: Option<u32>,
-        /// As in `TradeOpened`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        stop_price: Option<Decimal>,
-        /// As in `TradeOpened`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        target_price: Option<Decimal>,
-        /// How far prices went against the trade while it was held, as a fraction of the entry price; 0 or more. The
-        /// entry's candle counts if the trade filled at its open, the exit's candle up to the exit.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max_adverse: Option<f64>,
-        /// As `max_adverse`, in the trade's favor.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max_favorable: Option<f64>,
-    },
-    /// A part of an open trade was closed and becomes a separate trade.
+    TradeClosed(ClosedTrade),
+    /// A part of an open trade was closed and becomes a separate trade. `trade_id`, `number` and amounts are the part's;
+    /// `stop_price` and `target_price` are of the trade that stays open.
     TradeReduced {
-        /// Number of the part.
-        trade_id: TradeId,
-        /// Number of the part.
-        number: u32,
+        #[serde(flatten)]
+        part: ClosedTrade,
         /// Number of the trade that stays open.
         of_number: u32,
-        direction: Direction,
-        /// The part's share of the entry's quantity and fee.
-        entry: Fill,
-        fill: Fill,
         /// The rest of the entry.
         rest: Fill,
-        /// Profit net of the part's share of the entry fee and its exit fee.
-        pnl: Decimal,
-        /// The part's share of the funding.
-        #[serde(default, skip_serializing_if = "Decimal::is_zero")]
-        funding: Decimal,
-        /// 0: what stays open covers a loss. Absent if an older version did not record it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        shortfall: Option<Decimal>,
-        is_ambiguous: bool,
-        /// As in `TradeClosed`, up to the exit of the part.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        candles_count: Option<u32>,
-        /// Of the trade that stays open, as in `TradeOpened`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        stop_price: Option<Decimal>,
-        /// Of the trade that stays open, as in `TradeOpened`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        target_price: Option<Decimal>,
-        /// As in `TradeClosed`, up to the exit of the part.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max_adverse: Option<f64>,
-        /// As in `TradeClosed`, up to the exit of the part.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max_favorable: Option<f64>,
     },
     /// The equity at the end of each day, up to 250 points per event. Recorded after the last trade.
     EquityRecorded { points: Vec<EquityPoint> },

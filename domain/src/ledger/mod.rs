@@ -12,7 +12,7 @@ pub mod upcasters;
 pub use aggregate::{Ledger, OpenTrade};
 pub use commands::LedgerCommand;
 pub use error::LedgerError;
-pub use events::{LedgerEvent, OpeningPosition, Subject, SubjectKind};
+pub use events::{ClosedTrade, LedgerEvent, OpeningPosition, Subject, SubjectKind};
 
 #[cfg(test)]
 mod tests;

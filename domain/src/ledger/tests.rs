@@ -4,7 +4,7 @@ use cqrs_es::test::TestFramework;
 use rstest::rstest;
 use rust_decimal::Decimal;
 
-use super::{Ledger, LedgerCommand, LedgerError, LedgerEvent, Subject};
+use super::{ClosedTrade, Ledger, LedgerCommand, LedgerError, LedgerEvent, Subject};
 use crate::{
     ids::{BacktestId, TradeId},
     market::Timeframe,
@@ -63,7 +63,11 @@ fn trade_opened(number: u32, fill: Fill) -> LedgerEvent {
 }
 
 fn trade_closed(number: u32, entry: Fill, fill: Fill, pnl: &str) -> LedgerEvent {
-    LedgerEvent::TradeClosed {
+    LedgerEvent::TradeClosed(closed_trade(number, entry, fill, pnl))
+}
+
+fn closed_trade(number: u32, entry: Fill, fill: Fill, pnl: &str) -> ClosedTrade {
+    ClosedTrade {
         trade_id: TradeId::of(BacktestId::default(), number),
         number,
         direction: Direction::Long,
@@ -274,21 +278,23 @@ fn a_short_sells_first_and_what_cash_cannot_pay_is_its_shortfall() {
     let sold = fill(Side::Sell, "100", "100", "10", "19990");
     let bought = fill(Side::Buy, "250", "100", "25", "0");
     // 19990 − 250 × 100 − 25.
-    let covered = |shortfall| LedgerEvent::TradeClosed {
-        trade_id: TradeId::of(BacktestId::default(), 1),
-        number: 1,
-        direction: Direction::Short,
-        entry: sold.clone(),
-        fill: bought.clone(),
-        pnl: decimal("-15035"),
-        funding: Decimal::ZERO,
-        shortfall: Some(decimal(shortfall)),
-        is_ambiguous: false,
-        candles_count: Some(1),
-        stop_price: None,
-        target_price: None,
-        max_adverse: Some(1.5),
-        max_favorable: Some(0.0),
+    let covered = |shortfall| {
+        LedgerEvent::TradeClosed(ClosedTrade {
+            trade_id: TradeId::of(BacktestId::default(), 1),
+            number: 1,
+            direction: Direction::Short,
+            entry: sold.clone(),
+            fill: bought.clone(),
+            pnl: decimal("-15035"),
+            funding: Decimal::ZERO,
+            shortfall: Some(decimal(shortfall)),
+            is_ambiguous: false,
+            candles_count: Some(1),
+            stop_price: None,
+            target_price: None,
+            max_adverse: Some(1.5),
+            max_favorable: Some(0.0),
+        })
     };
     let end = |total| LedgerEvent::LedgerClosed {
         trades_count: 1,
@@ -359,24 +365,7 @@ fn threefold() -> [LedgerEvent; 2] {
 }
 
 fn reduced(entry: Fill, rest: Fill, exit: Fill, pnl: &str) -> LedgerEvent {
-    LedgerEvent::TradeReduced {
-        trade_id: TradeId::of(BacktestId::default(), 2),
-        number: 2,
-        of_number: 1,
-        direction: Direction::Long,
-        entry,
-        fill: exit,
-        rest,
-        pnl: decimal(pnl),
-        funding: Decimal::ZERO,
-        shortfall: Some(Decimal::ZERO),
-        is_ambiguous: false,
-        candles_count: Some(2),
-        stop_price: None,
-        target_price: None,
-        max_adverse: Some(0.0),
-        max_favorable: Some(0.05),
-    }
+    LedgerEvent::TradeReduced { part: closed_trade(2, entry, exit, pnl), of_number: 1, rest }
 }
 
 #[test]
@@ -425,8 +414,8 @@ fn trades_may_overlap_and_funding_is_settled_with_an_exit() {
         fill(Side::Sell, "100", "3", "0", "9896.5"),
         "-1",
     );
-    if let LedgerEvent::TradeClosed { funding, .. } = &mut with_funding {
-        *funding = decimal("-2.5");
+    if let LedgerEvent::TradeClosed(closed) = &mut with_funding {
+        closed.funding = decimal("-2.5");
     }
     let entries = vec![second, with_funding];
     let given = TestFramework::<Ledger>::with(()).given(threefold().to_vec());

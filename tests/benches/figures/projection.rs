@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use domain::{
     ids::{BacktestId, TradeId},
-    ledger::LedgerEvent,
+    ledger::{ClosedTrade, LedgerEvent},
     simulation::{Direction, Fill, Side},
 };
 use infra::postgres::{
@@ -93,7 +93,7 @@ fn round_trip(id: Uuid, number: u32) -> [LedgerEvent; 2] {
             stop_price: None,
             target_price: None,
         },
-        LedgerEvent::TradeClosed {
+        LedgerEvent::TradeClosed(ClosedTrade {
             trade_id,
             number,
             direction,
@@ -108,6 +108,6 @@ fn round_trip(id: Uuid, number: u32) -> [LedgerEvent; 2] {
             target_price: None,
             max_adverse: Some(0.012_345_678_9),
             max_favorable: Some(0.023_456_789_1),
-        },
+        }),
     ]
 }

@@ -120,9 +120,11 @@ fn trades(entries: &[LedgerEvent]) -> BTreeMap<u32, (usize, usize)> {
     for entry in entries {
         match entry {
             LedgerEvent::TradeOpened { number, .. } => trades.entry(*number).or_default().0 += 1,
-            LedgerEvent::TradeClosed { number, .. } => trades.entry(*number).or_default().1 += 1,
-            LedgerEvent::TradeReduced { number, .. } => {
-                let part = trades.entry(*number).or_default();
+            LedgerEvent::TradeClosed(closed) => {
+                trades.entry(closed.number).or_default().1 += 1;
+            }
+            LedgerEvent::TradeReduced { part, .. } => {
+                let part = trades.entry(part.number).or_default();
                 (part.0, part.1) = (part.0 + 1, part.1 + 1);
             }
             LedgerEvent::LedgerOpened { .. }

@@ -33,8 +33,8 @@ fn executed(request: &Request, minutes_count: i64) -> Execution {
 fn closed_trades(entries: &[LedgerEvent]) -> Vec<(u32, Decimal)> {
     let mut trades = Vec::new();
     for entry in entries {
-        if let LedgerEvent::TradeClosed { number, pnl, .. } = entry {
-            trades.push((*number, *pnl));
+        if let LedgerEvent::TradeClosed(closed) = entry {
+            trades.push((closed.number, closed.pnl));
         }
     }
     trades

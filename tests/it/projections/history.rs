@@ -7,7 +7,7 @@ use domain::{
     dataset::Dataset,
     event::Metadata,
     ids::{BacktestId, StrategyId, TradeId, UserId},
-    ledger::LedgerEvent,
+    ledger::{ClosedTrade, LedgerEvent},
     market::Timeframe,
     run_spec::RunSpec,
     simulation::{
@@ -195,8 +195,12 @@ pub(super) fn trade_opened(id: Uuid, number: u32) -> LedgerEvent {
 
 /// Trade `number` wins `number` in quote money when it is odd, and loses as much when it is even.
 pub(super) fn trade_closed(id: Uuid, number: u32) -> LedgerEvent {
+    LedgerEvent::TradeClosed(closed_trade(id, number))
+}
+
+pub(super) fn closed_trade(id: Uuid, number: u32) -> ClosedTrade {
     let sign = if number % 2 == 1 { 1 } else { -1 };
-    LedgerEvent::TradeClosed {
+    ClosedTrade {
         trade_id: TradeId::of(BacktestId::new(id), number),
         number,
         direction: direction(number),

@@ -4,7 +4,7 @@ use domain::{
     backtest::BacktestEvent,
     ids::{BacktestId, StrategyId},
     job::Status,
-    ledger::LedgerEvent,
+    ledger::{ClosedTrade, LedgerEvent},
     simulation::{Direction, Fill, Side},
     strategy::StrategyEvent,
 };
@@ -234,33 +234,22 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
 
 /// Half of trade 1, closed on its own as trade `number`.
 fn reduced(id: Uuid, number: u32) -> LedgerEvent {
-    let LedgerEvent::TradeClosed { trade_id, direction, entry, fill, pnl, .. } =
-        trade_closed(id, number)
-    else {
-        unreachable!()
-    };
+    let whole = closed_trade(id, number);
     let half = |fill: &Fill| Fill {
         quantity: fill.quantity / Decimal::TWO,
         fee: fill.fee / Decimal::TWO,
         ..fill.clone()
     };
     LedgerEvent::TradeReduced {
-        trade_id,
-        number,
+        rest: half(&whole.entry),
         of_number: 1,
-        direction,
-        entry: half(&entry),
-        fill: half(&fill),
-        rest: half(&entry),
-        pnl,
-        funding: Decimal::new(-25, 2),
-        shortfall: Some(Decimal::ZERO),
-        is_ambiguous: false,
-        candles_count: Some(number),
-        stop_price: Some(Decimal::new(40_000, 0)),
-        target_price: None,
-        max_adverse: Some(0.25),
-        max_favorable: Some(0.5),
+        part: ClosedTrade {
+            entry: half(&whole.entry),
+            fill: half(&whole.fill),
+            funding: Decimal::new(-25, 2),
+            is_ambiguous: false,
+            ..whole
+        },
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::{Portfolio, costs::Costs, funding::funding_rate};
 use crate::{
-    ledger::LedgerEvent,
+    ledger::{ClosedTrade, LedgerEvent},
     simulation::{
         Candles, Settings, SimulationError, exact,
         excursion::{Excursion, Held},
@@ -189,9 +189,10 @@ fn bookings<'a>(
     let mut latest = 0;
     for event in entries {
         let (fill, direction) = match event {
-            LedgerEvent::TradeOpened { fill, direction, .. }
-            | LedgerEvent::TradeClosed { fill, direction, .. }
-            | LedgerEvent::TradeReduced { fill, direction, .. } => (fill, *direction),
+            LedgerEvent::TradeOpened { fill, direction, .. } => (fill, *direction),
+            LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. } => {
+                (&closed.fill, closed.direction)
+            }
             LedgerEvent::LedgerOpened { .. }
             | LedgerEvent::EquityRecorded { .. }
             | LedgerEvent::LedgerRestarted { .. }
@@ -226,19 +227,19 @@ fn book(
             let held = Held { direction: *direction, entry_price, entered };
             open.push(OpenMarks { number: *number, held });
         }
-        LedgerEvent::TradeClosed { number, fill, .. } => {
+        LedgerEvent::TradeClosed(ClosedTrade { number, fill, .. }) => {
             portfolio.restore_exit(*number, fill);
             let place = open.iter().position(|trade| trade.number == *number);
             let trade = open.remove(place.ok_or(MarkError::UnknownTrade(*number))?);
             let exit = exit(fill, booking, pricing);
             closed.push(trade.marks(*number, Some(exit), pricing.candles));
         }
-        LedgerEvent::TradeReduced { number, of_number, fill, rest, funding, .. } => {
-            portfolio.restore_part(*of_number, rest.quantity, *funding, fill);
+        LedgerEvent::TradeReduced { part, of_number, rest } => {
+            portfolio.restore_part(*of_number, rest.quantity, part.funding, &part.fill);
             let trade = open.iter().find(|trade| trade.number == *of_number);
             let trade = *trade.ok_or(MarkError::UnknownTrade(*of_number))?;
-            let exit = exit(fill, booking, pricing);
-            closed.push(trade.marks(*number, Some(exit), pricing.candles));
+            let exit = exit(&part.fill, booking, pricing);
+            closed.push(trade.marks(part.number, Some(exit), pricing.candles));
         }
         LedgerEvent::LedgerOpened { .. }
         | LedgerEvent::EquityRecorded { .. }

@@ -17,9 +17,10 @@ use crate::{
 /// Time of the fill that an entry records.
 fn time_of(event: &LedgerEvent) -> Option<i64> {
     match event {
-        LedgerEvent::TradeOpened { fill, .. }
-        | LedgerEvent::TradeClosed { fill, .. }
-        | LedgerEvent::TradeReduced { fill, .. } => Some(fill.time),
+        LedgerEvent::TradeOpened { fill, .. } => Some(fill.time),
+        LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. } => {
+            Some(closed.fill.time)
+        }
         LedgerEvent::LedgerOpened { .. }
         | LedgerEvent::EquityRecorded { .. }
         | LedgerEvent::LedgerRestarted { .. }
@@ -54,9 +55,8 @@ fn is_undecidable(input: &Input<'_>, events: &[LedgerEvent]) -> bool {
             reasons.push(fill.reason.clone());
             is_at_close(fill, *direction)
         }
-        LedgerEvent::TradeClosed { fill, direction, .. }
-        | LedgerEvent::TradeReduced { fill, direction, .. } => {
-            reasons.contains(&fill.reason) && is_at_close(fill, *direction)
+        LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. } => {
+            reasons.contains(&closed.fill.reason) && is_at_close(&closed.fill, closed.direction)
         }
         LedgerEvent::LedgerOpened { .. }
         | LedgerEvent::EquityRecorded { .. }

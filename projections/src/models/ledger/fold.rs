@@ -2,7 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
-use domain::{event::RecordedEvent, ids::TradeId, ledger::LedgerEvent, simulation::Fill};
+use domain::{
+    event::RecordedEvent,
+    ids::TradeId,
+    ledger::{ClosedTrade, LedgerEvent},
+    simulation::Fill,
+};
 use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
 use rust_decimal::Decimal;
@@ -99,9 +104,9 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
                 changes.rows.push(entry(event, trade_id, fill)?);
             }
             RunEvent::Ledger(
-                LedgerEvent::TradeClosed { trade_id, fill, pnl, funding, shortfall, .. }
-                | LedgerEvent::TradeReduced { trade_id, fill, pnl, funding, shortfall, .. },
+                LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. },
             ) => {
+                let ClosedTrade { trade_id, fill, pnl, funding, shortfall, .. } = closed;
                 let funding = Some(funding).filter(|funding| !funding.is_zero());
                 let entry = entry(event, trade_id, fill)?;
                 changes.rows.push(NewEntry { profit: Some(pnl), funding, shortfall, ..entry });

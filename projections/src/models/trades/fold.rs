@@ -5,7 +5,7 @@ use deadpool_postgres::Transaction;
 use domain::{
     event::RecordedEvent,
     ids::{BacktestId, TradeId},
-    ledger::LedgerEvent,
+    ledger::{ClosedTrade, LedgerEvent},
     simulation::{Direction, Fill, trade::pnl_percentage},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -166,11 +166,11 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
                 let trade = trade.row(event)?;
                 changes.opened.rows.push(NewTrade { stop_price, target_price, ..trade });
             }
-            RunEvent::Ledger(closed @ LedgerEvent::TradeClosed { .. }) => {
-                changes.close(event, backtest_id, closed)?;
+            RunEvent::Ledger(LedgerEvent::TradeClosed(closed)) => {
+                changes.change(closed_row(event, backtest_id, closed)?);
             }
-            RunEvent::Ledger(reduced @ LedgerEvent::TradeReduced { .. }) => {
-                changes.reduce(event, backtest_id, reduced)?;
+            RunEvent::Ledger(LedgerEvent::TradeReduced { part, of_number, rest }) => {
+                changes.reduce(event, backtest_id, part, of_number, rest)?;
             }
             RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
                 changes.opened.clear(backtest_id);
@@ -189,88 +189,20 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
 }
 
 impl TradeChanges {
-    fn close(
-        &mut self,
-        event: &RecordedEvent,
-        backtest_id: Uuid,
-        closed_trade: LedgerEvent,
-    ) -> Result<(), Poison> {
-        let LedgerEvent::TradeClosed {
-            trade_id,
-            number,
-            direction,
-            entry,
-            fill,
-            pnl,
-            funding,
-            shortfall,
-            is_ambiguous,
-            candles_count,
-            stop_price,
-            target_price,
-            max_adverse,
-            max_favorable,
-        } = closed_trade
-        else {
-            return Ok(());
-        };
-        let trade = Opening { backtest_id, number, trade_id, direction, entry };
-        let trade = NewTrade {
-            funding: Some(funding),
-            shortfall,
-            is_ambiguous,
-            candles_count: candles_count.map(integer).transpose()?,
-            stop_price,
-            target_price,
-            max_adverse,
-            max_favorable,
-            ..trade.row(event)?
-        };
-        self.change(closed(trade, fill, pnl)?);
-        Ok(())
-    }
-
+    /// The part becomes a trade, and the trade that it was split from goes on with `rest`.
     fn reduce(
         &mut self,
         event: &RecordedEvent,
         backtest_id: Uuid,
-        reduced: LedgerEvent,
+        part: ClosedTrade,
+        of_number: u32,
+        rest: Fill,
     ) -> Result<(), Poison> {
-        let LedgerEvent::TradeReduced {
-            trade_id,
-            number,
-            of_number,
-            direction,
-            entry,
-            fill,
-            rest,
-            pnl,
-            funding,
-            shortfall,
-            is_ambiguous,
-            candles_count,
-            stop_price,
-            target_price,
-            max_adverse,
-            max_favorable,
-        } = reduced
-        else {
-            return Ok(());
-        };
-        let part = Opening { backtest_id, number, trade_id, direction, entry };
-        let part = NewTrade {
-            part_of: Some(integer(of_number)?),
-            funding: Some(funding),
-            shortfall,
-            is_ambiguous,
-            candles_count: candles_count.map(integer).transpose()?,
-            stop_price,
-            target_price,
-            max_adverse,
-            max_favorable,
-            ..part.row(event)?
-        };
-        self.opened.rows.push(closed(part, fill, pnl)?);
+        let (direction, stop_price, target_price) =
+            (part.direction, part.stop_price, part.target_price);
+        let part_of = Some(integer(of_number)?);
+        let part = closed_row(event, backtest_id, part)?;
+        self.opened.rows.push(NewTrade { part_of, ..part });
         // Its id does not change.
         let trade_id = TradeId::of(BacktestId::new(backtest_id), of_number);
         let rest = Opening { backtest_id, number: of_number, trade_id, direction, entry: rest };
@@ -335,17 +267,30 @@ impl Opening {
     }
 }
 
-fn closed(open: NewTrade, exit: Fill, pnl: Decimal) -> Result<NewTrade, Poison> {
-    let fees = open.fees.checked_add(exit.fee);
+fn closed_row(
+    event: &RecordedEvent,
+    backtest_id: Uuid,
+    trade: ClosedTrade,
+) -> Result<NewTrade, Poison> {
+    let ClosedTrade { trade_id, number, direction, entry, fill, pnl, .. } = trade;
+    let open = Opening { backtest_id, number, trade_id, direction, entry }.row(event)?;
+    let fees = open.fees.checked_add(fill.fee);
     let overflow = || Poison::Unfit("the trade's numbers are too large".to_owned());
     Ok(NewTrade {
-        exit_time: Some(ledger_rows::time(exit.time)?),
-        exit_price: Some(exit.price),
+        exit_time: Some(ledger_rows::time(fill.time)?),
+        exit_price: Some(fill.price),
         pnl: Some(pnl),
         pnl_percentage: pnl_percentage(pnl, open.entry_price, open.quantity),
         fees: fees.ok_or_else(overflow)?,
-        exit_reason: Some(exit.reason),
-        funding: open.funding.filter(|funding| !funding.is_zero()),
+        exit_reason: Some(fill.reason),
+        is_ambiguous: trade.is_ambiguous,
+        funding: Some(trade.funding).filter(|funding| !funding.is_zero()),
+        shortfall: trade.shortfall,
+        candles_count: trade.candles_count.map(integer).transpose()?,
+        stop_price: trade.stop_price,
+        target_price: trade.target_price,
+        max_adverse: trade.max_adverse,
+        max_favorable: trade.max_favorable,
         ..open
     })
 }
