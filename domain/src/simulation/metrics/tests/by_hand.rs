@@ -5,21 +5,10 @@ use rstest::rstest;
 
 use super::*;
 
-/// Measures hourly candles from Thursday 1970-01-01 on.
+/// Measures hourly candles.
 fn hourly(equity: &[f64], close: &[f64], trades: &[Trade]) -> Metrics {
-    let hours = 0..i64::try_from(equity.len()).unwrap();
-    calculate(&Run {
-        funding: Decimal::ZERO,
-        open_time: &hours.map(|hour| hour * 3_600_000).collect::<Vec<_>>(),
-        close,
-        equity,
-        trades,
-        initial_balance: Decimal::from(100),
-        final_balance: equity.last().copied().map_or(Decimal::ZERO, decimal),
-        timeframe: Timeframe::OneHour,
-        hold_from: 0,
-        preset: Preset::Backtrail,
-    })
+    let open_time = openings(Timeframe::OneHour, equity.len());
+    calculate(&Run { close, trades, ..untraded(Timeframe::OneHour, &open_time, equity) })
 }
 
 #[test]
@@ -152,21 +141,10 @@ fn logarithms_by_series_agree_with_logarithms() {
     }
 }
 
-/// Measures daily candles from Thursday 1970-01-01 on, from 100.
+/// Measures daily candles.
 fn daily(equity: &[f64], preset: Preset) -> Metrics {
-    let open_time: Vec<i64> = (0..).map(|day| day * DAY).take(equity.len()).collect();
-    calculate(&Run {
-        funding: Decimal::ZERO,
-        open_time: &open_time,
-        close: equity,
-        equity,
-        trades: &[],
-        initial_balance: Decimal::from(100),
-        final_balance: Decimal::from(100),
-        timeframe: Timeframe::OneDay,
-        hold_from: 0,
-        preset,
-    })
+    let open_time = openings(Timeframe::OneDay, equity.len());
+    calculate(&Run { preset, ..untraded(Timeframe::OneDay, &open_time, equity) })
 }
 
 #[test]
@@ -208,11 +186,7 @@ proptest! {
         }).collect();
         let open_time: Vec<i64> = rows.iter().map(|row| row.0).collect();
         let equity: Vec<f64> = rows.iter().map(|row| row.1).collect();
-        let run = Run {
-            funding: Decimal::ZERO, open_time: &open_time, close: &equity, equity: &equity, trades: &[],
-            initial_balance, final_balance: initial_balance, timeframe: Timeframe::OneHour, hold_from: 0,
-            preset: Preset::Backtrail,
-        };
+        let run = Run { initial_balance, ..untraded(Timeframe::OneHour, &open_time, &equity) };
         let daily = returns::Daily::of(&run, &Days::of(&open_time));
         let product: f64 = daily.returns.iter().map(|r| 1.0 + r).product();
         let expected = equity.last().unwrap() / real(initial_balance);
@@ -229,24 +203,13 @@ proptest! {
 #[case(Timeframe::OneDay, 7, true)]
 fn annual_figures_are_undefined_below_seven_days(
     #[case] timeframe: Timeframe,
-    #[case] len: i64,
+    #[case] len: usize,
     #[case] is_defined: bool,
 ) {
-    let open_time: Vec<i64> = (0..len).map(|index| index * timeframe.duration_ms()).collect();
-    let mut equity = vec![100.0; open_time.len()];
+    let open_time = openings(timeframe, len);
+    let mut equity = vec![100.0; len];
     (equity[1], *equity.last_mut().unwrap()) = (90.0, 110.0);
-    let metrics = calculate(&Run {
-        funding: Decimal::ZERO,
-        open_time: &open_time,
-        close: &equity,
-        equity: &equity,
-        trades: &[],
-        initial_balance: Decimal::from(100),
-        final_balance: Decimal::from(110),
-        timeframe,
-        hold_from: 0,
-        preset: Preset::Backtrail,
-    });
+    let metrics = calculate(&untraded(timeframe, &open_time, &equity));
     let annual = [metrics.cagr, metrics.annual_return, metrics.calmar_ratio];
     assert_eq!(annual.map(|figure| figure.is_some()), [is_defined; 3], "{annual:?}");
     assert!((metrics.total_return.unwrap() - 0.1).abs() < 1e-15);

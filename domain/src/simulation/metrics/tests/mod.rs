@@ -84,6 +84,27 @@ fn opened(number: u32, direction: Direction, entry: Fill) -> Trade {
     Trade::opened(number, direction, entry, place, Barriers::default())
 }
 
+/// Openings from Thursday 1970-01-01 on.
+fn openings(timeframe: Timeframe, count: usize) -> Vec<i64> {
+    (0..).map(|candle| candle * timeframe.duration_ms()).take(count).collect()
+}
+
+/// A run from 100 on without trades, on a market whose closes are its equity.
+fn untraded<'a>(timeframe: Timeframe, open_time: &'a [i64], equity: &'a [f64]) -> Run<'a> {
+    Run {
+        funding: Decimal::ZERO,
+        open_time,
+        close: equity,
+        equity,
+        trades: &[],
+        initial_balance: Decimal::from(100),
+        final_balance: equity.last().copied().map_or(Decimal::ZERO, decimal),
+        timeframe,
+        hold_from: 0,
+        preset: Preset::Backtrail,
+    }
+}
+
 fn reference(name: &str) -> Reference {
     let market = name.split('.').next().unwrap();
     let run = |suffix: &str| File::open(testdata(&format!("backtesting_py/{name}.{suffix}")));
@@ -320,20 +341,8 @@ fn students_distribution_agrees_with_scipy(
 #[test]
 fn luck_needs_ten_returns_that_differ() {
     let days = |equity: &[f64]| -> Option<f64> {
-        let open_time: Vec<i64> = (0..).map(|day| day * DAY).take(equity.len()).collect();
-        let run = Run {
-            funding: Decimal::ZERO,
-            open_time: &open_time,
-            close: equity,
-            equity,
-            trades: &[],
-            initial_balance: Decimal::from(100),
-            final_balance: Decimal::from(100),
-            timeframe: Timeframe::OneDay,
-            hold_from: 0,
-            preset: Preset::Backtrail,
-        };
-        luck_percentile(&run, 0)
+        let open_time = openings(Timeframe::OneDay, equity.len());
+        luck_percentile(&untraded(Timeframe::OneDay, &open_time, equity), 0)
     };
     let zigzag: Vec<f64> = (0..11).map(|day| 100.0 + f64::from(day % 3)).collect();
     assert!(days(&zigzag).is_some());
