@@ -12,13 +12,14 @@ use infra::{
         market_data::{CandleStore, Markets},
     },
 };
-use projections::ReadModels;
+use projections::{ReadModels, equity::EquityCurves};
 
 /// Everything that requests need; clones share it.
 #[derive(Clone)]
 pub struct Context {
     pub commands: Commands,
     pub reads: ReadModels,
+    pub equity: EquityCurves,
     pub store: EventStore,
     pub accounts: Accounts,
     pub candles: CandleStore,

@@ -12,6 +12,9 @@ pub enum QueryError {
     /// The read model did not catch up in time (HTTP 503).
     #[error(transparent)]
     Behind(#[from] Behind),
+    /// Too much is computed for others (HTTP 503).
+    #[error("too many computations are under way")]
+    Busy,
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }

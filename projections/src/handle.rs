@@ -26,7 +26,7 @@ pub enum OnPoison {
 }
 
 impl ReadModels {
-    /// Sets how long a read of a run's trades, ledger or equity waits for its read model; defaults to 2 s.
+    /// Sets how long a read of a run's trades or ledger waits for its read model; defaults to 2 s.
     #[must_use]
     pub fn with_read_wait(self, read_wait: Duration) -> Self {
         Self { read_wait, ..self }

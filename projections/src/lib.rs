@@ -1,5 +1,6 @@
 //! The read side: the runner, the read models and what their SQL is made of.
 
+pub mod equity;
 mod error;
 mod handle;
 mod models;
@@ -12,7 +13,7 @@ pub use error::{Behind, Poison, QueryError, UnknownReadModel};
 pub use handle::{OnPoison, ReadModels};
 pub use models::{
     backtests::{self, metric},
-    equity_curves, ledger, run_columns, strategies, strategy_versions, streams,
+    ledger, run_columns, strategies, strategy_versions, streams,
     sweeps::{self, results as sweep_results},
     trades,
 };

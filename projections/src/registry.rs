@@ -7,21 +7,18 @@ use infra::postgres::Database;
 use crate::{
     error::UnknownReadModel,
     handle::ReadModels,
-    models::{
-        backtests, equity_curves, ledger, strategies, strategy_versions, streams, sweeps, trades,
-    },
+    models::{backtests, ledger, strategies, strategy_versions, streams, sweeps, trades},
     read_model::ReadModel,
     runner::progress::Progress,
 };
 
 /// Every read model.
-pub(crate) const READ_MODELS: [&ReadModel; 8] = [
+pub(crate) const READ_MODELS: [&ReadModel; 7] = [
     &strategies::READ_MODEL,
     &strategy_versions::READ_MODEL,
     &backtests::READ_MODEL,
     &ledger::READ_MODEL,
     &trades::READ_MODEL,
-    &equity_curves::READ_MODEL,
     &sweeps::READ_MODEL,
     &streams::READ_MODEL,
 ];

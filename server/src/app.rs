@@ -27,6 +27,7 @@ use poem::{
     listener::{Acceptor, TcpAcceptor},
     web::{LocalAddr, RemoteAddr},
 };
+use projections::equity::EquityCurves;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -81,6 +82,7 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
     let context = api::Context {
         commands: commands.clone(),
         reads: reads.clone(),
+        equity: EquityCurves::new(store.clone(), candles.clone()),
         store: store.clone(),
         accounts: Accounts::new(database.clone(), clock.clone()),
         candles,

@@ -302,6 +302,9 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Behind(error) => error.into(),
+            QueryError::Busy => {
+                Self::unavailable("Too much is computed for others. Try again.", error)
+            }
             QueryError::BadCursor => Self::invalid_field("cursor", "The cursor is invalid."),
             QueryError::Database(error) => error.into(),
         }

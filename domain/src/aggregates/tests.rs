@@ -165,7 +165,9 @@ fn what_is_newer_is_not_decoded_even_if_its_payload_fits(
 
 #[test]
 fn the_events_that_are_known_by_name_have_their_names() {
-    assert!(LedgerEvent::VERSIONS.iter().any(|(name, _)| *name == LedgerEvent::EQUITY_RECORDED));
+    for known in [LedgerEvent::EQUITY_RECORDED, LedgerEvent::LEDGER_CLOSED] {
+        assert!(LedgerEvent::VERSIONS.iter().any(|(name, _)| *name == known), "{known}");
+    }
 }
 
 /// A schema without what people read: names, types, and what is required.

@@ -1,5 +1,6 @@
 //! The ledger aggregate: keeps entries in order and cash exact.
 
+use chrono::NaiveDate;
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,8 @@ pub struct Ledger {
     /// The trades that are open, in order of entry.
     #[serde(default)]
     pub open_trades: Vec<OpenTrade>,
-    /// Epoch milliseconds of the last equity point; after one there are no more trades.
-    pub last_equity_time: Option<i64>,
+    /// The last day of recorded equity; after one there are no more trades.
+    pub last_equity_day: Option<NaiveDate>,
     /// The engine of the last restart.
     pub restarted_by: Option<String>,
 }
@@ -102,7 +103,7 @@ impl Ledger {
             LedgerEvent::TradeOpened { .. }
             | LedgerEvent::TradeClosed(_)
             | LedgerEvent::TradeReduced { .. }
-            | LedgerEvent::EquityRecorded { .. }
+            | LedgerEvent::EquityRecorded(_)
             | LedgerEvent::LedgerClosed { .. }
                 if !self.is_open =>
             {
@@ -115,14 +116,10 @@ impl Ledger {
             LedgerEvent::TradeReduced { part, of_number, rest } => {
                 self.check_reduced(part, *of_number, rest)
             }
-            LedgerEvent::EquityRecorded { points } => {
-                let times = points.iter().map(|point| point.time);
-                let all: Vec<_> = self.last_equity_time.into_iter().chain(times).collect();
-                ensure(all.is_sorted_by(|a, b| a < b), || {
-                    "the equity points do not ascend".to_owned()
-                })?;
-                ensure(points.iter().all(|point| point.equity.is_finite()), || {
-                    "an equity point is not a number".to_owned()
+            LedgerEvent::EquityRecorded(equity) => {
+                ensure(equity.last_day().is_some(), || "the days of equity do not fit".to_owned())?;
+                ensure(self.last_equity_day.is_none_or(|last| last < equity.from), || {
+                    "the days of equity do not ascend".to_owned()
                 })
             }
             closed @ LedgerEvent::LedgerClosed { .. } => self.check_totals(closed),
@@ -209,7 +206,7 @@ impl Ledger {
     }
 
     fn check_trading(&self, trade_id: TradeId, number: u32) -> Result<(), LedgerError> {
-        ensure(self.last_equity_time.is_none(), || {
+        ensure(self.last_equity_day.is_none(), || {
             format!("trade {number} comes after the equity points")
         })?;
         let expected = self.subject.map(|of| TradeId::of(BacktestId::new(of.id), number));
@@ -295,9 +292,8 @@ impl Ledger {
                 }
                 self.advance_exit(part);
             }
-            LedgerEvent::EquityRecorded { points } => {
-                self.last_equity_time =
-                    points.last().map(|point| point.time).or(self.last_equity_time);
+            LedgerEvent::EquityRecorded(equity) => {
+                self.last_equity_day = equity.last_day().or(self.last_equity_day);
             }
             LedgerEvent::LedgerRestarted { engine_version } => {
                 *self = Self { restarted_by: Some(engine_version.clone()), ..Self::default() };

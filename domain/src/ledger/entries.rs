@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{
+    equity::DailyEquity,
     events::{ClosedTrade, LedgerEvent, Subject},
     hash::LedgerHasher,
 };
@@ -17,9 +18,6 @@ use crate::{
         trade::{Barriers, Fill, Trade},
     },
 };
-
-/// Equity points of one event.
-pub const POINTS_PER_EVENT: usize = 250;
 
 /// Why a run cannot be written down.
 #[derive(Debug, thiserror::Error)]
@@ -180,12 +178,13 @@ impl<'a> LedgerWriter<'a> {
     /// equity has points.
     ///
     /// # Errors
-    /// A payload that canonical JSON cannot hold.
+    /// A payload that canonical JSON cannot hold, equity that is not finite.
     pub fn finish(mut self, open_time: &[i64], outcome: &Outcome) -> Result<Ending, EntryError> {
         let points = equity_points(open_time, &outcome.equity);
-        let mut events = Vec::with_capacity(points.len().div_ceil(POINTS_PER_EVENT) + 1);
-        for points in points.chunks(POINTS_PER_EVENT) {
-            let event = LedgerEvent::EquityRecorded { points: points.to_vec() };
+        let mut events = Vec::new();
+        let parts = DailyEquity::parts(&points).ok_or(EntryError::Overflow("equity"))?;
+        for part in parts {
+            let event = LedgerEvent::EquityRecorded(part);
             self.hasher.add(&event)?;
             events.push(event);
         }
@@ -238,7 +237,7 @@ mod tests {
     };
 
     // Computed with Python's hashlib over the four lines of canonical JSON, written by hand.
-    const LEDGER: &str = "dda091485d9dd1ca03599a6feb2de35b3c4ed06f9b78df82d24f565d15386b28";
+    const LEDGER: &str = "2a50e87e8e65d20a401aa894b748520c0aaf5ccf7679f0f50822a701e7a5917e";
 
     fn decimal(text: &str) -> Decimal {
         text.parse().unwrap()
@@ -351,36 +350,6 @@ mod tests {
             hasher.add_stored(&stored).unwrap();
         }
         assert_eq!(hasher.finish().to_string(), LEDGER);
-    }
-
-    #[test]
-    fn equity_points_come_in_chunks() {
-        let candles = candles();
-        let days: Vec<i64> = (0..501).map(|day| day * 86_400_000).collect();
-        let (writer, _) = LedgerWriter::open(
-            BacktestId::default(),
-            "GOOG".parse().unwrap(),
-            Timeframe::OneDay,
-            Decimal::ONE,
-            &candles,
-        )
-        .unwrap();
-        let ending = writer.finish(&days, &outcome(vec![1.0; 501])).unwrap();
-        let lengths: Vec<usize> = ending
-            .events
-            .iter()
-            .map(|event| match event {
-                LedgerEvent::EquityRecorded { points } => points.len(),
-                LedgerEvent::LedgerOpened { .. }
-                | LedgerEvent::TradeOpened { .. }
-                | LedgerEvent::TradeClosed(_)
-                | LedgerEvent::TradeReduced { .. }
-                | LedgerEvent::LedgerRestarted { .. }
-                | LedgerEvent::LedgerClosed { .. } => 0,
-            })
-            .collect();
-        assert_eq!(lengths, [250, 250, 1, 0]);
-        assert_eq!(ending.points.len(), 501);
     }
 
     #[test]

@@ -5,14 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::equity::DailyEquity;
 use crate::{
     event::event_versions,
     ids::{BacktestId, TradeId},
     market::{Symbol, Timeframe},
-    simulation::{
-        equity::EquityPoint,
-        trade::{Direction, Fill},
-    },
+    simulation::trade::{Direction, Fill},
 };
 
 /// Whose ledger it is.
@@ -126,8 +124,9 @@ pub enum LedgerEvent {
         /// The rest of the entry.
         rest: Fill,
     },
-    /// The equity at the end of each day, up to 250 points per event. Recorded after the last trade.
-    EquityRecorded { points: Vec<EquityPoint> },
+    /// The equity at the end of each UTC day, in columns: up to 4,096 calendar days per event. Recorded after the last
+    /// trade.
+    EquityRecorded(DailyEquity),
     /// The engine changed between attempts. All previous entries are void.
     LedgerRestarted { engine_version: String },
     /// The last entry of a run's ledger, with totals.
@@ -149,6 +148,8 @@ pub enum LedgerEvent {
 impl LedgerEvent {
     /// The type of [`Self::EquityRecorded`], by which readers know it without decoding it.
     pub const EQUITY_RECORDED: &str = "EquityRecorded";
+    /// The type of [`Self::LedgerClosed`].
+    pub const LEDGER_CLOSED: &str = "LedgerClosed";
 }
 
 event_versions!(LedgerEvent {
@@ -156,7 +157,7 @@ event_versions!(LedgerEvent {
     TradeOpened => "2.0",
     TradeClosed => "2.0",
     TradeReduced => "2.0",
-    EquityRecorded => "1.0",
+    EquityRecorded => "2.0",
     LedgerRestarted => "1.0",
     LedgerClosed => "2.0",
 });

@@ -4,6 +4,7 @@ pub mod aggregate;
 mod cash;
 pub mod commands;
 pub mod entries;
+pub mod equity;
 pub mod error;
 pub mod events;
 pub mod hash;
@@ -11,6 +12,7 @@ pub mod upcasters;
 
 pub use aggregate::{Ledger, OpenTrade};
 pub use commands::LedgerCommand;
+pub use equity::DailyEquity;
 pub use error::LedgerError;
 pub use events::{ClosedTrade, LedgerEvent, OpeningPosition, Subject, SubjectKind};
 

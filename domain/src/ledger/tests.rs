@@ -1,17 +1,16 @@
 //! Given events, when a command, then events: order, and cash to the last digit.
 
+use chrono::NaiveDate;
 use cqrs_es::test::TestFramework;
 use rstest::rstest;
 use rust_decimal::Decimal;
 
-use super::{ClosedTrade, Ledger, LedgerCommand, LedgerError, LedgerEvent, Subject};
+use super::{ClosedTrade, DailyEquity, Ledger, LedgerCommand, LedgerError, LedgerEvent, Subject};
 use crate::{
     ids::{BacktestId, TradeId},
     market::Timeframe,
-    simulation::{
-        equity::EquityPoint,
-        trade::{Direction, Fill, Side},
-    },
+    number::Number,
+    simulation::trade::{Direction, Fill, Side},
 };
 
 fn decimal(text: &str) -> Decimal {
@@ -89,9 +88,15 @@ fn first_trade() -> [LedgerEvent; 2] {
     [trade_opened(1, entry()), trade_closed(1, entry(), exit(), "351.48147948")]
 }
 
-fn equity(times: &[i64]) -> LedgerEvent {
-    let points = times.iter().map(|time| EquityPoint { time: *time, equity: 10_351.481_479 });
-    LedgerEvent::EquityRecorded { points: points.collect() }
+/// Of days of August 2017.
+fn equity(days: &[u32]) -> LedgerEvent {
+    let day = |day: u32| NaiveDate::from_ymd_opt(2017, 8, day).unwrap();
+    let (first, last) = (days[0], days[days.len() - 1]);
+    LedgerEvent::EquityRecorded(DailyEquity {
+        from: day(first),
+        skipped: (first..last).filter(|skipped| !days.contains(skipped)).map(day).collect(),
+        equity: days.iter().map(|_| Number::try_new(10_351.481_5).unwrap()).collect(),
+    })
 }
 
 fn closed(
@@ -112,6 +117,10 @@ fn closed(
     }
 }
 
+fn no_equity() -> DailyEquity {
+    DailyEquity { from: NaiveDate::default(), skipped: Vec::new(), equity: Vec::new() }
+}
+
 fn restarted(engine: &str) -> LedgerEvent {
     LedgerEvent::LedgerRestarted { engine_version: engine.to_owned() }
 }
@@ -119,7 +128,7 @@ fn restarted(engine: &str) -> LedgerEvent {
 fn whole() -> Vec<LedgerEvent> {
     let [first, second] = first_trade();
     let end = closed(1, 2, "20.36889035", "351.48147948", "10351.48147948");
-    vec![opened(), first, second, equity(&[1, 2]), equity(&[3]), end]
+    vec![opened(), first, second, equity(&[1, 3]), equity(&[4]), end]
 }
 
 fn before(count: usize) -> Vec<LedgerEvent> {
@@ -187,7 +196,8 @@ fn the_order_of_a_ledger_is_kept(
 #[case::a_number_again(3, trade_opened(1, entry()), "trade 1 comes where 2 is due")]
 #[case::a_trade_after_equity(4, trade_opened(2, entry()), "after the equity points")]
 #[case::equity_that_goes_back(4, equity(&[2]), "do not ascend")]
-#[case::equity_within_a_chunk_that_goes_back(3, equity(&[2, 1]), "do not ascend")]
+#[case::a_day_again(5, equity(&[4]), "do not ascend")]
+#[case::equity_of_no_day(3, LedgerEvent::EquityRecorded(no_equity()), "do not fit")]
 #[case::a_restart_as_entry(1, restarted("2"), "a restart is not an entry")]
 #[case::an_entry_that_sells(
     1,

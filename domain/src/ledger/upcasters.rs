@@ -1,5 +1,6 @@
 //! Old events of ledgers become current ones when they are read.
 
+use chrono::{DateTime, NaiveDate};
 use serde_json::{Value, json};
 
 use crate::upcasting::{Upcasters, rfc3339, step};
@@ -18,6 +19,7 @@ pub fn upcasters() -> Upcasters {
             payload["shortfall"] = json!("0");
             payload
         }),
+        step("EquityRecorded", "2.0", |payload| in_columns(&payload).unwrap_or(payload)),
         // Its only change is `total_shortfall`, which nothing in it tells.
         step("LedgerClosed", "2.0", |payload| payload),
     ]
@@ -42,6 +44,24 @@ fn without_shortfall(mut payload: Value) -> Value {
     payload
 }
 
+/// 1.0 had a list of points with times, and left days out of long curves: what has no point is skipped.
+fn in_columns(payload: &Value) -> Option<Value> {
+    let points = payload["points"].as_array()?;
+    let day = |point: &Value| {
+        let time = DateTime::from_timestamp_millis(point["time"].as_i64()?)?;
+        Some(time.date_naive())
+    };
+    let days = points.iter().map(day).collect::<Option<Vec<NaiveDate>>>()?;
+    let from = days.first().copied().unwrap_or_default();
+    let gaps = days.windows(2).flat_map(|pair| {
+        let between = pair[0].iter_days().skip(1);
+        between.take_while(|day| *day < pair[1])
+    });
+    let equity: Vec<&Value> = points.iter().map(|point| &point["equity"]).collect();
+    let skipped: Vec<NaiveDate> = gaps.collect();
+    Some(json!({"type": "EquityRecorded", "from": from, "skipped": skipped, "equity": equity}))
+}
+
 /// 1.0 wrote epoch milliseconds.
 fn with_times(mut payload: Value, fills: &[&str]) -> Value {
     for fill in fills {
@@ -50,4 +70,25 @@ fn with_times(mut payload: Value, fills: &[&str]) -> Value {
         }
     }
     payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_that_were_left_out_of_a_curve_are_not_claimed() {
+        // 23:00 of 2017-08-17, then every third day, then the next.
+        let time = |day: i64| 1_502_928_000_000 + day * 86_400_000 + 23 * 3_600_000;
+        let points = [(0, 10_000.0), (3, 9_990.001_48), (6, 10_351.481_479_48), (7, 1.0)]
+            .map(|(day, equity)| json!({"time": time(day), "equity": equity}));
+        let upcast = in_columns(&json!({"type": "EquityRecorded", "points": points}));
+        let expected = json!({
+            "type": "EquityRecorded",
+            "from": "2017-08-17",
+            "skipped": ["2017-08-18", "2017-08-19", "2017-08-21", "2017-08-22"],
+            "equity": [10_000.0, 9_990.001_48, 10_351.481_479_48, 1.0],
+        });
+        assert_eq!(upcast, Some(expected));
+    }
 }

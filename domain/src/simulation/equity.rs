@@ -1,35 +1,29 @@
 //! The equity curve by UTC days, as the ledger records it.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
-use super::calendar::days;
-
-/// Beyond as many days the curve is thinned.
-pub const EQUITY_POINTS_MAX: usize = 4_096;
+use super::{
+    calendar::{DAY_MS, days},
+    exact,
+};
 
 /// The equity at the end of a UTC day.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EquityPoint {
-    /// Epoch milliseconds UTC: open time of the day's last candle.
+    /// Epoch milliseconds UTC of the midnight at which the day begins.
     pub time: i64,
     pub equity: f64,
 }
 
-/// The last equity of each UTC day that has candles; over [`EQUITY_POINTS_MAX`] days every ⌈days ÷ 4096⌉-th,
-/// counted back from the last. `open_time` ascends, `equity` is as long.
+/// The last equity of each UTC day that has candles, rounded half to even to 4 decimals or 9 significant digits, whichever
+/// is finer. `open_time` ascends, `equity` is as long.
 #[must_use]
 pub fn equity_points(open_time: &[i64], equity: &[f64]) -> Vec<EquityPoint> {
-    let last_of_day = days(open_time).map(|(_, candles)| candles.end - 1);
-    let mut points: Vec<EquityPoint> = last_of_day
-        .map(|last| EquityPoint { time: open_time[last], equity: equity[last] })
-        .collect();
-    let step = points.len().div_ceil(EQUITY_POINTS_MAX);
-    if step > 1 {
-        let offset = (points.len() - 1) % step;
-        points = points.into_iter().skip(offset).step_by(step).collect();
-    }
-    points
+    let point = |(day, candles): (i64, Range<usize>)| EquityPoint {
+        time: day * DAY_MS,
+        equity: exact::equity(equity[candles.end - 1]),
+    };
+    days(open_time).map(point).collect()
 }
 
 /// The best of `worst` and the values, several side by side.
@@ -45,7 +39,6 @@ pub(super) fn best(values: &[f64], worst: f64, better: impl Fn(f64, f64) -> f64)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::calendar::DAY_MS;
 
     const HOUR_MS: i64 = 3_600_000;
 
@@ -57,24 +50,22 @@ mod tests {
     #[test]
     fn the_last_equity_of_each_day_is_kept_and_days_without_candles_are_left_out() {
         let times = [0, 5 * HOUR_MS, 23 * HOUR_MS, 24 * HOUR_MS, 80 * HOUR_MS];
-        let point = |time, equity| EquityPoint { time, equity };
-        let expected =
-            [point(23 * HOUR_MS, 2.0), point(24 * HOUR_MS, 3.0), point(80 * HOUR_MS, 4.0)];
-        assert_eq!(curve(&times), expected);
+        let point = |day, equity| EquityPoint { time: day * DAY_MS, equity };
+        assert_eq!(curve(&times), [point(0, 2.0), point(1, 3.0), point(3, 4.0)]);
         assert_eq!(curve(&[]), []);
     }
 
     #[test]
-    fn a_long_curve_keeps_every_nth_day_counted_back_from_the_last() {
-        let days = |count: i64| (0..count).map(|day| day * DAY_MS).collect::<Vec<_>>();
-        assert_eq!(curve(&days(4_096)).len(), 4_096);
-        let thinned = curve(&days(4_097));
-        assert_eq!(thinned.len(), 2_049);
-        assert_eq!(thinned[0].time, 0);
-        let thinned = curve(&days(10_000));
-        assert_eq!(thinned.len(), 3_334);
-        assert_eq!(thinned[3_333].time, 9_999 * DAY_MS);
-        assert_eq!(thinned[3_332].time, 9_996 * DAY_MS);
-        assert_eq!(thinned[0].time, 0);
+    fn two_days_of_minutes_are_two_points() {
+        let times: Vec<i64> = (0..2 * 1_440).map(|minute| minute * 60_000).collect();
+        let point = |day, equity| EquityPoint { time: day * DAY_MS, equity };
+        assert_eq!(curve(&times), [point(0, 1_439.0), point(1, 2_879.0)]);
+    }
+
+    #[test]
+    fn equity_is_rounded() {
+        let thirds = equity_points(&[0, DAY_MS], &[10_000.0 / 3.0, 100_000.0 / 3.0]);
+        let equity: Vec<f64> = thirds.iter().map(|point| point.equity).collect();
+        assert_eq!(equity, [3_333.333_33, 33_333.333_3]);
     }
 }

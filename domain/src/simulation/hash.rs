@@ -89,7 +89,7 @@ pub fn with_fine(dataset: Digest, fine: Digest) -> Digest {
 }
 
 /// The hash of a result: dataset hash (32 bytes) ‖ canonical JSON of [`HashedSpec`] ‖ ledger hash (32 bytes) ‖ the metrics
-/// of [`Metrics::hashed`], 00 for none, else 01 and the f64 ‖ the recorded equity points, time i64 and equity f64;
+/// of [`Metrics::hashed`], 00 for none, else 01 and the f64 ‖ the recorded equity points, midnight i64 and equity f64;
 /// numbers little endian.
 ///
 /// # Errors

@@ -33,7 +33,10 @@ pub use excursion::Excursion;
 pub(crate) use input::Opening;
 pub use input::{Input, Observer, Step};
 pub use outcome::{OrderKind, Outcome, UnfilledOrder};
-pub use portfolio::mark::{MarkError, Marks, TradeMarks, mark};
+pub use portfolio::{
+    exposure::Exposures,
+    mark::{MarkError, Marks, TradeMarks, mark},
+};
 pub use settings::Settings;
 pub use trade::{Direction, Fill, Side, Trade};
 pub use warning::Warning;

@@ -36,7 +36,7 @@ pub(crate) enum RunEvent {
     Deleted,
     /// Nothing.
     Lifecycle,
-    /// Equity, which few read models want.
+    /// Equity, which no read model wants.
     Equity,
 }
 
@@ -46,10 +46,6 @@ impl RunEvent {
         if event.event_type == LedgerEvent::EQUITY_RECORDED {
             return Ok(Self::Equity);
         }
-        Self::decode_with_equity(event)
-    }
-
-    pub(crate) fn decode_with_equity(event: &RecordedEvent) -> Result<Self, Poison> {
         match event.aggregate_type.as_str() {
             "ledger" => Ok(Self::Ledger(event.decode()?)),
             "backtest" => Ok(match event.decode()? {

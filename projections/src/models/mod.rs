@@ -1,7 +1,6 @@
 //! The read models, a folder each: the rows, the fold that makes them, and their queries.
 
 pub mod backtests;
-pub mod equity_curves;
 pub mod ledger;
 mod ledger_rows;
 mod lifecycle_rows;

@@ -128,7 +128,7 @@ fn trades(entries: &[LedgerEvent]) -> BTreeMap<u32, (usize, usize)> {
                 (part.0, part.1) = (part.0 + 1, part.1 + 1);
             }
             LedgerEvent::LedgerOpened { .. }
-            | LedgerEvent::EquityRecorded { .. }
+            | LedgerEvent::EquityRecorded(_)
             | LedgerEvent::LedgerRestarted { .. }
             | LedgerEvent::LedgerClosed { .. } => {}
         }

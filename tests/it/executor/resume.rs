@@ -1,11 +1,13 @@
 //! What becomes of a run whose executor crashed, stopped, changed its engine, or finds another past.
 
+use chrono::NaiveDate;
 use domain::{
     backtest::BacktestEvent,
     event::RecordedEvent,
     ids::{BacktestId, UserId},
     job::Status,
-    ledger::LedgerEvent,
+    ledger::{DailyEquity, LedgerEvent},
+    number::Number,
     simulation::ENGINE_VERSION,
 };
 use infra::postgres::{event_store::Outcome, jobs::RUNS};
@@ -103,7 +105,9 @@ async fn another_past_with_the_same_engine_and_candles_fails_with_both_values() 
     let executor = desk.executor("one");
     desk.until_ledger_beyond(id, 0).await;
     executor.kill().await;
-    let tampered = [LedgerEvent::EquityRecorded { points: Vec::new() }];
+    let (skipped, equity) = (Vec::new(), vec![Number::ONE]);
+    let tampered = DailyEquity { from: NaiveDate::default(), skipped, equity };
+    let tampered = [LedgerEvent::EquityRecorded(tampered)];
     // The chunk that the killed executor was sending may come in between.
     let ledger = loop {
         let ledger = desk.ledger(id).await;

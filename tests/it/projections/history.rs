@@ -7,12 +7,12 @@ use domain::{
     dataset::Dataset,
     event::Metadata,
     ids::{BacktestId, StrategyId, TradeId, UserId},
-    ledger::{ClosedTrade, LedgerEvent},
+    ledger::{ClosedTrade, DailyEquity, LedgerEvent},
     market::Timeframe,
+    number::Number,
     run_spec::RunSpec,
     simulation::{
         Direction, Fill, Settings, Side, Warning,
-        equity::EquityPoint,
         metrics::{DrawdownPeriod, Metrics},
     },
     strategy::{StrategyContent, StrategyDefinition, StrategyEvent},
@@ -223,12 +223,14 @@ pub(super) fn round_trips(id: Uuid, numbers: std::ops::RangeInclusive<u32>) -> V
     numbers.flat_map(|number| [trade_opened(id, number), trade_closed(id, number)]).collect()
 }
 
-pub(super) fn equity_recorded(days: std::ops::Range<i64>) -> LedgerEvent {
-    let point = |day: i64| EquityPoint {
-        time: START_MS + day * DAY_MS,
-        equity: 10_000.0 + f64::from(u32::try_from(day).expect("a day")) / 3.0,
-    };
-    LedgerEvent::EquityRecorded { points: days.map(point).collect() }
+/// Of that many days from 2024-01-01 on.
+pub(super) fn equity_recorded(days: u32) -> LedgerEvent {
+    let equity = |day: u32| Number::try_new(10_000.0 + f64::from(day) / 2.0).expect("a number");
+    LedgerEvent::EquityRecorded(DailyEquity {
+        from: DateTime::from_timestamp_millis(START_MS).expect("a time").date_naive(),
+        skipped: Vec::new(),
+        equity: (0..days).map(equity).collect(),
+    })
 }
 
 pub(super) fn ledger_closed(trades_count: u32) -> LedgerEvent {
@@ -256,7 +258,7 @@ pub(super) async fn run(
     append(store, "backtest", id, 0, &begin).await;
     let mut entries = vec![ledger_opened(id)];
     entries.extend(round_trips(id, 1..=trades_count));
-    entries.push(equity_recorded(0..3));
+    entries.push(equity_recorded(3));
     entries.push(ledger_closed(trades_count));
     append(store, "ledger", id, 0, &entries).await;
     append(store, "backtest", id, 3, &[completed(trades_count, sharpe_ratio)]).await

@@ -11,8 +11,13 @@ mod rows;
 mod streams;
 mod waiting;
 
-use infra::postgres::EventStore;
-use projections::{ReadModels, runner, status};
+use infra::postgres::{EventStore, market_data::CandleStore};
+use projections::{
+    ReadModels,
+    backtests::BacktestRow,
+    equity::{EquityCurves, EquityDay},
+    runner, status,
+};
 use tests::TestDatabase;
 
 /// A database with an event store and the read models over it; nothing runs.
@@ -39,6 +44,13 @@ impl Bench {
             counts.push(caught_up.expect(model.name));
         }
         counts
+    }
+
+    /// The equity of a run.
+    async fn equity(&self, backtest: &BacktestRow) -> Vec<EquityDay> {
+        let candles = CandleStore::new(self.database.database.clone());
+        let curves = EquityCurves::new(self.store.clone(), candles);
+        curves.of(backtest).await.expect("its equity")
     }
 
     /// Every row of a table, as text in a fixed order.

@@ -115,9 +115,9 @@ async fn a_completed_run_shows_metrics_ledger_trades_and_equity() {
     let percentage = first.pnl_percentage.unwrap();
     assert_eq!(percentage.to_string(), "10.00049351");
 
-    let curve = bench.reads.equity_curve(&row).await.unwrap();
-    let equity: Vec<f64> = curve.iter().map(|point| point.equity).collect();
-    assert_eq!(equity, [10_000.0, 10_000.0 + 1.0 / 3.0, 10_000.0 + 2.0 / 3.0]);
+    let curve = bench.equity(&row).await;
+    let equity: Vec<f64> = curve.iter().map(|day| day.equity).collect();
+    assert_eq!(equity, [10_000.0, 10_000.5, 10_001.0]);
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn a_restarted_ledger_begins_anew() {
     append(&bench.store, "backtest", id, 0, &begin).await;
     let mut entries = vec![ledger_opened(id)];
     entries.extend(round_trips(id, 1..=3));
-    entries.push(equity_recorded(0..3));
+    entries.push(equity_recorded(3));
     append(&bench.store, "ledger", id, 0, &entries).await;
     bench.catch_up().await;
     let mut again = vec![
@@ -177,7 +177,7 @@ async fn a_restarted_ledger_begins_anew() {
         ledger_opened(id),
     ];
     again.extend(round_trips(id, 1..=2));
-    again.push(equity_recorded(0..2));
+    again.push(equity_recorded(2));
     append(&bench.store, "ledger", id, 8, &again).await;
     bench.catch_up().await;
 
@@ -186,7 +186,7 @@ async fn a_restarted_ledger_begins_anew() {
     assert_eq!(bench.reads.ledger(&row, &ALL).await.unwrap().rows.len(), 4);
     let trades = bench.reads.trades(&row, TradeFilter::default(), &ALL).await.unwrap();
     assert_eq!(trades.rows.len(), 2);
-    assert_eq!(bench.reads.equity_curve(&row).await.unwrap().len(), 2);
+    assert_eq!(bench.equity(&row).await.len(), 2);
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
     bench.catch_up().await;
     append(&bench.store, "backtest", id, 4, &[BacktestEvent::BacktestDeleted {}]).await;
     bench.catch_up().await;
-    for table in ["backtests_v4", "ledger_v3", "trades_v4", "equity_curves_v2"] {
+    for table in ["backtests_v4", "ledger_v3", "trades_v4"] {
         assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
     }
 }

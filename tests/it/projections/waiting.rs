@@ -43,7 +43,7 @@ async fn a_process_that_does_not_project_waits_for_the_one_that_does() {
         // The run's own rows wait for what its row knows, without being told.
         let page = PageRequest::Cursor { cursor: None, limit: 100 };
         assert_eq!(bench.reads.ledger(&row, &page).await.unwrap().rows.len(), 6);
-        assert_eq!(bench.reads.equity_curve(&row).await.unwrap().len(), 3);
+        assert_eq!(bench.equity(&row).await.len(), 3);
     }
     stop.send(true).unwrap();
     runner.await.unwrap();
@@ -84,7 +84,8 @@ async fn waiting_ends_at_the_bound_and_names_what_is_behind() {
     runner::catch_up(&bench.reads, &bench.store, "backtests").await.unwrap();
     let reads = bench.reads.clone().with_read_wait(bound);
     let row = reads.backtest(BacktestId::new(Uuid::from_u128(1))).await.unwrap().unwrap();
-    let refused = reads.equity_curve(&row).await.unwrap_err();
+    let page = PageRequest::Cursor { cursor: None, limit: 100 };
+    let refused = reads.ledger(&row, &page).await.unwrap_err();
     assert!(matches!(refused, QueryError::Behind(_)), "{refused}");
 }
 

@@ -86,7 +86,7 @@ async fn a_service_that_was_dumped_at_work_goes_on_where_it_is_restored() {
     tokio::spawn(connection);
     let dense = "SELECT count(*) = max(position) AND min(position) = 1 FROM events";
     assert!(client.query_one(dense, &[]).await.unwrap().get::<_, bool>(0), "no gap");
-    for read_model in ["backtests", "trades", "ledger", "equity_curves"] {
+    for read_model in ["backtests", "trades", "ledger"] {
         let _ = backtrail.succeed(&["projections", "rebuild", read_model]);
     }
     assert_eq!(results(&remote, &user, &finished).await, before, "rebuilt from the log");

@@ -119,16 +119,9 @@ fn read_models_are_listed_shown_and_rebuilt() {
     let backtrail = Backtrail::new(BACKTRAIL);
     let _ = backtrail.succeed(&["demo", "--once"]);
     let listed = backtrail.succeed(&["projections", "list"]);
-    for name in [
-        "strategies",
-        "strategy_versions",
-        "backtests",
-        "ledger",
-        "trades",
-        "equity_curves",
-        "sweeps",
-        "streams",
-    ] {
+    for name in
+        ["strategies", "strategy_versions", "backtests", "ledger", "trades", "sweeps", "streams"]
+    {
         assert!(listed.lines().any(|line| line.starts_with(name)), "{listed}");
     }
     let rebuilt = backtrail.succeed(&["projections", "rebuild", "trades"]);

@@ -178,6 +178,14 @@ fn verify_ledgers(streams: &Streams) -> usize {
     checked
 }
 
+/// What the read model of equity has left: it is no more.
+async fn left_of_equity_curves(database: &Database) -> i64 {
+    let sql = "SELECT (SELECT count(*) FROM pg_class WHERE relname ~ '^equity_curves')
+                    + (SELECT count(*) FROM read_models.checkpoints WHERE table_name ~ '^equity_curves')";
+    let client = database.get().await.unwrap();
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
 #[tokio::test]
 async fn the_database_of_an_older_binary_is_migrated_read_and_finished() {
     let cluster = TestCluster::private().await;
@@ -197,7 +205,9 @@ async fn the_database_of_an_older_binary_is_migrated_read_and_finished() {
             assert_shows(&user.read(&remote, path).await, shown, path);
         }
     }
-    let store = EventStore::start(Database::connect(&url, 2).await.unwrap());
+    let database = Database::connect(&url, 2).await.unwrap();
+    assert_eq!(left_of_equity_curves(&database).await, 0);
+    let store = EventStore::start(database);
     let before = streams(&store).await;
     assert_eq!(verify_ledgers(&before), 5, "one of them deleted");
 

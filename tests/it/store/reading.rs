@@ -44,6 +44,21 @@ async fn a_stream_is_read_from_any_sequence() {
 }
 
 #[tokio::test]
+async fn a_stream_is_read_back_from_its_end_or_any_sequence() {
+    let test = TestDatabase::new().await;
+    let store = test.store();
+    store.append(append_to("a", 0, 3)).await.unwrap();
+    store.append(append_to("b", 0, 3)).await.unwrap();
+    let sequences = async |before, limit| {
+        let events = store.read_stream_back("tally", "a", before, limit).await.unwrap();
+        events.iter().map(|event| event.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(sequences(i64::MAX, 2).await, [3, 2]);
+    assert_eq!(sequences(2, 2).await, [1]);
+    assert_eq!(sequences(1, 2).await, [0_i64; 0]);
+}
+
+#[tokio::test]
 async fn every_filter_holds_back_what_it_should() {
     let test = TestDatabase::new().await;
     let store = test.store();

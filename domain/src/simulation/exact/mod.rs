@@ -22,15 +22,23 @@ pub(crate) const PRICE_MIN: Decimal = Decimal::from_parts(1, 0, 0, false, 12);
 
 /// The exact value of `value` rounded to the decimals of a price of its size; `None` if it is not finite or too large.
 pub(crate) fn price(value: f64) -> Option<Decimal> {
-    /// Below each of them a price has one more decimal.
-    const STEPS: [f64; 12] =
-        [1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11];
     let size = value.abs();
-    if size >= 1.0 {
-        return round_f64(value, SCALE);
-    }
-    let below = STEPS.iter().take_while(|step| size < **step).count();
-    round_f64(value, SCALE + u32::try_from(below).ok()?)
+    round_f64(value, if size >= 1.0 { SCALE } else { significant(size).max(SCALE) })
+}
+
+/// `value` rounded to 4 decimals or 9 significant digits, whichever is finer: the nearest number to that decimal, which
+/// its shortest text says. Too large a number has no decimals and stays.
+pub(crate) fn equity(value: f64) -> f64 {
+    round_f64(value, significant(value.abs())).map_or(value, to_f64)
+}
+
+/// The decimals that 9 significant digits of a number of that size have, at least 4 and at most 20.
+fn significant(size: f64) -> u32 {
+    /// Below each of them they have one more.
+    const STEPS: [f64; 16] = [
+        1e4, 1e3, 1e2, 1e1, 1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11,
+    ];
+    STEPS.iter().take_while(|step| size < **step).fold(4, |decimals, _| decimals + 1)
 }
 
 /// The exact value of `value` rounded to that many decimals, at most 20; `None` if it is not finite or too large.
@@ -308,6 +316,26 @@ mod tests {
         #[case] expected: &str,
     ) {
         assert_eq!(text(price(value)), expected);
+    }
+
+    // Expected: the same with the decimals of 9 significant digits, at least 4, and float() of that.
+    #[rstest]
+    #[case(10_000.0, 10_000.0)]
+    #[case(9_990.001_48, 9_990.001_48)]
+    #[case(9_990.001_485_5, 9_990.001_49)]
+    #[case(10_351.481_479_48, 10_351.481_5)]
+    #[case(10_000.031_25, 10_000.031_2)] // an exact tie, to even
+    #[case(10_000.093_75, 10_000.093_8)] // an exact tie, to even
+    #[case(10_000.000_05, 10_000.000_1)] // the f64 lies above the tie
+    #[case(9_999.999_996, 10_000.0)]
+    #[case(0.123_456_789_123, 0.123_456_789)]
+    #[case(1.234_567_891_2e-9, 1.234_567_89e-9)]
+    #[case(-0.000_012_345_678_917, -0.000_012_345_678_9)]
+    #[case(4.5e-21, 0.0)]
+    #[case(1_099_511_627_776.000_2, 1_099_511_627_776.000_2)]
+    #[case(1.234_567_890_123_45e30, 1.234_567_890_123_45e30)]
+    fn equity_keeps_4_decimals_or_9_significant_digits(#[case] value: f64, #[case] expected: f64) {
+        assert_eq!(equity(value).to_bits(), expected.to_bits());
     }
 
     #[test]

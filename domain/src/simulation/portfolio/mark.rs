@@ -2,8 +2,8 @@
 //! went against and with its holder.
 //!
 //! It reads what stands in the ledger and needs no strategy, so it also serves runs of other engine versions, and runs
-//! that failed or are under way. Charts and verification will use it; today the tests alone do, which hold its equity
-//! against the engine's, bit by bit.
+//! that failed or are under way. Charts and verification will use it; today only its exposure is shown, day by day, and
+//! the tests hold its equity against the engine's, bit by bit.
 
 use super::{Portfolio, costs::Costs, funding::funding_rate};
 use crate::{
@@ -71,7 +71,7 @@ pub fn mark(
     else {
         return Err(MarkError::NotOpened);
     };
-    let pricing = Pricing { candles, settings, costs: Costs::try_new(settings)? };
+    let pricing = Pricing::try_new(candles, settings)?;
     let mut bookings = bookings(entries, &pricing)?.into_iter().peekable();
     let mut portfolio = Portfolio::new(*opening_cash);
     let mut open: Vec<OpenMarks> = Vec::new();
@@ -98,12 +98,12 @@ pub fn mark(
 
 /// An entry of the ledger that changes what is held.
 #[derive(Debug, Clone, Copy)]
-struct Booking<'a> {
+pub(super) struct Booking<'a> {
     event: &'a LedgerEvent,
     /// The candle on which it is stamped.
     candle: usize,
     /// The candle at whose close it counts for the first time.
-    index: usize,
+    pub(super) index: usize,
 }
 
 /// An open trade.
@@ -126,13 +126,42 @@ fn is_booked(price: f64, fill: &Fill) -> bool {
 }
 
 /// What is needed to tell at which moment of its candle a fill happened.
-struct Pricing<'a> {
-    candles: &'a Candles,
+pub(super) struct Pricing<'a> {
+    pub(super) candles: &'a Candles,
     settings: &'a Settings,
     costs: Costs,
 }
 
-impl Pricing<'_> {
+impl<'a> Pricing<'a> {
+    pub(super) fn try_new(
+        candles: &'a Candles,
+        settings: &'a Settings,
+    ) -> Result<Self, SimulationError> {
+        Ok(Self { candles, settings, costs: Costs::try_new(settings)? })
+    }
+
+    /// Where an entry is booked, `latest` being where the one before it was: the ledger is in the order of booking. `None`
+    /// if it changes nothing that is held.
+    pub(super) fn booking<'e>(
+        &self,
+        event: &'e LedgerEvent,
+        latest: usize,
+    ) -> Result<Option<Booking<'e>>, MarkError> {
+        let (fill, direction) = match event {
+            LedgerEvent::TradeOpened { fill, direction, .. } => (fill, *direction),
+            LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. } => {
+                (&closed.fill, closed.direction)
+            }
+            LedgerEvent::LedgerOpened { .. }
+            | LedgerEvent::EquityRecorded(_)
+            | LedgerEvent::LedgerRestarted { .. }
+            | LedgerEvent::LedgerClosed { .. } => return Ok(None),
+        };
+        let candle = self.candle_of(fill)?;
+        let index = self.counts_from(fill, direction, candle).max(latest);
+        Ok(Some(Booking { event, candle, index }))
+    }
+
     fn candle_of(&self, fill: &Fill) -> Result<usize, MarkError> {
         let found = self.candles.open_time.binary_search(&fill.time);
         found.map_err(|_| MarkError::UnknownCandle(fill.time))
@@ -185,23 +214,10 @@ fn bookings<'a>(
     entries: &'a [LedgerEvent],
     pricing: &Pricing<'_>,
 ) -> Result<Vec<Booking<'a>>, MarkError> {
-    let mut bookings = Vec::new();
-    let mut latest = 0;
+    let mut bookings: Vec<Booking<'a>> = Vec::new();
     for event in entries {
-        let (fill, direction) = match event {
-            LedgerEvent::TradeOpened { fill, direction, .. } => (fill, *direction),
-            LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. } => {
-                (&closed.fill, closed.direction)
-            }
-            LedgerEvent::LedgerOpened { .. }
-            | LedgerEvent::EquityRecorded { .. }
-            | LedgerEvent::LedgerRestarted { .. }
-            | LedgerEvent::LedgerClosed { .. } => continue,
-        };
-        let candle = pricing.candle_of(fill)?;
-        // The ledger is in the order of booking.
-        latest = pricing.counts_from(fill, direction, candle).max(latest);
-        bookings.push(Booking { event, candle, index: latest });
+        let latest = bookings.last().map_or(0, |booking| booking.index);
+        bookings.extend(pricing.booking(event, latest)?);
     }
     Ok(bookings)
 }
@@ -242,7 +258,7 @@ fn book(
             closed.push(trade.marks(part.number, Some(exit), pricing.candles));
         }
         LedgerEvent::LedgerOpened { .. }
-        | LedgerEvent::EquityRecorded { .. }
+        | LedgerEvent::EquityRecorded(_)
         | LedgerEvent::LedgerRestarted { .. }
         | LedgerEvent::LedgerClosed { .. } => {}
     }

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 pub(crate) mod costs;
+pub(crate) mod exposure;
 pub(crate) mod funding;
 pub(crate) mod mark;
 pub(crate) mod sizing;
@@ -246,7 +247,9 @@ impl Portfolio {
 
     /// What is held at `close`, longs and shorts added.
     pub(crate) fn exposure(&self, close: f64) -> f64 {
-        self.open.iter().map(|held| held.signed_quantity.abs() * close).sum()
+        let worth = self.open.iter().map(|held| held.signed_quantity.abs() * close);
+        // A sum of nothing would be -0.
+        worth.fold(0.0, |exposure, worth| exposure + worth)
     }
 
     /// Cash and what is held at `close`, exactly.

@@ -1,6 +1,6 @@
 //! The hashes of the built-ins over Bitcoin's days: a change to one requires a new `ENGINE_VERSION`.
 //!
-//! Engine 2: every payload of a ledger but its equity has another form (RFC 3339 times, shortfalls, excursions).
+//! Engine 2: every payload of a ledger has another form (RFC 3339 times, shortfalls, excursions, equity in columns).
 
 use std::collections::BTreeMap;
 
@@ -44,68 +44,68 @@ fn hashes(code_ref: &str) -> (String, String) {
 #[rstest]
 #[case(
     "golden_cross",
-    "b3af1de25a40e7ce1f1c1bc3255718006764ea4b870f45835e3fa38a4e9da600",
-    "2ad38753e99fa3f4f4a89287a2c35fbef6339f88ac9665d51ad251622c875495"
+    "22db4fc2ea30bf4648e51326e568608edde2a5017f092ea84b495d914959bf68",
+    "630af370b6741e2705b74273e114d496d904efd49ef3aa261d058c2d3072f982"
 )]
 #[case(
     "ema_cross",
-    "02548d66b3b64ab35d6f6857657abf359b20e97a0967069e0f9f5a62c0716e72",
-    "ed5fdf9375e058732fa70a87ffaa618fdf15d79816b8bb2d9fdd5806ea06e4bf"
+    "3219efda36f4fdccbb3640e146eb390fb86e0834ec3ae5a43c7e90b2cae5bb79",
+    "7393dda93613d58a41f994d0d809846ffc3dc3a51767a9b4730aec14dad18612"
 )]
 #[case(
     "rsi_mean_reversion",
-    "7416c8b185cbefa8644864def946405b67787a5e1e1ef46514b69822ce949092",
-    "9b071d0e2ea567fea19322f9e47e1a5c7598a7fbfb466802a65aad123cd2f877"
+    "a5cc5131aeb06dbcd16fc95c2f34f3f542520d7a992135ebb1325d134d8ef381",
+    "9359685a495d37e20761d78c4cfed9a6ab3500279b778b89f5e5625727c33680"
 )]
 #[case(
     "connors_rsi_2",
-    "7456b70ea6475a3899d1c4bc1d32632091449f7fb58187edea7c9b2a85662dfd",
-    "d8bfe5e16e38e639a3b2a1a39125a49a05a6950fea6beecb396e0b16c9a34cf8"
+    "05c495ac2aa9e5f392672a4d2dd9bbbf2af5221b27bf9c737b4d75d728c35775",
+    "c4eef885ac2389a744cac6e4295ae940210eead87f2ba8e9f87291b8008eea67"
 )]
 #[case(
     "macd_cross",
-    "c98c92c510b286074dc9c480778a9b13207b6c270a7a432848a72ae2219c4d3a",
-    "3ede0f092719b265963e8fcb5d5bf72094f1425aa6e3ea2f02c6e4d70c081bc3"
+    "9b577bf2ca242939383591ce3859db13e3f63d30aaf8aa7833103d307b649fb4",
+    "613a9bcbdcd6942082248fdcfa024f802acae6ed8ad6d9459b63fabc2dfb8080"
 )]
 #[case(
     "bollinger_breakout",
-    "6787253a56c9268eec8ef26a8b852617b68843ba0e964e3a968f1cdf5ed6e266",
-    "7da097f97ceeeaa3d575f0b8bdced5f806a45d3a65cec3e944cd37b45f6ac426"
+    "3adbc25a1fffe13809d4b503fca1a40c9f89be2490ee932cdf7076ca6a3a9023",
+    "a108568a6bbd3fbf4276baa49561ad6691795eef6842712e5bfb765cbaaf934a"
 )]
 #[case(
     "bollinger_reversion",
-    "c610a120c1f0a627d9fb01a322322a31f46e703a758a005a5a57984aadf64dda",
-    "fbf66cb796272e67c81d983cf08462e93beaa401399739088a6000f78fdb0913"
+    "c351dd6c5765e34f9241f040a3482645746171e901ba1551c5ddc3dbdba79ec2",
+    "239e56ecb1f7df039267677dae024662e50015f877572e9adafdc8431bd74b74"
 )]
 #[case(
     "donchian_breakout",
-    "09f909ef806d2bf9ae7211d83aa16bd9bef789cbcba7117336968456af35ad7a",
-    "28a9d961befccb43e515625892fdc0619b068e1d90d03c0d40a7fd59e58494fa"
+    "68526eb0b53f5ca9d74879d67ccad3ca0c0960a6dc670afce9739306c239480b",
+    "9d9758b6070ef9b00c9510c0ec0c29775f5be94e7fed46ea8daeaa0b2cde4e3d"
 )]
 #[case(
     "supertrend",
-    "69607145165f044e3c0beec09850ce1ea6123e6872410c44b38889a0ab62312c",
-    "884966ce58af17c991d74b65e31f60cf9df949379f163987b394e3f1d15f323a"
+    "6cec782c734799ba59a01bf5a6ad1d8d93cf7adf64d10698ac5494aac52189cf",
+    "41ed700004acb75f3780eb4993638e68bf1cdff75a0f29c6973973cad6108eb9"
 )]
 #[case(
     "adx_trend",
-    "007d78c29c6c75e11ebf9029b6c533d321094a523ef19348c16534ece26e40f2",
-    "43e1b6d09ef2f70aeb8c01a7719606daac603528c66a3c402ec1975ce18c5931"
+    "b780caf068f2d43a70c894a9befaee52adb3d43a8b894264333a0e6d0d9c5ea5",
+    "963f34d4958fcb9e329a38b8280b15e24a1353f3aa107c2dd023ff7363d5de0c"
 )]
 #[case(
     "momentum",
-    "ebc06c3e6a9f7f052993fe2a1402f7616588e3c498b340ef6f9ad0111d248daa",
-    "02c20a464b02b8e7ac84d1817f744d12a85c7357101175e37028f9c6fff8456e"
+    "7103bdd56268343e0d4b4fb87d33df4ef31f3441ec2373f0e564f5831db4b49f",
+    "af674d6dc8d1916bc1c8001a7fe58ef1540e7f48c9db6e61b4cc264f33fd1ca6"
 )]
 #[case(
     "stochastic_reversal",
-    "3a0c8c906be5305ab7677f2f751e58238a06e92dd764a9006b5de859f83ba52b",
-    "fa372d5ac1c95826365b02f74affc79ff21ab9f3b1f6abc9bab459537e991832"
+    "7bf06a4da5dde24de931c2516362c2f0fd712dbc0e57beb2e427b7da1573045b",
+    "ca60f2b428550accc500386b507cf9cb91415842578494c6e06a3d7549d4ffbb"
 )]
 #[case(
     "buy_and_hold",
-    "c86f3ce59524bcf6a138907bf418c3f1155d9c36bafc5f881b23171d3fd2b27e",
-    "bcdb61de80cc6b90dac547c40585fb38c1a916262e2423182604396225088d7e"
+    "8e3873d2b4bb9195473a4935948262ddb8d2322ec44e73be72236f681d55c080",
+    "5eb7f69647e25a03ad0851e55a4e90f31ecfab929d46d51b15fdbc932122d20e"
 )]
 fn the_same_run_has_the_same_hashes_for_ever(
     #[case] code_ref: &str,

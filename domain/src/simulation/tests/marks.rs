@@ -22,7 +22,7 @@ fn time_of(event: &LedgerEvent) -> Option<i64> {
             Some(closed.fill.time)
         }
         LedgerEvent::LedgerOpened { .. }
-        | LedgerEvent::EquityRecorded { .. }
+        | LedgerEvent::EquityRecorded(_)
         | LedgerEvent::LedgerRestarted { .. }
         | LedgerEvent::LedgerClosed { .. } => None,
     }
@@ -59,7 +59,7 @@ fn is_undecidable(input: &Input<'_>, events: &[LedgerEvent]) -> bool {
             reasons.contains(&closed.fill.reason) && is_at_close(&closed.fill, closed.direction)
         }
         LedgerEvent::LedgerOpened { .. }
-        | LedgerEvent::EquityRecorded { .. }
+        | LedgerEvent::EquityRecorded(_)
         | LedgerEvent::LedgerRestarted { .. }
         | LedgerEvent::LedgerClosed { .. } => false,
     };
@@ -98,6 +98,7 @@ fn marks_agree(input: &Input<'_>, cut: usize) {
             .map(|entered| Trade { entered, ..trade.clone() }.excursion(input.candles));
         assert!(known.contains(&marked.excursion), "{marked:?} is none of {known:?}");
     }
+    exposures_agree(&events, input, &marks, cut);
     for trade in &marks.trades {
         let Excursion { max_adverse, max_favorable, .. } = trade.excursion;
         assert!(max_adverse >= 0.0 && max_favorable >= 0.0);
@@ -107,10 +108,23 @@ fn marks_agree(input: &Input<'_>, cut: usize) {
     let restarted = LedgerEvent::LedgerRestarted { engine_version: "2".to_owned() };
     let part: Vec<_> =
         events.iter().take(2).chain([&restarted]).chain(&unfinished[..cut]).cloned().collect();
-    let part = mark(&part, candles, settings).unwrap();
+    let part_marks = mark(&part, candles, settings).unwrap();
+    exposures_agree(&part, input, &part_marks, cut);
+    let part = part_marks;
     let next = unfinished.get(cut).and_then(time_of).unwrap_or(i64::MAX);
     let same = candles.open_time.partition_point(|time| *time < next);
     assert_eq!(bits(&part.equity[..same]), bits(&outcome.equity[..same]));
+}
+
+/// The exposure at every other candle is that of the marks.
+fn exposures_agree(events: &[LedgerEvent], input: &Input<'_>, marks: &Marks, cut: usize) {
+    let places: Vec<usize> = (cut % 2..input.candles.len()).step_by(2).collect();
+    let mut exposures = Exposures::try_new(input.candles, input.settings, &places).unwrap();
+    for event in events {
+        exposures.add(event).unwrap();
+    }
+    let expected: Vec<f64> = places.iter().map(|place| marks.exposure[*place]).collect();
+    assert_eq!(bits(&exposures.finish().unwrap()), bits(&expected));
 }
 
 proptest! {
@@ -184,7 +198,7 @@ fn an_open_trade_is_marked_to_the_last_candle() {
     let (_, events, _) = recorded::record(&input(&strategy, &candles, &settings)).unwrap();
     let marks = mark(&events, &candles, &settings).unwrap();
     assert_eq!(marks.equity, [10_000.0, 10_000.0, 10_500.0, 9_500.0]);
-    assert_eq!(marks.exposure, [0.0, 0.0, 10_500.0, 9_500.0]);
+    assert_eq!(bits(&marks.exposure), bits(&[0.0, 0.0, 10_500.0, 9_500.0]));
     assert_eq!(marks.drawdown, [0.0, 0.0, 0.0, 1.0 - 9_500.0 / 10_500.0]);
     let (number, excursion) = (marks.trades[0].number, marks.trades[0].excursion);
     assert_eq!((number, excursion.candles_count), (1, 2));
@@ -211,4 +225,13 @@ fn what_does_not_belong_together_is_refused() {
     assert_eq!(mark(&events, &others, &settings), Err(MarkError::UnknownCandle(2 * DAY_MS)));
     let no_entry = [events[0].clone(), events[2].clone()];
     assert_eq!(mark(&no_entry, &candles, &settings), Err(MarkError::UnknownTrade(1)));
+    let exposures = |candles: &Candles, entries: &[LedgerEvent]| {
+        let mut exposures = Exposures::try_new(candles, &settings, &[]).unwrap();
+        entries.iter().try_for_each(|entry| exposures.add(entry))?;
+        exposures.finish()
+    };
+    assert_eq!(exposures(&candles, &events[1..]), Err(MarkError::NotOpened));
+    assert_eq!(exposures(&candles, &[]), Err(MarkError::NotOpened));
+    assert_eq!(exposures(&others, &events), Err(MarkError::UnknownCandle(2 * DAY_MS)));
+    assert_eq!(exposures(&candles, &no_entry), Err(MarkError::UnknownTrade(1)));
 }

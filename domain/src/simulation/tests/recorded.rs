@@ -63,3 +63,25 @@ fn eight_years_of_every_built_in_are_accepted() {
         }
     }
 }
+
+#[test]
+fn every_day_with_candles_is_recorded_and_the_others_are_skipped() {
+    let candles = candles_of("GOOG_1d");
+    let body = json!({"code_ref": "buy_and_hold"});
+    let (strategy, settings) = (strategy(&body), Settings::default());
+    let (outcome, _, ending) = record(&input(&strategy, &candles, &settings)).unwrap();
+    let LedgerEvent::EquityRecorded(recorded) = &ending.events[0] else { panic!() };
+    let days: Vec<i64> = recorded
+        .days()
+        .map(|(day, _)| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis())
+        .collect();
+    assert_eq!(days, candles.open_time);
+    let calendar_days = (days[days.len() - 1] - days[0]) / DAY_MS + 1;
+    let count = days.len() + recorded.skipped.len();
+    assert_eq!(i64::try_from(count).unwrap(), calendar_days);
+    // The metrics are of the unrounded curve.
+    let last = recorded.days().last().unwrap().1;
+    assert_ne!(outcome.equity[days.len() - 1].to_bits(), last.to_bits());
+    assert_eq!(outcome.metrics.total_return, Some(outcome.equity[days.len() - 1] / 10_000.0 - 1.0));
+    assert_eq!(ending.events.len(), 2);
+}

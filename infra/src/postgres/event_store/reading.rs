@@ -72,6 +72,23 @@ impl EventStore {
         read(&self.log, &sql, &[&aggregate_type, &aggregate_id, &after_sequence, &limit]).await
     }
 
+    /// Events of one stream before `sequence`, the last first.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn read_stream_back(
+        &self,
+        aggregate_type: &str,
+        aggregate_id: &str,
+        before_sequence: i64,
+        limit: i64,
+    ) -> Result<Vec<RecordedEvent>, DatabaseError> {
+        let sql = format!(
+            "{SELECT} aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3 ORDER BY sequence DESC LIMIT $4"
+        );
+        read(&self.log, &sql, &[&aggregate_type, &aggregate_id, &before_sequence, &limit]).await
+    }
+
     /// Events that `filter` lets through, in its direction.
     ///
     /// # Errors

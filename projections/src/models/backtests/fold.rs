@@ -150,12 +150,12 @@ fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
         "ledger" if recorded.event_type == LedgerEvent::EQUITY_RECORDED => Ok(Step::LedgerGrew),
         "ledger" => Ok(match recorded.decode()? {
             LedgerEvent::TradeOpened { .. } => Step::TradeOpened,
-            LedgerEvent::TradeClosed { .. } => Step::TradeClosed,
+            LedgerEvent::TradeClosed(_) => Step::TradeClosed,
             // One more trade, and its one fill.
             LedgerEvent::TradeReduced { .. } => Step::TradeOpened,
             LedgerEvent::LedgerRestarted { .. } => Step::LedgerRestarted,
             LedgerEvent::LedgerOpened { .. }
-            | LedgerEvent::EquityRecorded { .. }
+            | LedgerEvent::EquityRecorded(_)
             | LedgerEvent::LedgerClosed { .. } => Step::LedgerGrew,
         }),
         _ => Err(unexpected(recorded)),

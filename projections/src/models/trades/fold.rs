@@ -178,7 +178,7 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
             }
             RunEvent::Ledger(
                 LedgerEvent::LedgerOpened { .. }
-                | LedgerEvent::EquityRecorded { .. }
+                | LedgerEvent::EquityRecorded(_)
                 | LedgerEvent::LedgerClosed { .. },
             )
             | RunEvent::Lifecycle

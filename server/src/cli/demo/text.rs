@@ -221,7 +221,7 @@ fn sparkline(values: &[f64], low: f64, high: f64) -> String {
 
 pub(super) fn events(events: &[Value]) -> String {
     let mut lines = vec![heading("What happened: the events of the run")];
-    let mut history: Vec<String> = events.chunk_by(is_repeated).map(event_line).collect();
+    let mut history: Vec<String> = events.iter().map(event_line).collect();
     if history.len() > 2 * EVENT_LINES {
         let hidden = history.len() - 2 * EVENT_LINES;
         let last = history.split_off(history.len() - EVENT_LINES);
@@ -233,20 +233,10 @@ pub(super) fn events(events: &[Value]) -> String {
     lines.join("\n")
 }
 
-/// Whether two neighbours share a line: only points of the equity curve do.
-fn is_repeated(one: &Value, next: &Value) -> bool {
-    one["type"] == next["type"] && one["type"] == "EquityRecorded"
-}
-
-/// A line for one event, or for several of one type.
-fn event_line(events: &[Value]) -> String {
-    let Some(event) = events.first() else { return String::new() };
+fn event_line(event: &Value) -> String {
     let time: String = plain(&event["recorded_at"]).chars().skip(11).take(12).collect();
     let stream = format!("{} {}", plain(&event["aggregate_type"]), plain(&event["sequence"]));
-    let detail = match events.len() {
-        1 => detail(&event["payload"]),
-        count => format!("and {} more", count - 1),
-    };
+    let detail = detail(&event["payload"]);
     let (position, what) = (plain(&event["position"]), plain(&event["type"]));
     let text = format!("  {position:>6} {time} {stream:<12} {what:<17} {detail}");
     text.chars().take(WIDTH).collect::<String>().trim_end().to_owned()
@@ -263,6 +253,7 @@ fn detail(payload: &Value) -> String {
         (name, result),
         ("rows", &payload["dataset"]["rows"]),
         ("attempt", &payload["attempt"]),
+        ("from", &payload["from"]),
         ("trades", &payload["trades_count"]),
         ("balance", &payload["final_balance"]),
     ];

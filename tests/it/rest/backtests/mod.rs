@@ -1,6 +1,7 @@
 //! `/backtests`: asking, watching, ending.
 
 mod body;
+mod equity;
 mod results;
 
 use domain::{market::Timeframe, simulation::Warning};

@@ -1,4 +1,4 @@
-//! `/backtests/{id}/metrics`, `/ledger`, `/trades`, `/equity`, `/events`.
+//! `/backtests/{id}/metrics`, `/ledger`, `/trades`, `/events`.
 
 use reqwest::StatusCode;
 use rust_decimal::Decimal;
@@ -142,19 +142,6 @@ async fn trades_are_filtered_by_side_and_result_and_paged() {
         page = finished.get(&format!("trades?limit=2&cursor={cursor}")).await;
     }
     assert_eq!(seen, (1..=finished.trades_count() as u64).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn equity_is_a_point_a_day_and_fewer_that_look_the_same() {
-    let finished = Finished::new().await;
-    let all = rows(&finished.get("equity").await);
-    // 2020 to 2022: 366 + 365 + 365 days.
-    assert_eq!(all.len(), 1_096);
-    assert_eq!(all.last().unwrap()["equity"], finished.run["final_balance"]);
-    let few = rows(&finished.get("equity?max_points=100").await);
-    assert_eq!(few.len(), 100);
-    assert_eq!((few.first(), few.last()), (all.first(), all.last()));
-    assert!(few.iter().all(|point| all.contains(point)));
 }
 
 #[tokio::test]
