@@ -2,7 +2,7 @@
 
 use std::{iter, sync::Arc, time::Duration};
 
-use chrono::{DateTime, Days, NaiveDate};
+use chrono::{DateTime, NaiveDate};
 use domain::{
     backtest::BacktestEvent,
     dataset::Dataset,
@@ -21,6 +21,7 @@ use tokio::{
 
 use crate::{error::QueryError, models::backtests::BacktestRow};
 
+const DAY_MS: i64 = 86_400_000;
 /// The type of the streams that are read.
 const LEDGER: &str = "ledger";
 /// Entries of a ledger's end that are read at a time.
@@ -54,10 +55,11 @@ pub struct EquityDay {
     pub equity: f64,
     /// How far equity lies below its peak so far, the initial balance included, as a fraction of the peak.
     pub drawdown: f64,
-    /// Share of equity in positions, longs and shorts added; `None` if equity is not above 0, or if the ledger is too long to be
-    /// marked.
+    /// Share of equity in positions, longs and shorts added; `None` if equity is not above 0, if the ledger is too long to be
+    /// marked, or if this version cannot mark it.
     pub exposure: Option<f64>,
-    /// The initial balance, from the close of the first evaluable candle on held in the market.
+    /// The initial balance, from the close of the first evaluable candle on held in the market; `None` if this version
+    /// refuses the run's strategy.
     pub buy_and_hold: Option<f64>,
 }
 
@@ -83,8 +85,8 @@ struct RunCandles {
     series: Arc<Candles>,
     /// The last candle of each recorded day; `None` if the day has none.
     places: Vec<Option<usize>>,
-    /// The first candle at which all rules have a value.
-    evaluable: usize,
+    /// The first candle at which all rules have a value; `None` if this version refuses the strategy.
+    evaluable: Option<usize>,
 }
 
 impl EquityCurves {
@@ -163,33 +165,31 @@ impl EquityCurves {
         let series = self.candles.series(symbol, timeframe, Some(dataset.revision)).await?;
         let Some(series) = series.map(|series| series.candles) else { return Ok(None) };
         let warmup_rows = usize::try_from(dataset.warmup_rows).unwrap_or(usize::MAX);
-        let from_start = self.first_defined(backtest.id).await?.max(warmup_rows);
+        let first_defined = self.first_defined(backtest.id).await?;
         let (first, last) = (dataset.first.timestamp_millis(), dataset.last.timestamp_millis());
         let times = &series.open_time;
         let start = times.partition_point(|time| *time < first);
         let end = times.partition_point(|time| *time <= last);
         let place = |(day, _): &(NaiveDate, f64)| {
-            let (midnight, next) = (milliseconds(*day), milliseconds(*day + Days::new(1)));
-            let place = times[..end].partition_point(|time| *time < next).checked_sub(1)?;
+            let midnight = milliseconds(*day);
+            let place = times[..end].partition_point(|time| *time < midnight + DAY_MS);
+            let place = place.checked_sub(1)?;
             (place >= start && times[place] >= midnight).then_some(place)
         };
         let places = recorded.days.iter().map(place).collect();
-        let evaluable = start.saturating_add(from_start);
+        let evaluable = first_defined.map(|first| start.saturating_add(first.max(warmup_rows)));
         Ok(Some(RunCandles { series, places, evaluable }))
     }
 
-    /// The index, warm-up included, at which all rules of the run have a value.
-    async fn first_defined(&self, id: BacktestId) -> Result<usize, DatabaseError> {
+    /// The index, warm-up included, at which all rules of the run have a value; `None` if this version refuses its strategy.
+    async fn first_defined(&self, id: BacktestId) -> Result<Option<usize>, DatabaseError> {
         let request = self.store.read_stream("backtest", &id.to_string(), 0, 1).await?;
         let request = request.first().map(|event| self.store.decode(event)).transpose()?;
         let Some(BacktestEvent::BacktestRequested { request }) = request else {
             return Err(DatabaseError::Corrupt(format!("{id} was not requested")));
         };
         let strategy = request.run.definition.bind(&request.run.parameters);
-        let strategy = strategy.map_err(|errors| {
-            DatabaseError::Corrupt(format!("the strategy of {id} cannot be bound: {errors:?}"))
-        })?;
-        Ok(strategy.first_defined())
+        Ok(strategy.ok().map(|strategy| strategy.first_defined()))
     }
 
     /// Marks each recorded day.
@@ -208,17 +208,18 @@ impl EquityCurves {
         };
         let mut held = held.into_iter();
         let RunCandles { series, places, evaluable } = candles;
-        let bought_at = series.close.get(evaluable);
+        let bought = evaluable.and_then(|candle| Some((candle, *series.close.get(candle)?)));
         let marks = places.into_iter().map(|place| {
             let Some(place) = place else { return Mark::default() };
-            let grown =
-                |price: &f64| if place < evaluable { 1.0 } else { series.close[place] / price };
-            Mark { held: held.next(), growth: bought_at.map(grown) }
+            let close = series.close[place];
+            let growth = |(at, price)| if place < at { 1.0 } else { close / price };
+            Mark { held: held.next(), growth: bought.map(growth) }
         });
         Ok(marks.collect())
     }
 
-    /// What was held at each place: reads the ledger page by page, and marks it off the async threads.
+    /// What was held at each place: reads the ledger page by page, and marks it off the async threads. Empty if this version
+    /// cannot mark the run, which older ones may have made otherwise.
     async fn held(
         &self,
         backtest: &BacktestRow,
@@ -229,19 +230,15 @@ impl EquityCurves {
         let series = Arc::clone(&candles.series);
         let places: Vec<usize> = candles.places.iter().copied().flatten().collect();
         let marking = task::spawn_blocking(move || {
-            let unmarkable = |error: MarkError| {
-                DatabaseError::Corrupt(format!("a ledger cannot be marked: {error}"))
-            };
-            let exposures = Exposures::try_new(&series, &settings, &places);
-            let mut exposures = exposures.map_err(unmarkable)?;
+            let mut exposures = Exposures::try_new(&series, &settings, &places)?;
             while let Some(page) = pages.blocking_recv() {
                 for event in &page {
                     if event.event_type != LedgerEvent::EQUITY_RECORDED {
-                        exposures.add(&store.decode(event)?).map_err(unmarkable)?;
+                        exposures.add(&store.decode(event)?)?;
                     }
                 }
             }
-            exposures.finish().map_err(unmarkable)
+            Ok::<_, Unmarked>(exposures.finish()?)
         });
         let id = backtest.id.to_string();
         let mut sequence = 0;
@@ -254,9 +251,24 @@ impl EquityCurves {
             }
         }
         drop(sender);
-        let marked = marking.await;
-        Ok(marked.map_err(|error| DatabaseError::Corrupt(error.to_string()))??)
+        match marking.await.map_err(|error| DatabaseError::Corrupt(error.to_string()))? {
+            Ok(held) => Ok(held),
+            Err(Unmarked::Database(error)) => Err(error.into()),
+            Err(Unmarked::Ledger(error)) => {
+                tracing::warn!(backtest = id, "a ledger cannot be marked: {error}");
+                Ok(Vec::new())
+            }
+        }
     }
+}
+
+/// Why a ledger was not marked.
+#[derive(Debug, thiserror::Error)]
+enum Unmarked {
+    #[error(transparent)]
+    Ledger(#[from] MarkError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
 }
 
 /// The recorded days with what follows from them, marked or not.

@@ -5,10 +5,13 @@ use domain::{
     ids::{BacktestId, StrategyId},
     job::Status,
     ledger::{ClosedTrade, LedgerEvent},
-    simulation::{Direction, Fill, Side},
+    market::{Candle, Timeframe},
+    simulation::{Candles, Direction, Fill, Side},
     strategy::StrategyEvent,
 };
+use infra::postgres::market_data::CandleStore;
 use projections::{
+    equity::EquityDay,
     page::PageRequest,
     trades::{TradeFilter, TradeResult},
 };
@@ -217,6 +220,43 @@ async fn a_run_shows_how_it_ended_otherwise() {
     let row = bench.reads.backtest(BacktestId::new(cancelled)).await.unwrap().unwrap();
     assert_eq!((row.status, row.error_code), (Status::Cancelled, None));
     assert!(row.cancellation_requested_at.is_some() && row.completed_at.is_some());
+}
+
+/// The equity of a run of seven trades, held in turn every second day, over so many days of candles at 42,000.
+async fn equity_over(days: i64) -> Vec<EquityDay> {
+    let bench = Bench::new().await;
+    let candle = |day: i64| Candle {
+        open_time: START_MS + day * DAY_MS,
+        open: 42_345.67,
+        high: 42_345.67,
+        low: 42_000.0,
+        close: 42_000.0,
+        volume: 1.0,
+    };
+    let candles: Candles = (0..days).map(candle).collect();
+    let store = CandleStore::new(bench.database.database.clone());
+    let symbol = "BTCUSDT".parse().unwrap();
+    store.import(&symbol, Timeframe::OneDay, &candles, None, |_| {}).await.unwrap();
+    let id = Uuid::from_u128(11);
+    run(&bench.store, id, user(7), 7, None).await;
+    bench.catch_up().await;
+    let row = bench.reads.backtest(BacktestId::new(id)).await.unwrap().unwrap();
+    bench.equity(&row).await
+}
+
+#[tokio::test]
+async fn equity_is_read_although_this_version_refuses_the_strategy_or_cannot_mark_the_ledger() {
+    let curve = equity_over(101).await;
+    // 0.00023614 units from the second day to the third; the strategy has a period of 200.5.
+    let exposures = [0.0, 0.000_236_14 * 42_000.0 / 10_000.5, 0.0];
+    for (day, expected) in curve.iter().zip(exposures) {
+        assert!((day.exposure.unwrap() - expected).abs() < 1e-15, "{day:?}");
+        assert_eq!(day.buy_and_hold, None);
+    }
+    // Fills lie after the last candle.
+    let curve = equity_over(10).await;
+    assert!(curve.iter().all(|day| day.exposure.is_none()));
+    assert_eq!(curve.iter().map(|day| day.equity).sum::<f64>(), 30_001.5);
 }
 
 #[tokio::test]

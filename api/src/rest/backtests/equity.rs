@@ -31,10 +31,11 @@ pub(crate) struct EquityPoint {
     /// How far equity is below its highest value so far, in percent. The initial balance counts as the first one.
     drawdown_percentage: Option<DecimalText>,
     /// Share of the equity in positions: 0.5 is half, above 1 is leverage. Longs and shorts are added. Null if equity is not
-    /// above 0, or if the ledger has more than a million entries.
+    /// above 0, if the ledger has more than a million entries, or if the run is of an older version and cannot be marked.
     exposure: Option<DecimalText>,
     /// What the initial balance would be worth if it had bought at the close of the first candle at which every indicator
-    /// has a value, without costs. Before that candle, the initial balance.
+    /// has a value, without costs. Before that candle, the initial balance. Null if this version refuses the strategy of an
+    /// older run.
     buy_and_hold: Option<DecimalText>,
 }
 
