@@ -254,7 +254,7 @@ fn too_short(
     first_defined: usize,
 ) -> Option<FieldError> {
     let warmup = draft.settings.warmup;
-    let available = Selection::new(candles, start, end, first_defined, warmup)?.rows.len();
+    let available = Selection::new(candles, (start, end), first_defined, warmup, None)?.rows.len();
     let needed = first_defined.saturating_add(2);
     (available < needed).then(|| {
         let message = format!(

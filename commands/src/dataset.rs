@@ -1,4 +1,4 @@
-//! Which candles of a series a run uses: its range, and before it what the indicators need to have a value.
+//! Which candles of a series a run uses: its range, and before it those that warm its indicators up.
 
 use std::{ops::Range, sync::Arc};
 
@@ -26,20 +26,20 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The candles from `start` to `end` (inclusive on their openings) and, where the settings say so, the
-    /// `first_defined + 1` before them, fewer where not stored. `None` if the range is empty.
+    /// The candles from `start` to `end` (inclusive on their openings), and before them those that warm up rules of this
+    /// first defined index ([`Warmup::rows`]), or as many as an earlier attempt pinned. `None` if the range is empty.
     #[must_use]
     pub fn new(
         series: &Candles,
-        start: DateTime<Utc>,
-        end: DateTime<Utc>,
+        (start, end): (DateTime<Utc>, DateTime<Utc>),
         first_defined: usize,
         warmup: Warmup,
+        pinned_rows: Option<u64>,
     ) -> Option<Self> {
         let range = range(series, Some(start), Some(end));
-        let warmup_rows = match warmup {
-            Warmup::BeforeStart => range.start.min(first_defined.saturating_add(1)),
-            Warmup::InRange => 0,
+        let warmup_rows = match pinned_rows {
+            Some(rows) => usize::try_from(rows).map_or(range.start, |rows| rows.min(range.start)),
+            None => warmup.rows(first_defined, range.start),
         };
         let rows = range.start - warmup_rows..range.end;
         (!range.is_empty()).then_some(Self { rows, warmup_rows })
@@ -247,33 +247,49 @@ mod tests {
         DateTime::UNIX_EPOCH + chrono::TimeDelta::days(day)
     }
 
+    /// In a series of 600 days.
     fn selection(start: i64, end: i64, first_defined: usize, warmup: Warmup) -> Option<Selection> {
-        Selection::new(&daily(10), day(start), day(end), first_defined, warmup)
+        Selection::new(&daily(600), (day(start), day(end)), first_defined, warmup, None)
     }
 
     #[test]
-    fn the_warm_up_is_one_candle_more_than_the_first_defined_index() {
-        let expected = Selection { rows: 3..9, warmup_rows: 3 };
-        assert_eq!(selection(6, 8, 2, Warmup::BeforeStart), Some(expected));
+    fn the_warm_up_is_the_power_of_two_above_the_first_defined_index() {
+        for (first_defined, warmup_rows) in [(0, 256), (255, 256), (256, 512), (511, 512)] {
+            let expected = Selection { rows: 590 - warmup_rows..600, warmup_rows };
+            let found = selection(590, 599, first_defined, Warmup::BeforeStart);
+            assert_eq!(found, Some(expected), "{first_defined}");
+        }
     }
 
     #[test]
     fn fewer_candles_warm_up_where_fewer_are_stored() {
-        let expected = Selection { rows: 0..9, warmup_rows: 2 };
-        assert_eq!(selection(2, 8, 5, Warmup::BeforeStart), Some(expected));
+        let expected = Some(Selection { rows: 0..9, warmup_rows: 2 });
+        assert_eq!(selection(2, 8, 5, Warmup::BeforeStart), expected);
+        assert_eq!(selection(2, 8, usize::MAX, Warmup::BeforeStart), expected);
     }
 
     #[test]
     fn nothing_is_loaded_before_the_start_when_the_range_warms_up_itself() {
-        let expected = Selection { rows: 6..9, warmup_rows: 0 };
-        assert_eq!(selection(6, 8, 2, Warmup::InRange), Some(expected));
+        let expected = Selection { rows: 306..309, warmup_rows: 0 };
+        assert_eq!(selection(306, 308, 2, Warmup::InRange), Some(expected));
+    }
+
+    #[test]
+    fn a_pinned_warm_up_is_taken_as_it_is() {
+        let pinned = |rows| {
+            let range = (day(306), day(308));
+            Selection::new(&daily(600), range, 2, Warmup::BeforeStart, Some(rows)).unwrap()
+        };
+        assert_eq!(pinned(3), Selection { rows: 303..309, warmup_rows: 3 });
+        assert_eq!(pinned(0).rows, 306..309);
+        assert_eq!(pinned(u64::MAX).rows, 0..309);
     }
 
     #[test]
     fn both_ends_are_inclusive_and_may_lie_outside_the_series() {
-        let expected = Selection { rows: 0..10, warmup_rows: 0 };
-        assert_eq!(selection(-5, 50, 2, Warmup::BeforeStart), Some(expected));
-        assert_eq!(selection(20, 30, 2, Warmup::BeforeStart), None);
+        let expected = Selection { rows: 0..600, warmup_rows: 0 };
+        assert_eq!(selection(-5, 650, 2, Warmup::BeforeStart), Some(expected));
+        assert_eq!(selection(620, 630, 2, Warmup::BeforeStart), None);
         assert_eq!(
             selection(5, 5, 0, Warmup::InRange),
             Some(Selection { rows: 5..6, warmup_rows: 0 })

@@ -97,8 +97,8 @@ pub(crate) fn messages(errors: &[FieldError]) -> String {
 }
 
 impl PreparedRun {
-    /// Binds the strategy and takes from `series` the candles of the range and, if the settings say so, those before it that
-    /// the indicators need: at least `warmup_rows_min` of them, where so many are stored.
+    /// Binds the strategy and takes from `series` the candles of the range and those before it that warm it up: as many as
+    /// are pinned (by an earlier attempt, or by the row of a sweep that it repeats), else as the settings say.
     ///
     /// # Errors
     /// Parameters that cannot be bound, a range without candles.
@@ -106,15 +106,13 @@ impl PreparedRun {
         spec: RunSpec,
         lot: Decimal,
         series: &Arc<Candles>,
-        warmup_rows_min: usize,
+        pinned_warmup_rows: Option<u64>,
     ) -> Result<Self, RunError> {
         let strategy = spec.definition.bind(&spec.parameters).map_err(RunError::Strategy)?;
-        let first_defined = strategy.first_defined().max(warmup_rows_min.saturating_sub(1));
-        let warmup = spec.settings.warmup;
-        let selection =
-            Selection::new(series, spec.start_time, spec.end_time, first_defined, warmup)
-                .ok_or(SimulationError::NoCandles)?;
-        let range = (spec.start_time, spec.end_time);
+        let (range, warmup) = ((spec.start_time, spec.end_time), spec.settings.warmup);
+        let first_defined = strategy.first_defined();
+        let selection = Selection::new(series, range, first_defined, warmup, pinned_warmup_rows)
+            .ok_or(SimulationError::NoCandles)?;
         let warnings = range_not_covered(series, spec.timeframe, range).into_iter().collect();
         let selected = selection.take(series);
         Ok(Self { spec, strategy, selected, finer: None, lot, market_kind: None, warnings })

@@ -257,8 +257,8 @@ fn field_of(spec: &Spec) -> &'static str {
     }
 }
 
-/// The backtest of a row.
-fn promoted(sweep: SweepRequest, row: SweepRow) -> Result<Request, CommandError> {
+/// The backtest of a row, given the candles of its sweep.
+pub(crate) fn promoted(sweep: SweepRequest, row: SweepRow) -> Result<Request, CommandError> {
     let wrong = |errors: Vec<FieldError>| CommandError::Internal(format!("{errors:?}"));
     let SweepRequest { run, spec, .. } = sweep;
     let strategy = ParametricStrategy::try_new(&run.definition, &run.parameters).map_err(wrong)?;
@@ -267,5 +267,9 @@ fn promoted(sweep: SweepRequest, row: SweepRow) -> Result<Request, CommandError>
     let combination = index.and_then(|index| all.get(index));
     let combination = combination.ok_or(CommandError::NotFound("row"))?;
     let parameters = strategy.parameters(combination);
+    let first_defined = strategy.bind("parameters", combination).map_err(wrong)?.first_defined();
+    let available = usize::try_from(row.warmup_rows).unwrap_or(usize::MAX);
+    let warmup_rows = run.settings.warmup.rows(first_defined, available);
+    let row = SweepRow { warmup_rows: u64::try_from(warmup_rows).unwrap_or(u64::MAX), ..row };
     Ok(Request { run: RunSpec { parameters, ..run }, origin: Origin::Sweep, sweep_row: Some(row) })
 }

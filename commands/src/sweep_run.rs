@@ -27,7 +27,7 @@ const WINNERS_MAX: usize = 10;
 /// A sweep with its candles and its combinations.
 pub struct SweepRun {
     pub request: SweepRequest,
-    /// Those of the range, and before it those that warm every row up.
+    /// Those of the range, and before it those that warm up the row that needs most.
     selected: SelectedCandles,
     prepared: PreparedSweep,
     /// What the rows are pinned to.
@@ -78,7 +78,8 @@ impl From<Vec<FieldError>> for SweepRunError {
 }
 
 impl SweepRun {
-    /// The candles of the range and those before it that the longest warm-up needs.
+    /// The candles of the range, and those before it that the longest warm-up of all rows takes, or as many as an earlier
+    /// attempt pinned. Each row begins with its own warm-up among them, so it has the numbers of its own backtest.
     ///
     /// # Errors
     /// See [`SweepRunError`].
@@ -86,17 +87,19 @@ impl SweepRun {
         request: SweepRequest,
         series: &Arc<Candles>,
         revision: i64,
+        pinned_warmup_rows: Option<u64>,
     ) -> Result<Self, SweepRunError> {
         let run = &request.run;
         let strategy = ParametricStrategy::try_new(&run.definition, &run.parameters)?;
         let combinations = combinations(&request.spec, &strategy, usize::MAX - 1)?;
         let prepared = PreparedSweep::try_new(strategy, combinations, "grid")?;
-        let (start, end, warmup) = (run.start_time, run.end_time, run.settings.warmup);
-        let selection = Selection::new(series, start, end, prepared.first_defined, warmup)
+        let (range, warmup) = ((run.start_time, run.end_time), run.settings.warmup);
+        let first_defined = prepared.first_defined;
+        let selection = Selection::new(series, range, first_defined, warmup, pinned_warmup_rows)
             .ok_or(SweepRunError::NoCandles)?;
         let selected = selection.take(series);
         let dataset = selected.dataset(revision).ok_or(SweepRunError::NoCandles)?;
-        let warnings = range_not_covered(series, run.timeframe, (start, end)).into_iter().collect();
+        let warnings = range_not_covered(series, run.timeframe, range).into_iter().collect();
         Ok(Self { request, selected, prepared, dataset, warnings })
     }
 
@@ -147,3 +150,6 @@ impl SweepRun {
         Ok(SweepOutcome { rows, completion })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ pub struct SweepRow {
     pub number: u32,
     /// Revision of the sweep's dataset.
     pub revision: i64,
-    /// Revision of the sweep's dataset.
+    /// Rows before the range that the row was warmed up with. For sweeps of engine 1, those of the whole sweep.
     pub warmup_rows: u64,
 }
 

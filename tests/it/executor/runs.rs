@@ -21,7 +21,7 @@ use super::{
 };
 
 fn prepared(run: &RunSpec, series: &Arc<Candles>) -> PreparedRun {
-    PreparedRun::try_new(run.clone(), run.settings.lot.unwrap(), series, 0).unwrap()
+    PreparedRun::try_new(run.clone(), run.settings.lot.unwrap(), series, None).unwrap()
 }
 
 /// What the engine itself makes of the same candles.

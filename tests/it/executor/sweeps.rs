@@ -183,7 +183,7 @@ async fn a_row_becomes_a_backtest_with_the_same_numbers_on_the_same_candles() {
     assert_eq!(run.request.run.parameters, row.parameters);
     let (dataset, of_sweep) = (run.dataset.unwrap(), sweep.dataset.unwrap());
     assert_eq!(dataset, of_sweep);
-    assert_eq!(dataset.warmup_rows, 24, "of the longest window");
+    assert_eq!(dataset.warmup_rows, 256, "of every window");
     let missing = desk.commands.promote_sweep_row(&context(owner), id, 21).await.unwrap_err();
     assert!(matches!(missing, CommandError::NotFound("row")), "{missing}");
 }

@@ -30,9 +30,10 @@ pub(super) async fn prepare(
     pinned: Option<&Dataset>,
 ) -> Result<(PreparedRun, Dataset, Decimals), Failure> {
     let run = request.run.clone();
-    // A row of a sweep is run on the sweep's own candles.
-    let row = request.sweep_row;
-    let revision = pinned.map(|dataset| dataset.revision).or(row.map(|row| row.revision));
+    // A row of a sweep is run on its own candles there.
+    let row = request.sweep_row.map(|row| (row.revision, row.warmup_rows));
+    let pinned_rows = pinned.map(|dataset| (dataset.revision, dataset.warmup_rows)).or(row);
+    let (revision, warmup_rows) = pinned_rows.unzip();
     let market = commands.markets.get(&run.symbol);
     let series = commands.candles.series(&run.symbol, run.timeframe, revision);
     let (market, series) = tokio::try_join!(market, series)?;
@@ -42,9 +43,7 @@ pub(super) async fn prepare(
     let finer = finer(commands, &run, pinned).await?;
     let warnings = commands.candles.warnings(&run.symbol, series.revision).await?;
     let kind = market.map(|market| market.kind);
-    let warmup_rows = row.map_or(0, |row| row.warmup_rows);
     let prepared = tokio::task::spawn_blocking(move || {
-        let warmup_rows = usize::try_from(warmup_rows).unwrap_or(usize::MAX);
         let mut run = PreparedRun::try_new(run, lot, &series.candles, warmup_rows)?.warn(warnings);
         if let Some(kind) = kind {
             run = run.on(kind);

@@ -77,8 +77,9 @@ impl Sweeps {
         let candles = &self.commands.candles;
         let series = candles.series(&request.run.symbol, request.run.timeframe, revision).await?;
         let series = series.ok_or_else(|| Failure::from(SweepRunError::NoCandles))?;
+        let warmup_rows = pinned.as_ref().map(|dataset| dataset.warmup_rows);
         let prepared = tokio::task::spawn_blocking(move || {
-            SweepRun::prepare(request, &series.candles, series.revision)
+            SweepRun::prepare(request, &series.candles, series.revision, warmup_rows)
         });
         let work = prepared.await.map_err(internal)??;
         Failure::unless_same(pinned.as_ref(), &work.dataset)?;

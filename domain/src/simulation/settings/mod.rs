@@ -220,6 +220,25 @@ pub enum Warmup {
     InRange,
 }
 
+impl Warmup {
+    /// Candles before the start, however few the indicators need: averages that depend on all of their past have settled.
+    const ROWS_MIN: usize = 256;
+
+    /// Returns how many of the `available` candles before the start a run loads: the smallest power of two that is at
+    /// least 256 and more than the first defined index of its rules, or all where there are fewer. Powers of two, so that
+    /// rows of a sweep with different windows start at the same candle and share their columns.
+    #[must_use]
+    pub fn rows(self, first_defined: usize, available: usize) -> usize {
+        match self {
+            Self::BeforeStart => {
+                let needed = first_defined.saturating_add(1).max(Self::ROWS_MIN);
+                needed.checked_next_power_of_two().map_or(available, |rows| rows.min(available))
+            }
+            Self::InRange => 0,
+        }
+    }
+}
+
 /// A set of conventions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

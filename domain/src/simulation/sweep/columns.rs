@@ -17,8 +17,8 @@ use crate::simulation::{
 /// Columns that are kept at least, however long they are.
 const KEPT_MIN_BYTES: usize = 32 << 20;
 
-/// The indicator calls of all rows, each under a number, and which rows need it.
-#[derive(Debug, Default)]
+/// The indicator calls of rows, each under a number, and which rows need it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Uses {
     numbers: BTreeMap<Key, usize>,
     /// Of each call, the rows that need it, ascending.
@@ -54,14 +54,21 @@ impl Uses {
             }
         }
     }
-}
 
-impl Uses {
+    /// The uses of some of the rows, ascending, which are numbered anew by their place among them.
+    pub(super) fn of(&self, rows: &[usize]) -> Self {
+        let places = |users: &Vec<usize>| {
+            users.iter().filter_map(|row| rows.binary_search(row).ok()).collect()
+        };
+        Self { numbers: self.numbers.clone(), rows: self.rows.iter().map(places).collect() }
+    }
+
     /// The rows in an order that needs few columns at a time: their own where all fit, else in blocks of those whose last
     /// calls by name and arguments are neighbours, as many as fit beside one other column.
     fn order(&self, rows_count: usize, held_max: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows_count).collect();
-        if self.rows.len() <= held_max {
+        let calls_count = self.rows.iter().filter(|rows| !rows.is_empty()).count();
+        if calls_count <= held_max {
             return order;
         }
         let mut last_call = vec![0; rows_count];
@@ -82,7 +89,7 @@ type Held = BTreeMap<usize, Arc<OnceLock<Arc<Columns>>>>;
 /// The columns that are held; shared by all threads.
 pub(super) struct SharedColumns<'a> {
     candles: &'a Candles,
-    uses: &'a Uses,
+    uses: Uses,
     /// How many columns are held at most, those apart that rows at work still hold.
     held_max: usize,
     /// The rows in the order in which they are best run.
@@ -94,7 +101,7 @@ pub(super) struct SharedColumns<'a> {
 
 impl<'a> SharedColumns<'a> {
     /// As many as fit into the memory of the candles themselves, or into a little where the candles are few.
-    pub(super) fn new(candles: &'a Candles, uses: &'a Uses, rows_count: usize) -> Self {
+    pub(super) fn new(candles: &'a Candles, uses: Uses, rows_count: usize) -> Self {
         let column_bytes = candles.len().max(1) * size_of::<f64>();
         let held_max = (KEPT_MIN_BYTES / column_bytes).max(6);
         let order = uses.order(rows_count, held_max);
@@ -163,6 +170,16 @@ mod tests {
             }
         }
         uses
+    }
+
+    #[test]
+    fn some_of_the_rows_are_numbered_by_their_place_among_them() {
+        let some = pairs().of(&[3, 10, 13, 99]);
+        // Rows 3 and 13 have the fourth long window, rows 10 and 13 the second short one.
+        let users = |period: u64| some.rows[some.numbers[&("sma", vec![period], "close")]].clone();
+        assert_eq!((users(13), users(1), users(0)), (vec![0, 2], vec![1, 2], vec![0]));
+        assert!(users(5).is_empty());
+        assert_eq!(some.order(4, 6), [0, 1, 2, 3], "six calls are in use");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The rows of a sweep on all cores: each thread takes the next row, and the result is the same for any number of threads.
 
 use std::{
-    ops::ControlFlow,
+    borrow::Cow,
+    collections::BTreeMap,
+    ops::{ControlFlow, Range},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -25,15 +27,16 @@ use crate::{
         indicators::{Columns, IndicatorCall},
         rules::BoundStrategy,
         rules::signals::RuleSignals,
-        settings::Warmup,
     },
     strategy::parameters::Parameters,
 };
 
-/// What all rows run on.
+/// What all rows run on; each of them begins with its own warm-up ([`Warmup::rows`]).
+///
+/// [`Warmup::rows`]: crate::simulation::settings::Warmup::rows
 #[derive(Debug, Clone, Copy)]
 pub struct RowInput<'a> {
-    /// Of the range, with those for the longest warm-up of all rows before them.
+    /// Of the range, and before it at least those for the longest warm-up of all rows, where so many are stored.
     pub candles: &'a Candles,
     /// Index of the first candle that belongs to the range.
     pub range_start: usize,
@@ -48,7 +51,7 @@ pub struct RowInput<'a> {
 }
 
 impl<'a> RowInput<'a> {
-    /// The run of a strategy on it.
+    /// The run of a strategy on all of it.
     pub(crate) fn of(&self, strategy: &'a BoundStrategy) -> Input<'a> {
         Input {
             strategy,
@@ -61,6 +64,36 @@ impl<'a> RowInput<'a> {
             market_kind: None,
             settings: self.settings,
         }
+    }
+}
+
+/// The candles of some rows: those of a range, with the warm-up of these rows before them.
+pub(super) struct Excerpt<'a> {
+    candles: Cow<'a, Candles>,
+    range_start: usize,
+}
+
+impl<'a> Excerpt<'a> {
+    /// The candles of `range`, and before them those that rules of this first defined index load.
+    pub(super) fn new(input: &RowInput<'a>, range: Range<usize>, first_defined: usize) -> Self {
+        let range_start = input.settings.warmup.rows(first_defined, range.start);
+        let rows = range.start - range_start..range.end;
+        let candles = if rows == (0..input.candles.len()) {
+            Cow::Borrowed(input.candles)
+        } else {
+            Cow::Owned(input.candles.rows(rows))
+        };
+        Self { candles, range_start }
+    }
+
+    /// Candles of the range.
+    pub(super) fn range_len(&self) -> usize {
+        self.candles.len() - self.range_start
+    }
+
+    /// The same input on these candles.
+    pub(super) fn input<'e>(&'e self, input: &RowInput<'e>) -> RowInput<'e> {
+        RowInput { candles: &self.candles, range_start: self.range_start, ..*input }
     }
 }
 
@@ -87,7 +120,9 @@ pub struct PreparedSweep {
     strategy: ParametricStrategy,
     combinations: Vec<Parameters>,
     uses: Uses,
-    /// The largest first defined index of all rows: so many candles, and one, warm all of them up.
+    /// The first defined index of each row's rules.
+    first_defined_of: Vec<usize>,
+    /// The largest one: what warms up its row warms up all of them.
     pub first_defined: usize,
     /// The smallest one.
     pub least_first_defined: usize,
@@ -106,13 +141,12 @@ impl PreparedSweep {
         /// Further combinations that are wrong are not named.
         const NAMED_MAX: usize = 10;
         let mut errors = Vec::new();
-        let (mut uses, mut first_defined) = (Uses::default(), 0);
-        let mut least_first_defined = usize::MAX;
+        let mut uses = Uses::default();
+        let mut first_defined_of = Vec::with_capacity(combinations.len());
         for (index, parameters) in combinations.iter().enumerate() {
             match strategy.bind(field, parameters) {
                 Ok(bound) => {
-                    first_defined = first_defined.max(bound.first_defined());
-                    least_first_defined = least_first_defined.min(bound.first_defined());
+                    first_defined_of.push(bound.first_defined());
                     uses.note(index, &bound);
                 }
                 Err(found) => errors.extend(found.into_iter().map(|error| {
@@ -134,7 +168,14 @@ impl PreparedSweep {
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self { strategy, combinations, uses, first_defined, least_first_defined })
+        Ok(Self {
+            first_defined: first_defined_of.iter().copied().max().unwrap_or(0),
+            least_first_defined: first_defined_of.iter().copied().min().unwrap_or(0),
+            strategy,
+            combinations,
+            uses,
+            first_defined_of,
+        })
     }
 
     /// How many combinations there are.
@@ -150,15 +191,8 @@ impl PreparedSweep {
         self.strategy.bind("parameters", self.combinations.get(index)?).ok()
     }
 
-    /// Candles before a window that warm every row up, where the settings say that they come from there.
-    pub(super) fn warmup(&self, input: &RowInput<'_>) -> usize {
-        match input.settings.warmup {
-            Warmup::BeforeStart => self.first_defined.saturating_add(1),
-            Warmup::InRange => 0,
-        }
-    }
-
-    /// Runs every row on `threads` threads.
+    /// Runs every row on `threads` threads. Rows whose warm-up is as long share their columns; those of one length are run
+    /// after those of another, so that the candles are there once more at most.
     ///
     /// # Errors
     /// [`Cancelled`].
@@ -168,14 +202,39 @@ impl PreparedSweep {
         threads: usize,
         cancel: &CancelToken,
     ) -> Result<Vec<Row>, Cancelled> {
-        let columns = SharedColumns::new(input.candles, &self.uses, self.rows_count());
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (index, first_defined) in self.first_defined_of.iter().enumerate() {
+            let warmup = input.settings.warmup.rows(*first_defined, input.range_start);
+            groups.entry(warmup).or_default().push(index);
+        }
+        let mut rows = Vec::with_capacity(self.rows_count());
+        for group in groups.values() {
+            let first_defined = group.first().map_or(0, |index| self.first_defined_of[*index]);
+            let range = input.range_start..input.candles.len();
+            let excerpt = Excerpt::new(input, range, first_defined);
+            rows.extend(self.run_group(group, &excerpt.input(input), threads, cancel)?);
+        }
+        rows.sort_unstable_by_key(|row| row.number);
+        Ok(rows)
+    }
+
+    /// Runs some of the rows, in any order.
+    fn run_group(
+        &self,
+        group: &[usize],
+        input: &RowInput<'_>,
+        threads: usize,
+        cancel: &CancelToken,
+    ) -> Result<Vec<Row>, Cancelled> {
+        let columns = SharedColumns::new(input.candles, self.uses.of(group), group.len());
         let next = AtomicUsize::new(0);
         let work = || {
             let mut scratch = Scratch::default();
             let mut rows = Vec::new();
             loop {
                 let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(index) = columns.order().get(place).copied() else { return Ok(rows) };
+                let Some(in_group) = columns.order().get(place) else { return Ok(rows) };
+                let index = group[*in_group];
                 let columns = |call: &IndicatorCall| columns.get(place, call);
                 let result = self.row(index, input, columns, &mut scratch, cancel)?;
                 let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
@@ -183,7 +242,7 @@ impl PreparedSweep {
                 cancel.done.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let threads = threads.clamp(1, self.rows_count().max(1));
+        let threads = threads.clamp(1, group.len().max(1));
         let done: Vec<Result<Vec<Row>, Cancelled>> = thread::scope(|scope| {
             let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
             let mut done = vec![work()];
@@ -192,11 +251,10 @@ impl PreparedSweep {
             }
             done
         });
-        let mut rows = Vec::with_capacity(self.rows_count());
+        let mut rows = Vec::with_capacity(group.len());
         for some in done {
             rows.extend(some?);
         }
-        rows.sort_unstable_by_key(|row| row.number);
         Ok(rows)
     }
 

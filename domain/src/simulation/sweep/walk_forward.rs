@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     CancelToken, Cancelled, Figures, PreparedSweep, RowInput,
     row::ranking,
+    run::Excerpt,
     spec::{Mode, Objective, WalkForward},
 };
 use crate::{
@@ -111,16 +112,20 @@ impl WalkForward {
         for (inside, outside) in splits {
             let of_range = |window: &Range<usize>| window.start + warmup..window.end + warmup;
             let (inside, outside) = (of_range(&inside), of_range(&outside));
-            let sample = Cut::new(input, inside.clone(), prepared.warmup(input));
+            let sample = Excerpt::new(input, inside.clone(), prepared.first_defined);
             let rows = prepared.run(&sample.input(input), threads, cancel)?;
             let best = ranking(&rows, objective)
                 .first()
                 .map(|index| &rows[*index])
                 .filter(|row| row.objective(objective).is_some());
-            let behind = Cut::new(input, outside.clone(), prepared.warmup(input));
             let strategy = best.and_then(|row| prepared.strategy(row.number));
-            let outcome = strategy.as_ref().map(|it| run(&behind.input(input).of(it), &mut ()));
-            stitching.add(strategy.as_ref(), &behind);
+            let behind = strategy.as_ref().map(|strategy| {
+                (strategy, Excerpt::new(input, outside.clone(), strategy.first_defined()))
+            });
+            let outcome = behind
+                .as_ref()
+                .map(|(strategy, excerpt)| run(&excerpt.input(input).of(strategy), &mut ()));
+            stitching.add(behind.as_ref().map(|(strategy, excerpt)| (*strategy, excerpt)));
             windows.push(Window {
                 in_sample: span(input.candles, &inside),
                 out_of_sample: span(input.candles, &outside),
@@ -131,24 +136,6 @@ impl WalkForward {
             });
         }
         Ok(Ok(WalkForwardResult { windows, stitched: stitching.finish() }))
-    }
-}
-
-/// Candles of a window with their own warm-up.
-struct Cut {
-    candles: Candles,
-    range_start: usize,
-}
-
-impl Cut {
-    fn new(input: &RowInput<'_>, window: Range<usize>, warmup: usize) -> Self {
-        let range_start = warmup.min(window.start);
-        let candles = input.candles.rows(window.start - range_start..window.end);
-        Self { candles, range_start }
-    }
-
-    fn input<'a>(&'a self, input: &RowInput<'a>) -> RowInput<'a> {
-        RowInput { candles: &self.candles, range_start: self.range_start, ..*input }
     }
 }
 
@@ -174,14 +161,13 @@ impl<'a> Stitching<'a> {
         }
     }
 
-    fn add(&mut self, strategy: Option<&BoundStrategy>, cut: &Cut) {
-        let len = cut.candles.len() - cut.range_start;
-        let Some(strategy) = strategy else { return self.is_broken = true };
+    fn add(&mut self, behind: Option<(&BoundStrategy, &Excerpt<'_>)>) {
+        let Some((strategy, excerpt)) = behind else { return self.is_broken = true };
         if self.balance <= Decimal::ZERO {
             // Nothing is left to trade with.
-            return self.equity.extend(std::iter::repeat_n(0.0, len));
+            return self.equity.extend(std::iter::repeat_n(0.0, excerpt.range_len()));
         }
-        let input = RowInput { initial_balance: self.balance, ..cut.input(self.input) };
+        let input = RowInput { initial_balance: self.balance, ..excerpt.input(self.input) };
         match run(&input.of(strategy), &mut ()) {
             Ok(outcome) => {
                 self.balance = outcome.final_balance;

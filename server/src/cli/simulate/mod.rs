@@ -123,7 +123,7 @@ fn prepare(
     finer: Option<&Parsed>,
 ) -> Result<PreparedRun, RunError> {
     let lot = run.settings.lot.unwrap_or(LOT);
-    let prepared = PreparedRun::try_new(run, lot, series, 0)?;
+    let prepared = PreparedRun::try_new(run, lot, series, None)?;
     Ok(match finer {
         Some(finer) => prepared.with_finer(&finer.candles).warn(finer_warnings(&finer.report)),
         None => prepared,

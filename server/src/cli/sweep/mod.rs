@@ -131,7 +131,7 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, CandleFile)> {
         spec,
         combinations_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
     };
-    let work = SweepRun::prepare(request, &series, 0)?;
+    let work = SweepRun::prepare(request, &series, 0, None)?;
     let warnings = [work.warnings.clone(), warnings].concat();
     Ok((work, CandleFile { warnings, report }))
 }

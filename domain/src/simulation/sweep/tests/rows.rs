@@ -50,7 +50,8 @@ fn a_row_has_the_numbers_of_a_full_backtest(
     let settings = settings(&metadata);
     let strategy = ParametricStrategy::try_new(&definition, &Parameters::new()).unwrap();
     let prepared = PreparedSweep::try_new(strategy, pairs(), "grid").unwrap();
-    let input = input(&candles, 91, &settings, objective);
+    let range_start = settings.warmup.rows(90, 91);
+    let input = input(&candles, range_start, &settings, objective);
     let rows = prepared.run(&input, 3, &CancelToken::default()).unwrap();
     assert_eq!(rows.len(), 9);
     for row in &rows {
@@ -58,7 +59,7 @@ fn a_row_has_the_numbers_of_a_full_backtest(
         let input = Input {
             strategy: &strategy,
             candles: &candles,
-            range_start: 91,
+            range_start,
             fine: None,
             initial_balance: input.initial_balance,
             lot: input.lot,

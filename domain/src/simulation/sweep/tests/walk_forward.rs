@@ -58,12 +58,13 @@ fn the_best_in_sample_is_run_out_of_sample_and_the_runs_are_stitched(#[case] mod
 
     let run = |from: usize, to: usize, pair: &Parameters, balance: Decimal| {
         let strategy = definition.bind(pair).unwrap();
-        // Sixty candles are the longest warm-up of all combinations.
-        let cut = candles.rows(from - 60..to);
+        // All combinations need fewer than 256 candles before a window, where there are so many.
+        let warmup = from.min(256);
+        let cut = candles.rows(from - warmup..to);
         let input = Input {
             strategy: &strategy,
             candles: &cut,
-            range_start: 60,
+            range_start: warmup,
             fine: None,
             initial_balance: balance,
             lot: input.lot,
