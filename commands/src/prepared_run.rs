@@ -194,7 +194,9 @@ impl PreparedRun {
             None => self.selected.sha256,
         };
         let metrics = &outcome.metrics;
-        let result_hash = result_hash(dataset_sha256, &self.spec, ledger_hash, metrics, &points)?;
+        let (spec, strategy) = (&self.spec, &self.strategy);
+        let result_hash =
+            result_hash(dataset_sha256, spec, strategy, ledger_hash, metrics, &points)?;
         Ok(Execution { outcome, last_entries: events, dataset_sha256, ledger_hash, result_hash })
     }
 

@@ -5,13 +5,15 @@ use std::{fmt, str::FromStr};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Candles, Settings, equity::EquityPoint, metrics::Metrics};
+use super::{
+    Candles, canonical as form, equity::EquityPoint, metrics::Metrics, rules::BoundStrategy,
+};
 use crate::{
     market::{Symbol, Timeframe},
     run_spec::RunSpec,
-    strategy::{StrategyDefinition, parameters::Parameters},
 };
 
 /// A SHA-256, shown as 64 lower-case hexadecimal digits.
@@ -88,8 +90,9 @@ pub fn with_fine(dataset: Digest, fine: Digest) -> Digest {
     Digest(hasher.finalize().into())
 }
 
-/// The hash of a result: dataset hash (32 bytes) ‖ canonical JSON of [`HashedSpec`] ‖ ledger hash (32 bytes) ‖ the metrics
-/// of [`Metrics::hashed`], 00 for none, else 01 and the f64 ‖ the recorded equity points, midnight i64 and equity f64;
+/// The hash of a result: dataset hash (32 bytes) ‖ canonical JSON of [`HashedSpec`], with the strategy as the run binds it ‖
+/// ledger hash (32 bytes) ‖ the metrics of [`Metrics::hashed`], 00 for none, else 01 and the f64 ‖ the recorded equity points,
+/// midnight i64 and equity f64;
 /// numbers little endian.
 ///
 /// # Errors
@@ -97,13 +100,14 @@ pub fn with_fine(dataset: Digest, fine: Digest) -> Digest {
 pub fn result_hash(
     dataset: Digest,
     run: &RunSpec,
+    strategy: &BoundStrategy,
     ledger: Digest,
     metrics: &Metrics,
     points: &[EquityPoint],
 ) -> Result<Digest, CanonicalError> {
     let mut hasher = Sha256::new();
     hasher.update(dataset.0);
-    hasher.update(canonical(&HashedSpec::from(run))?);
+    hasher.update(canonical(&HashedSpec::new(run, strategy))?);
     hasher.update(ledger.0);
     for metric in metrics.hashed() {
         match metric {
@@ -121,30 +125,29 @@ pub fn result_hash(
     Ok(Digest(hasher.finalize().into()))
 }
 
-/// The part of a [`RunSpec`] that a result follows from, under the names of `BacktestRequested`.
+/// The part of a [`RunSpec`] that a result follows from: what means the same is the same, however it was written.
 #[derive(Serialize)]
 struct HashedSpec<'a> {
-    definition: &'a StrategyDefinition,
-    parameters: &'a Parameters,
+    /// Definition and parameters as they are bound.
+    strategy: Value,
     symbol: &'a Symbol,
     timeframe: Timeframe,
     start_time: DateTime<Utc>,
     end_time: DateTime<Utc>,
     initial_balance: Decimal,
-    metadata: &'a Settings,
+    metadata: Value,
 }
 
-impl<'a> From<&'a RunSpec> for HashedSpec<'a> {
-    fn from(run: &'a RunSpec) -> Self {
+impl<'a> HashedSpec<'a> {
+    fn new(run: &'a RunSpec, strategy: &BoundStrategy) -> Self {
         Self {
-            definition: &run.definition,
-            parameters: &run.parameters,
+            strategy: form::strategy(strategy),
             symbol: &run.symbol,
             timeframe: run.timeframe,
             start_time: run.start_time,
             end_time: run.end_time,
             initial_balance: run.initial_balance.normalize(),
-            metadata: &run.settings,
+            metadata: form::settings(&run.settings),
         }
     }
 }
@@ -198,7 +201,7 @@ mod tests {
             r#"{"leverage": 1, "commission": 0.001, "commission_fixed": 0, "slippage_bps": 0, "spread_bps": 0,
                 "fill": "next_open", "intrabar": "stop_first", "finalize": "close", "warmup": "before_start", "seed": 0}"#,
         );
-        let parameters = serde_json::from_str(r#"{"long_window": 200, "short_window": 50.5}"#);
+        let parameters = serde_json::from_str(r#"{"long_window": 200, "short_window": 50}"#);
         let run = RunSpec {
             start_time: "2017-08-17T00:00:00Z".parse().unwrap(),
             end_time: "2017-08-18T00:00:00Z".parse().unwrap(),
@@ -219,8 +222,10 @@ mod tests {
         let point = |time, equity| EquityPoint { time, equity };
         let points = [point(1_502_928_000_000, 10_000.0), point(1_503_014_400_000, 9573.0021)];
         let dataset = DATASET.parse().unwrap();
-        let hash = result_hash(dataset, &run, ledger.parse().unwrap(), &metrics, &points);
-        let expected = "9468793bdec2ec10fdd54bdbe94f1065042026838f32708ab766232fa5ed061d";
+        let strategy = run.definition.bind(&run.parameters).unwrap();
+        let ledger = ledger.parse().unwrap();
+        let hash = result_hash(dataset, &run, &strategy, ledger, &metrics, &points);
+        let expected = "430341c75faaa4d75e0172f7cc1d02949ab381dea42582fd04f3609b7f93ba2d";
         assert_eq!(hash.unwrap().to_string(), expected);
     }
 

@@ -2,6 +2,7 @@
 
 mod calendar;
 pub mod candles;
+mod canonical;
 mod engine;
 pub mod equity;
 mod error;

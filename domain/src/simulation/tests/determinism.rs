@@ -87,7 +87,8 @@ impl Golden {
             ..RunSpec::example(definition)
         };
         let (dataset, metrics) = (dataset_sha256(candles), &outcome.metrics);
-        result_hash(dataset, &run, ending.ledger_hash, metrics, &ending.points).unwrap().to_string()
+        let (ledger, points) = (ending.ledger_hash, &ending.points);
+        result_hash(dataset, &run, &strategy, ledger, metrics, points).unwrap().to_string()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The hashes of the built-ins over Bitcoin's days: a change to one requires a new `ENGINE_VERSION`.
 //!
-//! Engine 2: every payload of a ledger has another form (RFC 3339 times, shortfalls, excursions, equity in columns).
+//! Engine 2: every payload of a ledger has another form (RFC 3339 times, shortfalls, excursions, equity in columns), and a result
+//! hash covers the strategy as it is bound, not as it was written.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ fn hashes(code_ref: &str) -> (String, String) {
     let run = RunSpec { settings: metadata.clone(), ..RunSpec::example(definition) };
     let dataset = dataset_sha256(&candles);
     let (ledger, points) = (ending.ledger_hash, ending.points);
-    let result = result_hash(dataset, &run, ledger, &outcome.metrics, &points).unwrap();
+    let result = result_hash(dataset, &run, &strategy, ledger, &outcome.metrics, &points).unwrap();
     (ledger.to_string(), result.to_string())
 }
 

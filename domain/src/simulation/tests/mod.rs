@@ -17,6 +17,7 @@ mod properties;
 mod recorded;
 mod reported;
 mod sizes;
+mod spellings;
 mod warnings;
 
 use std::{fs::File, path::PathBuf};

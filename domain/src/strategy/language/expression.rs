@@ -60,7 +60,8 @@ impl Expression {
     #[must_use]
     pub fn negated(self) -> Self {
         if let Self::Number(number) = self {
-            Self::Number(-number)
+            // Not -0: it would be another text with the same meaning.
+            Self::Number(0.0 - number)
         } else {
             Self::Negate(Box::new(self))
         }

@@ -260,7 +260,7 @@ impl Reader<'_> {
     fn term(&mut self, field: String, value: &Value) -> Option<Term> {
         let expression = match value {
             Value::Number(number) => match number.as_f64().filter(|number| number.is_finite()) {
-                Some(number) => Ok(Expression::Number(number)),
+                Some(number) => Ok(Expression::Number(number + 0.0)),
                 None => Err(vec![Fault::new("invalid", "the number must be finite")]),
             },
             Value::String(text) => resolve::parse(text),
@@ -323,7 +323,7 @@ fn read_argument(value: &Value) -> Result<Option<Given>, Fault> {
         Value::Null => Ok(None),
         Value::Number(number) => {
             let number = number.as_f64().filter(|number| number.is_finite()).ok_or_else(wrong)?;
-            Ok(Some(Given::Number(number)))
+            Ok(Some(Given::Number(number + 0.0)))
         }
         Value::String(text) => {
             if let Some(source) = Source::parse(text.trim()) {

@@ -175,7 +175,7 @@ fn unary(input: &mut Input<'_>) -> Parsed<Syntax> {
     let operand = postfix.parse_next(input)?;
     Ok(match (signs % 2, operand) {
         (0, operand) => operand,
-        (_, Syntax::Number(number)) => Syntax::Number(-number),
+        (_, Syntax::Number(number)) => Syntax::Number(0.0 - number),
         (_, Syntax::Negate(operand)) => *operand,
         (_, operand) => Syntax::Negate(Box::new(operand)),
     })
