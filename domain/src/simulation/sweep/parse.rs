@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
             }
         };
         if !is_objective(metric) {
-            let near = did_you_mean(metric, Metrics::all_names());
+            let near = did_you_mean(metric, Metrics::all_names().filter(|name| is_objective(name)));
             let message = format!("rows are not ranked by a metric `{}`{near}", shown(metric));
             self.refuse("objective", "unknown_metric", message);
             return None;
@@ -321,6 +321,47 @@ mod tests {
             "walk_forward.in_sample_percentage",
         ];
         assert_eq!(fields, expected);
+    }
+
+    /// A new metric needs a decision.
+    #[test]
+    fn every_metric_has_its_direction_unless_one_is_given() {
+        let maximized = "total_trades winning_trades total_pnl sharpe_ratio sharpe_geometric sortino_ratio annual_return \
+            cagr calmar_ratio win_rate profit_factor profit_factor_percent average_trade best_trade worst_trade expectancy \
+            exposure sqn kelly average_holding_seconds max_holding_seconds total_pnl_percentage total_return \
+            buy_and_hold_return alpha beta value_at_risk conditional_value_at_risk skew tail_ratio omega t_statistic \
+            average_win average_loss payoff_ratio longest_winning_streak recovery_factor";
+        let minimized = "losing_trades total_fees volatility max_drawdown max_drawdown_percentage turnover kurtosis \
+            ulcer_index p_value longest_losing_streak longest_drawdown_seconds";
+        let of = |metric: &str| parse(json!({"grid": {"a": [1]}, "objective": metric}));
+        let mut decided = Vec::new();
+        for (names, direction) in [(maximized, Goal::Maximize), (minimized, Goal::Minimize)] {
+            for name in names.split_whitespace() {
+                assert_eq!(of(name).unwrap().objective.direction, direction, "{name}");
+                decided.push(name);
+            }
+        }
+        let mut all: Vec<&str> = Metrics::all_names().filter(|name| is_objective(name)).collect();
+        all.sort_unstable();
+        decided.sort_unstable();
+        assert_eq!(decided, all);
+        let given = json!({"grid": {"a": [1]}, "objective": {"metric": "p_value", "direction": "maximize"}});
+        assert_eq!(parse(given).unwrap().objective.direction, Goal::Maximize);
+    }
+
+    #[test]
+    fn a_metric_that_ranks_no_rows_is_not_suggested() {
+        for (metric, suggested) in [
+            ("luck_percentile", None),
+            ("luck_percentil", None),
+            ("sharp_ratio", Some("sharpe_ratio")),
+        ] {
+            let mut errors = Vec::new();
+            let body = json!({"grid": {"a": [1]}, "objective": metric});
+            Spec::parse(body.as_object().unwrap(), &mut errors);
+            let hint = suggested.map_or("`".to_owned(), |name| format!("did you mean `{name}`?"));
+            assert!(errors[0].message.ends_with(&hint), "{}", errors[0].message);
+        }
     }
 
     #[test]

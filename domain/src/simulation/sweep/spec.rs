@@ -114,18 +114,24 @@ impl Search {
 }
 
 impl Objective {
-    /// Metrics of which less is better.
-    const LESS_IS_BETTER: [&str; 7] = [
+    /// Metrics of which less is better: what went wrong, what it cost, how rough it was (fat tails included), and how
+    /// probable it is without an edge. Losses that are negative numbers (`worst_trade`, `average_loss`, `value_at_risk`) are
+    /// better when larger; times held, `exposure` and `beta` are neither, and are maximized like the rest.
+    const LESS_IS_BETTER: [&str; 11] = [
+        "kurtosis",
+        "longest_drawdown_seconds",
+        "longest_losing_streak",
         "losing_trades",
         "max_drawdown",
         "max_drawdown_percentage",
+        "p_value",
         "total_fees",
         "turnover",
         "ulcer_index",
         "volatility",
     ];
 
-    /// The default direction of a metric.
+    /// The direction of a metric if none is given.
     #[must_use]
     pub fn direction_of(metric: &str) -> Goal {
         if Self::LESS_IS_BETTER.contains(&metric) { Goal::Minimize } else { Goal::Maximize }

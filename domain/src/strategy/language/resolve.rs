@@ -317,6 +317,12 @@ impl Slots {
 }
 
 fn unknown_indicator(name: &str) -> Fault {
+    if is_function(name) {
+        let message = format!(
+            "`{name}` is a function of expressions, which stand in parentheses behind it, not an indicator"
+        );
+        return Fault::new("unknown_indicator", message);
+    }
     let near = did_you_mean(name, known_names());
     let message = format!("there is no indicator or source `{}`{near}", shown(name));
     Fault::new("unknown_indicator", message)

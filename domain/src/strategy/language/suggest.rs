@@ -2,17 +2,24 @@
 
 use strsim::levenshtein;
 
-/// The candidate that is at most a third of the letters away from `name` (edit distance, case ignored).
+/// The candidate that is at most a third of the letters away from `name` (edit distance, case ignored). `None` if `name` is
+/// itself a candidate: it is no misspelling, whatever else is wrong with it.
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = |name: &str| name.to_ascii_lowercase();
-    let name: String = lower(name).chars().take(NAME_LENGTH_MAX).collect();
-    let far = (name.chars().count() / 3).max(1);
-    let distance = |candidate| levenshtein(&name, &lower(candidate));
-    let near = candidates.into_iter().map(|candidate| (distance(candidate), candidate));
-    near.filter(|(distance, _)| *distance <= far)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+    let letters: String = lower(name).chars().take(NAME_LENGTH_MAX).collect();
+    let far = (letters.chars().count() / 3).max(1);
+    let mut nearest: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if candidate == name {
+            return None;
+        }
+        let distance = levenshtein(&letters, &lower(candidate));
+        if distance <= far && nearest.is_none_or(|(least, _)| distance < least) {
+            nearest = Some((distance, candidate));
+        }
+    }
+    nearest.map(|(_, candidate)| candidate)
 }
 
 /// `; did you mean …?`, or nothing when no candidate is near.
@@ -46,5 +53,13 @@ mod tests {
         assert_eq!(nearest("higest", names), Some("highest"));
         assert_eq!(nearest("supertrend", names), None);
         assert_eq!(nearest("", names), None);
+    }
+
+    #[test]
+    fn a_word_is_never_suggested_for_itself() {
+        let names = ["sma", "ema", "Ema"];
+        assert_eq!(nearest("ema", names), None);
+        assert_eq!(nearest("EMA", names), Some("ema"), "another case is another word");
+        assert_eq!(did_you_mean("sma", names), "");
     }
 }

@@ -4,8 +4,9 @@ use comfy_table::{CellAlignment, Table, presets};
 use commands::SweepOutcome;
 use domain::{
     dataset::Dataset,
+    number::Number,
     simulation::{
-        metrics::Metrics,
+        metrics::{Metrics, is_key},
         sweep::{Figures, Row, RowResult, Window, ranking},
     },
     sweep::SweepRequest,
@@ -22,11 +23,12 @@ const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 pub(super) fn json(request: &SweepRequest, dataset: &Dataset, outcome: &SweepOutcome) -> Value {
     let objective = &request.spec.objective;
     let rows = ranking(&outcome.rows, objective).into_iter().zip(1..);
-    let rows = rows.map(|(index, rank)| row(&outcome.rows[index], rank)).collect::<Vec<_>>();
+    let rows = rows.map(|(index, rank)| row(&outcome.rows[index], rank, &objective.metric));
+    let rows = rows.collect::<Vec<_>>();
     let walk_forward = outcome.completion.walk_forward.as_ref().map(|walk| {
         json!({
-            "windows": walk.windows.iter().map(window).collect::<Vec<_>>(),
-            "stitched": walk.stitched.as_ref().map(figures),
+            "windows": walk.windows.iter().map(|it| window(it, &objective.metric)).collect::<Vec<_>>(),
+            "stitched": walk.stitched.as_ref().map(|of| figures(of, &objective.metric)),
         })
     });
     json!({
@@ -40,11 +42,12 @@ pub(super) fn json(request: &SweepRequest, dataset: &Dataset, outcome: &SweepOut
     })
 }
 
-fn row(row: &Row, rank: u32) -> Value {
+fn row(row: &Row, rank: u32, objective: &str) -> Value {
     let mut shown = json!({"number": row.number, "rank": rank, "parameters": row.parameters});
     match &row.result {
         RowResult::Figures(of) => {
-            if let (Value::Object(shown), Value::Object(of)) = (&mut shown, figures(of)) {
+            if let (Value::Object(shown), Value::Object(of)) = (&mut shown, figures(of, objective))
+            {
                 shown.extend(of);
             }
         }
@@ -53,8 +56,8 @@ fn row(row: &Row, rank: u32) -> Value {
     shown
 }
 
-fn window(window: &Window) -> Value {
-    let figures = |of: &Option<Figures>| of.as_ref().map(figures);
+fn window(window: &Window, objective: &str) -> Value {
+    let figures = |of: &Option<Figures>| of.as_ref().map(|of| figures(of, objective));
     json!({
         "best": window.best,
         "parameters": window.parameters,
@@ -73,15 +76,17 @@ fn window(window: &Window) -> Value {
     })
 }
 
-fn figures(figures: &Figures) -> Value {
+/// Numbers as numbers. A metric that every row has, and the objective, is null where it is undefined.
+fn figures(figures: &Figures, objective: &str) -> Value {
     let mut metrics = Map::new();
     for name in Metrics::all_names() {
-        if let Some(value) = wire(&figures.metrics, name) {
-            metrics.insert(name.to_owned(), value.to_string().into());
+        let value = wire(&figures.metrics, name).and_then(Number::try_new);
+        if is_key(name) || name == objective || value.is_some() {
+            metrics.insert(name.to_owned(), json!(value));
         }
     }
     json!({
-        "final_balance": text(figures.final_balance),
+        "final_balance": number(figures.final_balance),
         "trades_count": figures.trades_count,
         "ambiguous_trades_count": figures.ambiguous_trades_count,
         "metrics": metrics,
@@ -94,8 +99,9 @@ fn wire(metrics: &Metrics, name: &str) -> Option<f64> {
     metrics.get(name).map(|value| value * factor)
 }
 
-fn text(decimal: Decimal) -> String {
-    decimal.normalize().to_string()
+/// The number nearest to a decimal: the same digits, up to fifteen of them.
+fn number(decimal: Decimal) -> Option<Number> {
+    decimal.to_string().parse().ok().and_then(Number::try_new)
 }
 
 /// The best rows, the walk-forward and the hash.

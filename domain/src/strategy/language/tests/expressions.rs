@@ -79,6 +79,7 @@ fn an_expression_means(#[case] text: &str, #[case] canonical: &str) {
 #[case::an_indicator_as_source("sma(20, rsi)", "unknown_source", "`rsi` is not a source")]
 #[case::a_call_of_a_source("close(3)", "invalid", "it takes no arguments")]
 #[case::an_output_of_a_source("close.upper", "invalid", "it takes no arguments or outputs")]
+#[case::a_function_alone("abs + 1", "unknown_indicator", "`abs` is a function of expressions")]
 #[case::min_of_one("min(close)", "invalid", "`min` takes two arguments or more, not 1")]
 #[case::abs_of_two("abs(close, open)", "invalid", "`abs` takes one argument, not 2")]
 #[case::a_named_argument_of_a_function("abs(x = 1)", "unknown_argument", "without names")]
