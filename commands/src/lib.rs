@@ -14,6 +14,7 @@ pub mod prepared_run;
 pub mod strategy;
 pub mod sweep;
 pub mod sweep_run;
+pub mod sweep_search;
 
 pub use backtest::BacktestDraft;
 pub use candles::{CandleRange, get_candles};
@@ -24,3 +25,4 @@ pub use prepared_run::{Execution, PreparedRun, Recorder, RunError};
 pub use strategy::StrategyDraft;
 pub use sweep::SweepDraft;
 pub use sweep_run::{SweepOutcome, SweepRun, SweepRunError};
+pub use sweep_search::SweepSearch;

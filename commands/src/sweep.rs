@@ -7,12 +7,7 @@ use domain::{
     ids::{BacktestId, SweepId},
     job::Status,
     run_spec::RunSpec,
-    simulation::{
-        Settings,
-        settings::{Finalize, Intrabar},
-        sweep::{ParametricStrategy, PreparedSweep, Spec, combinations},
-    },
-    strategy::{StrategyDefinition, parameters::Parameters},
+    simulation::sweep::{ParametricStrategy, Spec, combinations},
     sweep::{Sweep, SweepCommand, SweepRequest},
 };
 
@@ -25,6 +20,7 @@ use crate::{
     execute::replayed,
     handle::Commands,
     job::{owned, parse_id},
+    sweep_search::SweepSearch,
 };
 
 /// A sweep as a user asks for it.
@@ -36,14 +32,6 @@ pub struct SweepDraft {
     pub spec: Option<Spec>,
     /// Runs that one sweep may have, each window of a walk-forward included.
     pub combinations_max: usize,
-}
-
-/// A valid search, found by [`search`].
-struct Search {
-    spec: Spec,
-    parameters: Parameters,
-    combinations_count: usize,
-    least_first_defined: usize,
 }
 
 impl Commands {
@@ -104,7 +92,7 @@ impl Commands {
     /// Returns the error of a walk-forward with windows without candles.
     async fn too_many_windows(
         &self,
-        search: &Search,
+        search: &SweepSearch,
         found: &MarketRange,
         run: &BacktestDraft,
     ) -> Result<Option<FieldError>, CommandError> {
@@ -180,81 +168,14 @@ impl Commands {
 async fn search(
     strategy: &PinnedStrategy,
     draft: &SweepDraft,
-) -> Result<Result<Search, Vec<FieldError>>, CommandError> {
+) -> Result<Result<SweepSearch, Vec<FieldError>>, CommandError> {
     let Some(spec) = draft.spec.clone() else { return Ok(Err(Vec::new())) };
     let (definition, draft) = (strategy.definition.clone(), draft.clone());
     let searched = tokio::task::spawn_blocking(move || {
-        let mut errors = unsuited(&draft.run.settings, &spec);
-        let found = find(&definition, &draft, spec);
-        match found {
-            Ok(search) if errors.is_empty() => Ok(search),
-            Ok(_) => Err(errors),
-            Err(others) => {
-                errors.extend(others);
-                Err(errors)
-            }
-        }
+        let SweepDraft { run, combinations_max, .. } = &draft;
+        SweepSearch::try_new(&definition, &run.parameters, &run.settings, spec, *combinations_max)
     });
     searched.await.map_err(|error| CommandError::Internal(error.to_string()))
-}
-
-/// Settings that backtests have and sweeps do not.
-fn unsuited(settings: &Settings, spec: &Spec) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    if spec.walk_forward.is_some() && settings.finalize == Finalize::LeaveOpen {
-        let message =
-            "a walk-forward closes what is open at the end of each window: not leave_open";
-        errors.push(FieldError::new("metadata.finalize", "invalid", message));
-    }
-    if settings.intrabar == Intrabar::LowerTimeframe {
-        let message = "a sweep looks at no finer candles: not lower_timeframe";
-        errors.push(FieldError::new("metadata.intrabar", "unsupported_setting", message));
-    }
-    errors
-}
-
-fn find(
-    definition: &StrategyDefinition,
-    draft: &SweepDraft,
-    spec: Spec,
-) -> Result<Search, Vec<FieldError>> {
-    let strategy = ParametricStrategy::try_new(definition, &draft.run.parameters)?;
-    let spec = strategy.canonical_spec(spec)?;
-    let combinations_max = draft.combinations_max;
-    let all = combinations(&spec, &strategy, combinations_max)?;
-    let combinations_count = all.len();
-    if let Some(walk_forward) = &spec.walk_forward {
-        let windows = usize::try_from(walk_forward.windows).unwrap_or(usize::MAX);
-        if combinations_count.saturating_mul(windows.saturating_add(1)) > combinations_max {
-            let message = format!(
-                "{combinations_count} combinations in the range and in {windows} windows are more than {combinations_max} runs",
-            );
-            let field = "walk_forward.windows";
-            return Err(vec![FieldError::new(field, "too_many_combinations", message)]);
-        }
-    }
-    let parameters = strategy.fixed().clone();
-    let prepared = PreparedSweep::try_new(strategy, all, field_of(&spec))?;
-    let first = prepared.strategy(1);
-    let conflicts = first.map(|first| draft.run.settings.conflicts(&first.config));
-    if let Some(conflicts) = conflicts.filter(|conflicts| !conflicts.is_empty()) {
-        return Err(conflicts);
-    }
-    Ok(Search {
-        least_first_defined: prepared.least_first_defined,
-        parameters,
-        combinations_count,
-        spec,
-    })
-}
-
-/// The field that combinations come from.
-fn field_of(spec: &Spec) -> &'static str {
-    use domain::simulation::sweep::Search;
-    match spec.search {
-        Search::Grid { .. } | Search::Random { .. } => "grid",
-        Search::List { .. } => "combinations",
-    }
 }
 
 /// The backtest of a row, given the candles of its sweep.

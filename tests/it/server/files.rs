@@ -187,6 +187,30 @@ fn a_sweep_prints_its_rows_the_same_with_one_thread_and_many() {
     assert!(complaint.contains("grid.shirt_window"), "{complaint}");
 }
 
+/// What the service refuses in a sweep, the command line refuses too.
+#[test]
+fn a_sweep_from_files_refuses_the_settings_that_sweeps_do_not_have() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    fs::write(backtrail.folder().join("golden.json"), r#"{"code_ref": "golden_cross"}"#).unwrap();
+    let candles = testdata("candles/BTCUSDT_1d.csv");
+    let refused = |metadata: &str, more: &[&str]| {
+        let settings = format!(r#"{{"metadata": {metadata}}}"#);
+        fs::write(backtrail.folder().join("settings.json"), settings).unwrap();
+        let sweep = ["sweep", "--candles", &candles, "--strategy", "golden.json", "--settings"];
+        let sweep = [sweep.as_slice(), &["settings.json", "--grid", "short=10,20"], more].concat();
+        backtrail.fail(&sweep)
+    };
+    let complaint = refused(r#"{"intrabar": "lower_timeframe"}"#, &[]);
+    assert!(
+        complaint.contains("metadata.intrabar: a sweep looks at no finer candles"),
+        "{complaint}"
+    );
+    let complaint = refused(r#"{"finalize": "leave_open"}"#, &["--walk-forward", "rolling:2"]);
+    assert!(complaint.contains("metadata.finalize: a walk-forward closes"), "{complaint}");
+    let complaint = refused("{}", &["--walk-forward", "rolling:2", "--combinations-max", "5"]);
+    assert!(complaint.contains("walk_forward.windows: 2 combinations"), "{complaint}");
+}
+
 /// Runs a strategy that buys where a condition holds, on a file of that content.
 fn simulated(backtrail: &Backtrail, file: &str, candles: &str, strategy: &str) -> Value {
     fs::write(backtrail.folder().join(file), candles).unwrap();

@@ -5,13 +5,13 @@ mod show;
 use std::{path::PathBuf, sync::atomic::Ordering, thread, time::Duration};
 
 use anyhow::{anyhow, bail};
-use commands::{SweepOutcome, SweepRun, SweepRunError};
+use commands::{SweepOutcome, SweepRun, SweepRunError, SweepSearch};
 use domain::{
     fields::FieldError,
     run_spec::RunSpec,
     simulation::{
         Warning,
-        sweep::{CancelToken, ParametricStrategy, Spec, combinations},
+        sweep::{CancelToken, Spec},
     },
     strategy::StrategyDefinition,
     sweep::SweepRequest,
@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     /// MODE:WINDOWS or MODE:WINDOWS:PERCENT; the mode is rolling or anchored, the percentage is the part in sample.
     #[arg(long, value_name = "WINDOWS")]
     walk_forward: Option<String>,
-    /// The largest number of combinations.
+    /// The largest number of runs, those of the windows of a walk-forward included.
     #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
     combinations_max: usize,
     /// The number of threads. Defaults to the number of cores.
@@ -121,15 +121,14 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, CandleFile)> {
     let mut errors = Vec::new();
     let spec = Spec::parse(&body(arguments)?, &mut errors);
     let spec = spec.filter(|_| errors.is_empty()).ok_or_else(|| refused(errors))?;
-    let strategy =
-        ParametricStrategy::try_new(&run.definition, &run.parameters).map_err(refused)?;
-    let spec = strategy.canonical_spec(spec).map_err(refused)?;
-    let all = combinations(&spec, &strategy, arguments.combinations_max).map_err(refused)?;
-    let parameters = strategy.fixed().clone();
+    let (given, metadata) = (&run.parameters, &run.settings);
+    let combinations_max = arguments.combinations_max;
+    let search = SweepSearch::try_new(&run.definition, given, metadata, spec, combinations_max);
+    let SweepSearch { spec, parameters, combinations_count, .. } = search.map_err(refused)?;
     let request = SweepRequest {
         run: RunSpec { parameters, ..run },
         spec,
-        combinations_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
+        combinations_count: u32::try_from(combinations_count).unwrap_or(u32::MAX),
     };
     let work = SweepRun::prepare(request, &series, 0, None)?;
     let warnings = [work.warnings.clone(), warnings].concat();
