@@ -69,6 +69,18 @@ pub(crate) fn engine(
     strategy: &BoundStrategy,
     candles: &Candles,
 ) -> Result<Outcome, Box<dyn Error>> {
+    engine_with(strategy, candles, &Settings::default())
+}
+
+/// The same by those settings.
+///
+/// # Errors
+/// As [`simulation::run`].
+pub(crate) fn engine_with(
+    strategy: &BoundStrategy,
+    candles: &Candles,
+    settings: &Settings,
+) -> Result<Outcome, Box<dyn Error>> {
     let input = Input {
         strategy,
         candles,
@@ -78,7 +90,7 @@ pub(crate) fn engine(
         lot: Decimal::new(1, 8),
         timeframe: Timeframe::OneMinute,
         market_kind: None,
-        settings: &Settings::default(),
+        settings,
     };
     Ok(simulation::run(&input, &mut ())?)
 }

@@ -1,8 +1,9 @@
-//! The engine and a sweep beside the bare loop over a million real minutes, in turns: `cargo bench -p domain --bench simulation [-- sma | rsi | sweep]`.
+//! The engine and a sweep beside the bare loop over a million real minutes, in turns: `cargo bench -p domain --bench simulation [-- sma | rsi | sweep | strategies [NAME…]]`.
 
 mod bare_loop;
 mod minutes;
 mod pairs;
+mod strategies;
 
 use std::{
     error::Error,
@@ -24,6 +25,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let asks = |name: &str| words.is_empty() || words.iter().any(|word| word == name);
     let candles = minutes::minutes(CANDLES)?;
+    if let Some((first, names)) = words.split_first()
+        && first == "strategies"
+    {
+        return strategies(&candles, names);
+    }
     let crosses = || bare_loop::run(&candles.open, &candles.close);
     if asks("sma") {
         beside("SMA 50/200", &candles, &minutes::golden_cross()?, crosses)?;
@@ -33,6 +39,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         beside("RSI with stops", &candles, &minutes::rsi_stops()?, stops)?;
     }
     if asks("sweep") { sweep_beside(&candles, crosses) } else { Ok(()) }
+}
+
+/// Nanoseconds a candle of each strategy beside the cross.
+#[expect(clippy::print_stdout, reason = "a benchmark prints")]
+fn strategies(candles: &Candles, names: &[String]) -> Result<(), Box<dyn Error>> {
+    let is_asked = |case: &strategies::Case| {
+        names.is_empty() || names.iter().any(|name| case.name.contains(name.as_str()))
+    };
+    for case in strategies::all()?.into_iter().filter(is_asked) {
+        let strategies::Timed { name, nanoseconds, cross, trades, aim } =
+            strategies::time(case, candles, 5)?;
+        let ratio = nanoseconds / cross;
+        println!("{name:<34} {nanoseconds:8.1} ns {ratio:6.2} x {trades:8} trades  {aim}");
+    }
+    Ok(())
 }
 
 /// A hundred pairs on one thread, in candles of all runs a second.

@@ -12,7 +12,10 @@ mod raw;
 mod relay;
 mod simulation;
 mod single_commands;
+mod strategies;
 mod sweep;
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use tests::TestCluster;
@@ -20,7 +23,7 @@ use tests::TestCluster;
 /// One measured number.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figure {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub value: f64,
     pub unit: &'static str,
     /// The reference, measured in the same run, in the same unit.
@@ -34,23 +37,30 @@ pub(crate) struct Figure {
 impl Figure {
     /// A number that is compared with a reference.
     pub(crate) fn beside(
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         value: f64,
         unit: &'static str,
         baseline: f64,
         aim: &'static str,
     ) -> Self {
-        Self { name, value, unit, baseline: Some(baseline), ratio: Some(value / baseline), aim }
+        Self {
+            name: name.into(),
+            value,
+            unit,
+            baseline: Some(baseline),
+            ratio: Some(value / baseline),
+            aim,
+        }
     }
 
     /// A number that stands for itself.
     pub(crate) fn alone(
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         value: f64,
         unit: &'static str,
         aim: &'static str,
     ) -> Self {
-        Self { name, value, unit, baseline: None, ratio: None, aim }
+        Self { name: name.into(), value, unit, baseline: None, ratio: None, aim }
     }
 }
 
@@ -71,6 +81,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&simulation::NAMES) {
         print(&simulation::measure()?, is_json)?;
+    }
+    if is_wanted(&strategies::NAMES) {
+        print(&strategies::measure()?, is_json)?;
     }
     if is_wanted(&sweep::NAMES) {
         print(&sweep::measure()?, is_json)?;
