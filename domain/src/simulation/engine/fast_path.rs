@@ -235,14 +235,14 @@ impl Engine<'_> {
         let take_profit = levels::above(booked_price, config.take_profit, direction)?;
         let offer = self.offer(context.price, booked_price, stop_loss, context.liquidity)?;
         let quantity = offer.quantity(config.sizing, &self.costs);
-        let Some(quantity) = self.admit_quantity(&context, quantity) else { return Ok(None) };
+        let quantity = self.admit_quantity(&context, &offer, quantity);
+        let Some(quantity) = quantity else { return Ok(None) };
         let (stop_loss, take_profit) =
             (stop_loss.map(exact::to_f64), take_profit.map(exact::to_f64));
         let barriers = Barriers { stop: stop_loss, target: take_profit };
         let number = self.open(direction, quantity, admitted.fill, barriers)?;
         let cash = self.portfolio.cash_real();
-        let position = self.portfolio.position(number);
-        let signed_quantity = position.map_or(0.0, |position| position.signed_quantity);
+        let signed_quantity = self.portfolio.net_quantity();
         Ok(Some(HeldTrade { number, direction, signed_quantity, cash, stop_loss, take_profit }))
     }
 }

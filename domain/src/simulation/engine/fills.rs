@@ -13,7 +13,11 @@ use crate::simulation::{
     error::overflow,
     exact,
     outcome::{OrderKind, UnfilledOrder},
-    portfolio::{Execution, costs::Liquidity, sizing::Offer},
+    portfolio::{
+        Execution,
+        costs::Liquidity,
+        sizing::{Offer, Refusal},
+    },
     rules::EntryOrder,
     settings::FillMode,
     trade::{Barriers, Direction, FillPlace, Moment, Side},
@@ -104,12 +108,12 @@ impl Engine<'_> {
         };
         let booked_price = exact::price(price).ok_or_else(|| overflow("a price"))?;
         if booked_price < exact::PRICE_MIN {
-            let reason = if booked_price <= Decimal::ZERO {
-                format!("a price of {booked_price} cannot be traded")
-            } else {
-                format!("a price of {booked_price} lies below 1e-12 and cannot be traded")
-            };
-            self.reject(context, reason);
+            self.reject(context, || match booked_price <= Decimal::ZERO {
+                true => format!("a price of {booked_price} cannot be traded"),
+                false => {
+                    format!("a price of {booked_price} lies below 1e-12 and cannot be traded")
+                }
+            });
             return Ok(None);
         }
         let candles = self.input.candles;
@@ -126,9 +130,11 @@ impl Engine<'_> {
     pub(super) fn admit_quantity(
         &mut self,
         context: &FillContext,
-        quantity: Result<Decimal, String>,
+        offer: &Offer,
+        quantity: Result<Decimal, Refusal>,
     ) -> Option<Decimal> {
-        quantity.map_err(|reason| self.reject(context, reason)).ok()
+        let costs = self.costs;
+        quantity.map_err(|refusal| self.reject(context, || offer.explain(refusal, &costs))).ok()
     }
 
     /// What an entry at `booked_price` is sized by; what is held is worth `price` a unit.
@@ -306,13 +312,17 @@ impl Engine<'_> {
         let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
         let fee = self.costs.fee(notional, fill.liquidity)?;
         if fee > notional {
-            let reason = format!("a part brings {notional}, and its fee is {fee}");
             let kind = match fill.liquidity {
                 Liquidity::Maker => OrderKind::Limit,
                 Liquidity::Taker => OrderKind::Market,
             };
-            let (side, price) = (direction.exit_side(), Some(price));
-            self.rejections.push(UnfilledOrder { time: fill.time, side, kind, price, reason });
+            self.rejections.push(|| UnfilledOrder {
+                time: fill.time,
+                side: direction.exit_side(),
+                kind,
+                price: Some(price),
+                reason: format!("a part brings {notional}, and its fee is {fee}"),
+            });
         }
         Ok(fee <= notional)
     }
@@ -330,22 +340,21 @@ impl Engine<'_> {
     }
 
     /// Notes that an entry that met its price is not filled.
-    pub(super) fn reject(&mut self, context: &FillContext, reason: String) {
+    pub(super) fn reject(&mut self, context: &FillContext, reason: impl FnOnce() -> String) {
         let FillContext { direction, price, candle, .. } = *context;
-        self.reject_entry(candle, direction, exact::price(price), reason);
+        self.reject_entry(candle, direction, || (exact::price(price), reason()));
     }
 
     /// Notes that an entry is not even placed at the close of candle `index`.
     pub(super) fn reject_placing(&mut self, index: usize, direction: Direction, reason: String) {
-        self.reject_entry(index, direction, None, reason);
+        self.reject_entry(index, direction, || (None, reason));
     }
 
     fn reject_entry(
         &mut self,
         candle: usize,
         direction: Direction,
-        price: Option<Decimal>,
-        reason: String,
+        price_and_reason: impl FnOnce() -> (Option<Decimal>, String),
     ) {
         let time = self.input.candles.open_time[candle];
         let kind = match self.input.strategy.config.entry_order {
@@ -355,7 +364,10 @@ impl Engine<'_> {
             EntryOrder::StopLimit { .. } => OrderKind::StopLimit,
         };
         let side = direction.entry_side();
-        self.rejections.push(UnfilledOrder { time, side, kind, price, reason });
+        self.rejections.push(|| {
+            let (price, reason) = price_and_reason();
+            UnfilledOrder { time, side, kind, price, reason }
+        });
     }
 
     /// Notes that the price of an entry was not reached up to candle `index`, the last one on which it was valid.
@@ -367,8 +379,9 @@ impl Engine<'_> {
             EntryKind::StopLimit { stop, .. } => (OrderKind::StopLimit, Some(stop)),
         };
         let candles = self.input.strategy.config.entry_valid_candles;
-        self.expiries.push(UnfilledOrder {
-            time: self.input.candles.open_time[index],
+        let time = self.input.candles.open_time[index];
+        self.expiries.push(|| UnfilledOrder {
+            time,
             side: direction.entry_side(),
             kind,
             price: price.and_then(exact::price),

@@ -16,6 +16,7 @@
 //! | what a fill does to cash, fees included | `../portfolio/mod.rs`, `../portfolio/costs.rs` |
 //! | when an entry order waits, fills and lapses | `entries.rs` |
 //! | what is held and waits, by our own conventions | `book/mod.rs`; one trade's stop and targets: `book/open_trade.rs` |
+//! | whether open trades are looked at one by one | `book/envelope.rs`; the property `the_envelope_passes_over_no_trade` in `../tests/every_order.rs` |
 //! | the same by the conventions of backtesting.py | `backtesting_py/`: its queue `mod.rs`, `orders.rs`, `fills.rs`, `stops.rs`, its cash `broker.rs` |
 //! | equity at a close; liquidation | `liquidation.rs` |
 //! | what becomes of open trades at the end (`finalize`) | `finalize.rs` |
@@ -90,10 +91,11 @@ struct Unfilled {
 }
 
 impl Unfilled {
-    fn push(&mut self, order: UnfilledOrder) {
+    /// Counts an order; only of the first ones it is told what they were.
+    fn push(&mut self, order: impl FnOnce() -> UnfilledOrder) {
         self.count += 1;
         if self.first.len() < UNFILLED_MAX {
-            self.first.push(order);
+            self.first.push(order());
         }
     }
 }
@@ -162,14 +164,14 @@ impl<'a> Engine<'a> {
         if is_plain(&self.input) {
             fast_path::walk(self)?;
         } else {
-            self.walk_generally()?;
+            self.walk_generally(Book::default())?;
         }
         self.report()
     }
 
-    fn walk_generally(&mut self) -> Result<(), SimulationError> {
+    fn walk_generally(&mut self, book: Book) -> Result<(), SimulationError> {
         match self.input.settings.preset {
-            Preset::Backtrail => general::by_rules(self, Book::default()),
+            Preset::Backtrail => general::by_rules(self, book),
             Preset::BacktestingPy => {
                 let queue = Queue::new(self);
                 general::by_rules(self, queue)
@@ -177,11 +179,11 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Walks candle by candle, whether that is needed or not.
+    /// Walks candle by candle and looks at each open trade, whether that is needed or not.
     #[cfg(test)]
     pub(crate) fn walk_slowly(&mut self, first_evaluated: usize) -> Result<(), SimulationError> {
         self.mark_cash(first_evaluated)?;
-        self.walk_generally()?;
+        self.walk_generally(Book::without_envelope())?;
         self.report()
     }
 

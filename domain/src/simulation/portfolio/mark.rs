@@ -233,7 +233,7 @@ fn book(
     let Booking { event, candle, index } = *booking;
     match event {
         LedgerEvent::TradeOpened { number, direction, fill, .. } => {
-            portfolio.restore_entry(*number, *direction, fill);
+            portfolio.restore_entry(*number, *direction, fill)?;
             let moment = match index > candle {
                 true => Moment::Close,
                 false if pricing.is_at_open(fill, *direction, candle) => Moment::Open,
@@ -244,14 +244,14 @@ fn book(
             open.push(OpenMarks { number: *number, held });
         }
         LedgerEvent::TradeClosed(ClosedTrade { number, fill, .. }) => {
-            portfolio.restore_exit(*number, fill);
+            portfolio.restore_exit(*number, fill)?;
             let place = open.iter().position(|trade| trade.number == *number);
             let trade = open.remove(place.ok_or(MarkError::UnknownTrade(*number))?);
             let exit = exit(fill, booking, pricing);
             closed.push(trade.marks(*number, Some(exit), pricing.candles));
         }
         LedgerEvent::TradeReduced { part, of_number, rest } => {
-            portfolio.restore_part(*of_number, rest.quantity, part.funding, &part.fill);
+            portfolio.restore_part(*of_number, rest.quantity, part.funding, &part.fill)?;
             let trade = open.iter().find(|trade| trade.number == *of_number);
             let trade = *trade.ok_or(MarkError::UnknownTrade(*of_number))?;
             let exit = exit(&part.fill, booking, pricing);

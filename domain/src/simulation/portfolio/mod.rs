@@ -1,5 +1,7 @@
 //! Cash and positions: every fill changes them by exactly its amounts.
 
+use std::collections::VecDeque;
+
 use rust_decimal::Decimal;
 
 pub(crate) mod costs;
@@ -24,27 +26,60 @@ pub(crate) struct Portfolio {
     cash_real: f64,
     /// In order of entry; a part that is closed on its own takes the next place when it is closed.
     pub(crate) trades: Vec<Trade>,
-    /// What is held, in order of entry.
-    pub(crate) open: Vec<Position>,
+    /// What is held, in order of entry, so by number.
+    pub(crate) open: VecDeque<Position>,
+    held: Held,
     /// What closing lost beyond all cash: without a position, cash is never below 0.
     pub(crate) shortfall: Decimal,
     /// Funding that was settled so far.
     settled_funding: Decimal,
 }
 
-/// The open part of a trade. The quantity also as `f64`, for marking and comparing.
+/// The open part of a trade.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Position {
     /// Number of its trade.
     pub(crate) number: u32,
     pub(crate) direction: Direction,
     pub(crate) quantity: Decimal,
-    /// The quantity, negative for a short.
-    pub(crate) signed_quantity: f64,
     /// What its entry did to cash, less what its closed parts took of that.
     entry_change: Decimal,
     /// Accrued and not yet settled.
     funding: Decimal,
+}
+
+/// All that is held together: what a candle changes and an entry needs follows from it, however many positions there are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    /// Units held long less units held short.
+    net: Decimal,
+    /// Units held long and units held short.
+    gross: Decimal,
+    /// Funding that is accrued and not yet settled.
+    funding: Decimal,
+    net_real: f64,
+    gross_real: f64,
+}
+
+impl Held {
+    /// With that much more, or less where it is below 0.
+    fn changed(
+        self,
+        direction: Direction,
+        quantity: Decimal,
+        funding: Decimal,
+    ) -> Result<Self, SimulationError> {
+        let error = || overflow("what is held");
+        let signed = match direction {
+            Direction::Long => quantity,
+            Direction::Short => -quantity,
+        };
+        let net = exact::add(self.net, signed).ok_or_else(error)?;
+        let gross = exact::add(self.gross, quantity).ok_or_else(error)?;
+        let funding = exact::add(self.funding, funding).ok_or_else(error)?;
+        let (net_real, gross_real) = (exact::to_f64(net), exact::to_f64(gross));
+        Ok(Self { net, gross, funding, net_real, gross_real })
+    }
 }
 
 /// A fill about to happen; its price holds slippage and spread.
@@ -74,7 +109,8 @@ impl Portfolio {
             cash,
             cash_real: exact::to_f64(cash),
             trades: Vec::new(),
-            open: Vec::new(),
+            open: VecDeque::new(),
+            held: Held::default(),
             shortfall: Decimal::ZERO,
             settled_funding: Decimal::ZERO,
         }
@@ -93,11 +129,11 @@ impl Portfolio {
         let place = execution.place;
         let (fill, change) = self.fill(execution, side, quantity, costs)?;
         let number = self.next_number()?;
-        self.open.push(Position {
+        self.held = self.held.changed(direction, quantity, Decimal::ZERO)?;
+        self.open.push_back(Position {
             number,
             direction,
             quantity,
-            signed_quantity: signed(quantity, direction),
             entry_change: change,
             funding: Decimal::ZERO,
         });
@@ -113,7 +149,8 @@ impl Portfolio {
         costs: &Costs,
     ) -> Result<Option<&Trade>, SimulationError> {
         let Some(index) = self.index(number) else { return Ok(None) };
-        let position = self.open.remove(index);
+        let Some(position) = self.open.remove(index) else { return Ok(None) };
+        self.release(&position, position.quantity, position.funding)?;
         let side = position.direction.exit_side();
         let place = execution.place;
         let (mut fill, change) = self.fill(execution, side, position.quantity, costs)?;
@@ -148,9 +185,9 @@ impl Portfolio {
         let (entry_change, funding) = (share(position.entry_change)?, share(position.funding)?);
         let rest = exact::normalized(whole - quantity);
         // Before the fill, which marks cash together with the funding that is still accrued.
+        self.release(&position, quantity, funding)?;
         self.open[index] = Position {
             quantity: rest,
-            signed_quantity: signed(rest, direction),
             entry_change: position.entry_change - entry_change,
             funding: position.funding - funding,
             ..position
@@ -179,22 +216,31 @@ impl Portfolio {
     }
 
     /// Enters a position as the ledger says.
-    pub(super) fn restore_entry(&mut self, number: u32, direction: Direction, fill: &Fill) {
-        self.open.push(Position {
+    pub(super) fn restore_entry(
+        &mut self,
+        number: u32,
+        direction: Direction,
+        fill: &Fill,
+    ) -> Result<(), SimulationError> {
+        self.held = self.held.changed(direction, fill.quantity, Decimal::ZERO)?;
+        self.open.push_back(Position {
             number,
             direction,
             quantity: fill.quantity,
-            signed_quantity: signed(fill.quantity, direction),
             entry_change: Decimal::ZERO,
             funding: Decimal::ZERO,
         });
         self.restore_cash(fill);
+        Ok(())
     }
 
     /// Leaves a position as the ledger says.
-    pub(super) fn restore_exit(&mut self, number: u32, fill: &Fill) {
-        self.open.retain(|held| held.number != number);
+    pub(super) fn restore_exit(&mut self, number: u32, fill: &Fill) -> Result<(), SimulationError> {
+        if let Some(position) = self.index(number).and_then(|index| self.open.remove(index)) {
+            self.release(&position, position.quantity, position.funding)?;
+        }
         self.restore_cash(fill);
+        Ok(())
     }
 
     /// Closes a part of a position as the ledger says: what is left of it, and the funding that was settled.
@@ -204,13 +250,15 @@ impl Portfolio {
         rest: Decimal,
         funding: Decimal,
         fill: &Fill,
-    ) {
-        if let Some(held) = self.open.iter_mut().find(|held| held.number == number) {
-            held.quantity = rest;
-            held.signed_quantity = signed(rest, held.direction);
-            held.funding -= funding;
+    ) -> Result<(), SimulationError> {
+        if let Some(index) = self.index(number) {
+            let position = self.open[index];
+            self.release(&position, position.quantity - rest, funding)?;
+            let left = position.funding - funding;
+            self.open[index] = Position { quantity: rest, funding: left, ..position };
         }
         self.restore_cash(fill);
+        Ok(())
     }
 
     fn restore_cash(&mut self, fill: &Fill) {
@@ -220,6 +268,9 @@ impl Portfolio {
 
     /// Accrues funding on all that is held at `price`: longs pay `rate` of their worth, shorts receive it.
     pub(crate) fn accrue(&mut self, price: f64, rate: Decimal) -> Result<(), SimulationError> {
+        if rate.is_zero() {
+            return Ok(());
+        }
         let error = || overflow("funding");
         let price = exact::written(price).ok_or_else(error)?;
         for position in &mut self.open {
@@ -230,6 +281,7 @@ impl Portfolio {
                 Direction::Short => paid,
             };
             position.funding = exact::add(position.funding, change).ok_or_else(error)?;
+            self.held.funding = exact::add(self.held.funding, change).ok_or_else(error)?;
         }
         self.refresh();
         Ok(())
@@ -237,7 +289,12 @@ impl Portfolio {
 
     /// Cash, accrued funding and worth at `close`.
     pub(crate) fn equity(&self, close: f64) -> f64 {
-        self.open.iter().fold(self.cash_real, |equity, held| equity + held.signed_quantity * close)
+        self.cash_real + self.held.net_real * close
+    }
+
+    /// Units held long less units held short.
+    pub(crate) fn net_quantity(&self) -> f64 {
+        self.held.net_real
     }
 
     /// Cash and accrued funding as a real number: equity without the worth of what is held.
@@ -247,52 +304,44 @@ impl Portfolio {
 
     /// What is held at `close`, longs and shorts added.
     pub(crate) fn exposure(&self, close: f64) -> f64 {
-        let worth = self.open.iter().map(|held| held.signed_quantity.abs() * close);
-        // A sum of nothing would be -0.
-        worth.fold(0.0, |exposure, worth| exposure + worth)
+        self.held.gross_real * close
     }
 
-    /// Cash and what is held at `close`, exactly.
+    /// Cash and what is held at `close`, exactly: each position as it would be booked.
     pub(crate) fn balance(&self, close: f64) -> Result<Decimal, SimulationError> {
         if self.open.is_empty() {
             return Ok(self.cash);
         }
-        let (worth, _) = self.worth(close)?;
-        exact::add(self.cash, worth).ok_or_else(|| overflow("the balance"))
+        let error = || overflow("the position's worth");
+        let price = exact::written(close).ok_or_else(error)?;
+        self.open.iter().try_fold(self.cash, |balance, position| {
+            let size = exact::multiply(price, position.quantity).ok_or_else(error)?;
+            let worth = match position.direction {
+                Direction::Long => size,
+                Direction::Short => -size,
+            };
+            let worth = exact::add(worth, position.funding).ok_or_else(error)?;
+            exact::add(balance, worth).ok_or_else(|| overflow("the balance"))
+        })
     }
 
     /// All funding so far, settled or not: received above 0, paid below.
     pub(crate) fn funding(&self) -> Decimal {
-        let accrued: Decimal = self.open.iter().map(|held| held.funding).sum();
-        (self.settled_funding + accrued).normalize()
+        (self.settled_funding + self.held.funding).normalize()
     }
 
-    /// What there is to spend when all that is held is worth `price` a unit.
+    /// What there is to spend when all that is held is worth `price` a unit, rounded once.
     pub(crate) fn funds(&self, price: f64) -> Result<Funds, SimulationError> {
         if self.open.is_empty() {
             return Ok(Funds { equity: self.cash, exposure: Decimal::ZERO });
         }
-        let (worth, exposure) = self.worth(price)?;
-        let equity = exact::add(self.cash, worth).ok_or_else(|| overflow("the free margin"))?;
-        Ok(Funds { equity, exposure })
-    }
-
-    /// Of all that is held at `price`: signed worth with the accrued funding, and size regardless of direction.
-    fn worth(&self, price: f64) -> Result<(Decimal, Decimal), SimulationError> {
         let error = || overflow("the position's worth");
         let price = exact::written(price).ok_or_else(error)?;
-        let mut totals = (Decimal::ZERO, Decimal::ZERO);
-        for held in &self.open {
-            let size = exact::multiply(price, held.quantity).ok_or_else(error)?;
-            let worth = match held.direction {
-                Direction::Long => size,
-                Direction::Short => -size,
-            };
-            let with_funding = exact::add(worth, held.funding).ok_or_else(error)?;
-            totals.0 = exact::add(totals.0, with_funding).ok_or_else(error)?;
-            totals.1 = exact::add(totals.1, size).ok_or_else(error)?;
-        }
-        Ok(totals)
+        let worth = exact::multiply(price, self.held.net).ok_or_else(error)?;
+        let exposure = exact::multiply(price, self.held.gross).ok_or_else(error)?;
+        let worth = exact::add(worth, self.held.funding).ok_or_else(error)?;
+        let equity = exact::add(self.cash, worth).ok_or_else(|| overflow("the free margin"))?;
+        Ok(Funds { equity, exposure })
     }
 
     /// The position of that trade.
@@ -301,7 +350,19 @@ impl Portfolio {
     }
 
     fn index(&self, number: u32) -> Option<usize> {
-        self.open.iter().position(|held| held.number == number)
+        self.open.binary_search_by_key(&number, |position| position.number).ok()
+    }
+
+    /// Forgets that much of what is held together.
+    fn release(
+        &mut self,
+        position: &Position,
+        quantity: Decimal,
+        funding: Decimal,
+    ) -> Result<(), SimulationError> {
+        let direction = position.direction;
+        self.held = self.held.changed(direction, -quantity, -funding)?;
+        Ok(())
     }
 
     fn next_number(&self) -> Result<u32, SimulationError> {
@@ -349,10 +410,8 @@ impl Portfolio {
 
     /// Cash changed: so did its real number.
     fn refresh(&mut self) {
-        let mut cash = self.cash;
-        for held in self.open.iter().filter(|held| !held.funding.is_zero()) {
-            cash += held.funding;
-        }
+        let funding = self.held.funding;
+        let cash = if funding.is_zero() { self.cash } else { self.cash + funding };
         self.cash_real = exact::to_f64(cash);
     }
 }
@@ -360,12 +419,4 @@ impl Portfolio {
 /// Trades are numbered from 1 in their order.
 fn trade_mut(trades: &mut [Trade], number: u32) -> Option<&mut Trade> {
     trades.get_mut((number as usize).checked_sub(1)?)
-}
-
-fn signed(quantity: Decimal, direction: Direction) -> f64 {
-    let size = exact::to_f64(quantity);
-    match direction {
-        Direction::Long => size,
-        Direction::Short => -size,
-    }
 }

@@ -5,7 +5,9 @@ use rstest::rstest;
 
 use super::{
     lookahead::first_candles,
-    properties::{any_body, any_candles, any_rule, nothing_follows_a_ruin, the_ledger_adds_up},
+    properties::{
+        any_body, any_candles, any_rule, nothing_follows_a_ruin, slowly, the_ledger_adds_up,
+    },
     *,
 };
 
@@ -152,6 +154,23 @@ fn prices_lie_in_their_candles(outcome: &Outcome, candles: &Candles, settings: &
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_envelope_passes_over_no_trade(
+        candles in any_candles(), body in any_full_body(), settings in any_full_settings(), entries in 1..9_usize,
+    ) {
+        let mut body = body;
+        body["config"]["max_entries"] = json!(entries);
+        if !settings.preset.is_backtrail() {
+            body["config"]["partial_take_profits"] = json!([]);
+        }
+        let (strategy, fine) = (strategy(&body), finer(&candles));
+        let input = Input { fine: Some(&fine), ..input(&strategy, &candles, &settings) };
+        let Ok(outcome) = run(&input, &mut ()) else { return Ok(()) };
+        let slow = slowly(&input);
+        prop_assert_eq!((slow.trades, slow.equity), (outcome.trades, outcome.equity));
+        prop_assert_eq!((slow.rejections, slow.expiries), (outcome.rejections, outcome.expiries));
+    }
 
     #[test]
     fn money_adds_up_whatever_the_orders(

@@ -177,8 +177,8 @@ pub(super) fn nothing_follows_a_ruin(outcome: &Outcome, candles: &Candles) {
     assert!(outcome.trades.iter().all(|trade| trade.entry.time <= time));
 }
 
-/// The same walked candle by candle by the general walk, where the run itself leaps.
-fn slowly(input: &Input<'_>) -> Outcome {
+/// The same by the general walk, candle by candle and each open trade on each of them, where the run itself leaps.
+pub(super) fn slowly(input: &Input<'_>) -> Outcome {
     let first_defined = input.strategy.first_defined();
     let compute =
         |call: &IndicatorCall| Ok::<_, SimulationError>(Arc::new(call.compute(input.candles)));

@@ -103,13 +103,14 @@ impl Queue {
             Size::Lots(lots) => (lots, unit_cost(self, engine, lots)),
             Size::Sizing(sizing) => {
                 let wanted = offer.quantity(sizing, &engine.costs);
-                let Some(wanted) = engine.admit_quantity(&context, wanted) else { return Ok(None) };
+                let wanted = engine.admit_quantity(&context, &offer, wanted);
+                let Some(wanted) = wanted else { return Ok(None) };
                 let lots = self.broker.lots(wanted);
                 (lots, unit_cost(self, engine, lots))
             }
         };
         if lots < 1.0 {
-            engine.reject(&context, offer.too_little());
+            engine.reject(&context, || offer.too_little());
             return Ok(None);
         }
         let is_hedging = engine.input.strategy.config.position_mode == PositionMode::Hedging;
@@ -117,8 +118,9 @@ impl Queue {
         if left * unit_cost > self.broker.spendable(close) {
             let wanted = quantity(engine, left)?;
             let price = admitted.booked_price;
-            let reason = format!("{wanted} at {price} is more than the free margin pays for");
-            engine.reject(&context, reason);
+            engine.reject(&context, || {
+                format!("{wanted} at {price} is more than the free margin pays for")
+            });
             return Ok(None);
         }
         if left == 0.0 {

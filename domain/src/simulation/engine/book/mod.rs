@@ -1,10 +1,14 @@
 //! The order book of our own conventions: open trades with their stops and targets, and resting entries.
 
+mod envelope;
 mod open_trade;
 
 use rust_decimal::Decimal;
 
-use self::open_trade::{Examined, OpenTrade, PendingExit, portion_of};
+use self::{
+    envelope::Envelope,
+    open_trade::{Examined, OpenTrade, PendingExit, Trail, portion_of},
+};
 use super::{
     Engine,
     entries::{Entry, EntryKind},
@@ -15,17 +19,48 @@ use super::{
 };
 use crate::simulation::{
     SimulationError,
-    portfolio::sizing::Offer,
+    portfolio::sizing::{Offer, Refusal},
     rules::{PositionMode, Sizing},
     settings::Intrabar,
     trade::Direction,
 };
 
 /// What is held, and what waits to be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Book {
+    /// In order of entry.
     trades: Vec<OpenTrade>,
     entries: Vec<Entry>,
+    /// Around no trade: it has all room, but where each trade is to be looked at on each candle.
+    nothing: Envelope,
+    envelope: Envelope,
+    longs_count: usize,
+    shorts_count: usize,
+    /// Some trade is left at the next candle.
+    is_leaving: bool,
+    /// Some trade has been closed and is still among them.
+    has_closed: bool,
+}
+
+/// How much an entry opens, and what says so.
+struct Sized {
+    offer: Offer,
+    quantity: Result<Decimal, Refusal>,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            trades: Vec::new(),
+            entries: Vec::new(),
+            nothing: Envelope::NOTHING,
+            envelope: Envelope::NOTHING,
+            longs_count: 0,
+            shorts_count: 0,
+            is_leaving: false,
+            has_closed: false,
+        }
+    }
 }
 
 impl OrderModel for Book {
@@ -34,7 +69,10 @@ impl OrderModel for Book {
     }
 
     fn count(&self, direction: Direction) -> usize {
-        self.trades.iter().filter(|trade| trade.direction == direction).count()
+        match direction {
+            Direction::Long => self.longs_count,
+            Direction::Short => self.shorts_count,
+        }
     }
 
     fn enter(&mut self, engine: &Engine<'_>, entry: Entry) {
@@ -48,17 +86,20 @@ impl OrderModel for Book {
     fn leave(&mut self, direction: Direction, portion: Option<Decimal>, reason: Reason) {
         for trade in self.trades.iter_mut().filter(|trade| trade.direction == direction) {
             trade.pending_exit = Some(PendingExit { portion, reason });
+            self.is_leaving = true;
         }
     }
 
     /// Pending exits, pending entries, stops and targets, resting entries.
     fn examine(&mut self, engine: &mut Engine<'_>, index: usize) -> Result<(), SimulationError> {
-        for position in 0..self.trades.len() {
-            if let Some(exit) = self.trades[position].pending_exit.take() {
-                self.leave_at_market(engine, position, exit, index)?;
+        if std::mem::take(&mut self.is_leaving) {
+            for position in 0..self.trades.len() {
+                if let Some(exit) = self.trades[position].pending_exit.take() {
+                    self.leave_at_market(engine, position, exit, index)?;
+                }
             }
+            self.forget_closed();
         }
-        self.forget_closed();
         // A ruined run enters nothing.
         let mut place = 0;
         while let Some(entry) = self.entries.get(place).copied().filter(|_| !engine.is_ruined) {
@@ -70,12 +111,15 @@ impl OrderModel for Book {
             let context = engine.market_entry(entry.direction, entry.reason, index);
             self.fill(engine, &entry, &context)?;
         }
-        for position in 0..self.trades.len() {
-            if self.trades[position].from <= index {
-                self.examine_barriers(engine, position, index)?;
+        if self.envelope.is_reached(CandlePrices::of(engine.input.candles, index)) {
+            for position in 0..self.trades.len() {
+                if self.trades[position].from <= index {
+                    self.examine_barriers(engine, position, index)?;
+                }
             }
+            self.forget_closed();
+            self.envelope = self.nothing.around(&self.trades);
         }
-        self.forget_closed();
         let mut place = 0;
         while let Some(entry) = self.entries.get_mut(place).filter(|_| !engine.is_ruined) {
             let Some(context) = entry.examine(engine.input.candles, index) else {
@@ -100,19 +144,43 @@ impl OrderModel for Book {
     }
 
     fn manage(&mut self, engine: &Engine<'_>, index: usize) -> Result<(), SimulationError> {
-        for trade in &mut self.trades {
-            trade.manage(engine, index)?;
+        let close = engine.input.candles.close[index];
+        let trailing = engine.input.strategy.config.trailing_stop;
+        let mut has_moved = false;
+        for direction in [Direction::Long, Direction::Short] {
+            if self.count(direction) == 0 {
+                continue;
+            }
+            let mut trail = Trail::of(trailing, close, direction, engine.rules.range(index));
+            let is_passed = self.envelope.is_passed(direction, close);
+            if !is_passed
+                && !trail.may_tighten(|level| self.envelope.is_tightened_by(direction, level))
+            {
+                continue;
+            }
+            for trade in self.trades.iter_mut().filter(|trade| trade.direction == direction) {
+                trade.manage(&mut trail, close)?;
+            }
+            has_moved = true;
+        }
+        if has_moved {
+            self.envelope = self.nothing.around(&self.trades);
         }
         Ok(())
     }
 
     fn time_out(&mut self, engine: &Engine<'_>, index: usize) {
         let Some(candles) = engine.input.strategy.config.max_candles else { return };
+        // The first one has been held the longest.
+        if self.trades.first().is_none_or(|first| index + 1 - first.entered < candles) {
+            return;
+        }
         for trade in &mut self.trades {
             let is_whole = trade.pending_exit.is_some_and(|exit| exit.portion.is_none());
             if !is_whole && index + 1 - trade.entered >= candles {
                 let reason = Reason::Named("time_stop");
                 trade.pending_exit = Some(PendingExit { portion: None, reason });
+                self.is_leaving = true;
             }
         }
     }
@@ -126,7 +194,10 @@ impl Holdings for Book {
         name: &'static str,
     ) -> Result<(), SimulationError> {
         self.entries.clear();
-        for trade in std::mem::take(&mut self.trades) {
+        self.has_closed = true;
+        let trades = std::mem::take(&mut self.trades);
+        self.forget_closed();
+        for trade in trades {
             let fill = engine.close_exit(trade.direction, index, name);
             engine.close(trade.number, fill, false)?;
         }
@@ -139,8 +210,34 @@ impl Holdings for Book {
 }
 
 impl Book {
+    /// Looks at each trade on each candle, whether that is needed or not.
+    #[cfg(test)]
+    pub(super) fn without_envelope() -> Self {
+        Self { nothing: Envelope::NO_ROOM, envelope: Envelope::NO_ROOM, ..Self::default() }
+    }
+
     fn forget_closed(&mut self) {
+        if !std::mem::take(&mut self.has_closed) {
+            return;
+        }
         self.trades.retain(|trade| !trade.is_closed);
+        let is_long = |trade: &&OpenTrade| trade.direction == Direction::Long;
+        self.longs_count = self.trades.iter().filter(is_long).count();
+        self.shorts_count = self.trades.len() - self.longs_count;
+        if self.trades.is_empty() {
+            self.envelope = self.nothing;
+        }
+    }
+
+    /// Holds one more trade.
+    fn hold(&mut self, trade: OpenTrade) {
+        self.envelope = self.envelope.with(&trade);
+        match trade.direction {
+            Direction::Long => self.longs_count += 1,
+            Direction::Short => self.shorts_count += 1,
+        }
+        self.has_closed |= trade.is_closed;
+        self.trades.push(trade);
     }
 
     fn leave_at_market(
@@ -156,7 +253,9 @@ impl Book {
             None => None,
             Some(portion) => Some(portion_of(engine, trade.quantity(engine), portion)?),
         };
-        trade.leave(engine, quantity, fill, false)
+        trade.leave(engine, quantity, fill, false)?;
+        self.has_closed |= trade.is_closed;
+        Ok(())
     }
 
     fn fill(
@@ -167,8 +266,8 @@ impl Book {
     ) -> Result<(), SimulationError> {
         let Some(admitted) = engine.admit_entry(context)? else { return Ok(()) };
         let mut trade = OpenTrade::new(engine, entry, admitted.booked_price)?;
-        let quantity = self.size(engine, context, &admitted)?;
-        let quantity = engine.admit_quantity(context, quantity);
+        let Sized { offer, quantity } = self.size(engine, context, &admitted)?;
+        let quantity = engine.admit_quantity(context, &offer, quantity);
         let Some(quantity) = quantity.filter(|quantity| !quantity.is_zero()) else {
             return Ok(());
         };
@@ -183,17 +282,17 @@ impl Book {
         if is_same_way {
             trade.take_targets(engine, candle, context.index, false)?;
         }
-        self.trades.push(trade);
+        self.hold(trade);
         Ok(())
     }
 
-    /// How much is opened, after what the position mode closes; an error inside says why nothing is.
+    /// How much is opened, after what the position mode closes.
     fn size(
         &mut self,
         engine: &mut Engine<'_>,
         context: &FillContext,
         admitted: &AdmittedEntry,
-    ) -> Result<Result<Decimal, String>, SimulationError> {
+    ) -> Result<Sized, SimulationError> {
         let config = &engine.input.strategy.config;
         let booked_price = admitted.booked_price;
         let stop_loss = levels::below(booked_price, config.stop_loss, context.direction)?;
@@ -204,26 +303,30 @@ impl Book {
         match config.position_mode {
             PositionMode::Exclusive if has_opposite => {
                 self.close_opposite(engine, context, None)?;
-                self.forget_closed();
-                Ok(offer(engine)?.quantity(config.sizing, &engine.costs))
             }
             PositionMode::Netting if has_opposite => {
                 let mut generous = offer(engine)?;
                 generous.funds.exposure = Decimal::ZERO;
                 let wanted = match generous.wanted_lots(config.sizing, &engine.costs) {
-                    Ok(wanted) if wanted.is_zero() => return Ok(Err(generous.too_little())),
-                    Ok(wanted) => wanted,
-                    Err(reason) => return Ok(Err(reason)),
+                    Ok(wanted) if wanted.is_zero() => Err(Refusal::TooLittle),
+                    wanted => wanted,
+                };
+                let Ok(wanted) = wanted else {
+                    return Ok(Sized { offer: generous, quantity: wanted });
                 };
                 let rest = self.close_opposite(engine, context, Some(wanted))?;
-                self.forget_closed();
-                Ok(if rest.is_zero() { Ok(rest) } else { rest_of(engine, &offer(engine)?, rest) })
+                let offer = offer(engine)?;
+                let quantity =
+                    if rest.is_zero() { Ok(rest) } else { rest_of(engine, &offer, rest) };
+                return Ok(Sized { offer, quantity });
             }
             PositionMode::Single
             | PositionMode::Exclusive
             | PositionMode::Netting
-            | PositionMode::Hedging => Ok(offer(engine)?.quantity(config.sizing, &engine.costs)),
+            | PositionMode::Hedging => {}
         }
+        let offer = offer(engine)?;
+        Ok(Sized { quantity: offer.quantity(config.sizing, &engine.costs), offer })
     }
 
     /// Closes the other direction, oldest first, up to `wanted`; what is left of that.
@@ -241,8 +344,10 @@ impl Book {
             let fill = engine.opposite_exit(context, trade.direction);
             let quantity = trade.quantity(engine);
             trade.leave(engine, left, fill, false)?;
+            self.has_closed |= trade.is_closed;
             left = left.map(|left| (left - quantity).max(Decimal::ZERO));
         }
+        self.forget_closed();
         Ok(left.unwrap_or_default())
     }
 
@@ -258,6 +363,7 @@ impl Book {
         let asks_finer = engine.input.settings.intrabar == Intrabar::LowerTimeframe;
         let fine = engine.input.fine.filter(|_| asks_finer);
         if trade.examine(engine, candle, index, fine.is_some())? != Examined::Undecided {
+            self.has_closed |= trade.is_closed;
             return Ok(());
         }
         let mut is_decided = false;
@@ -277,12 +383,13 @@ impl Book {
         if !is_decided {
             trade.examine(engine, candle, index, false)?;
         }
+        self.has_closed |= trade.is_closed;
         Ok(())
     }
 }
 
 /// What of `rest` can be paid for: all of it or, where the sizing spends what there is, that.
-fn rest_of(engine: &Engine<'_>, offer: &Offer, rest: Decimal) -> Result<Decimal, String> {
+fn rest_of(engine: &Engine<'_>, offer: &Offer, rest: Decimal) -> Result<Decimal, Refusal> {
     let sizing = engine.input.strategy.config.sizing;
     match sizing {
         Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_) => {

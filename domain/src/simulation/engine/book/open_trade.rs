@@ -12,6 +12,7 @@ use crate::simulation::{
     SimulationError,
     error::overflow,
     exact,
+    indicators::{larger, smaller},
     rules::Trailing,
     trade::{Barriers, Direction},
 };
@@ -27,10 +28,10 @@ pub(super) struct OpenTrade {
     /// The first candle whose high and low count.
     pub(super) from: usize,
     stop: Option<Stop>,
-    /// The best price that a trailing stop was measured from.
-    extreme: f64,
+    /// The best price from which a stop that trails by a fraction was measured; `None` without one.
+    pub(super) extreme: Option<f64>,
     /// The close at which the stop moves to the entry; `None` after that.
-    break_even: Option<f64>,
+    pub(super) break_even: Option<f64>,
     target: Option<f64>,
     /// Targets that close a part, nearest first.
     parts: Vec<PartTarget>,
@@ -67,6 +68,56 @@ pub(super) enum Examined {
     Undecided,
 }
 
+/// Where stops of a direction trail a close. The level is the same for all of them, and made for the first that asks.
+#[derive(Debug)]
+pub(super) struct Trail {
+    trailing: Option<Trailing>,
+    close: f64,
+    direction: Direction,
+    /// The average true range there.
+    range: Option<f64>,
+    level: Option<f64>,
+}
+
+impl Trail {
+    pub(super) fn of(
+        trailing: Option<Trailing>,
+        close: f64,
+        direction: Direction,
+        range: Option<f64>,
+    ) -> Self {
+        Self { trailing, close, direction, range, level: None }
+    }
+
+    /// Whether a stop that trails by ranges would be tighter, before its level is rounded.
+    pub(super) fn may_tighten(&self, is_tightened_by: impl FnOnce(f64) -> bool) -> bool {
+        match (self.trailing, self.range) {
+            (Some(Trailing::Ranges(multiple)), Some(range)) => {
+                let level = levels::trail_by_range(self.close, multiple, range, self.direction);
+                is_tightened_by(level)
+            }
+            (Some(Trailing::Ranges(_)), None) | (Some(Trailing::Fraction(_)) | None, _) => false,
+        }
+    }
+
+    fn level(&mut self) -> Result<Option<f64>, SimulationError> {
+        if self.level.is_none() {
+            let Self { trailing, close, direction, range, .. } = *self;
+            self.level = match (trailing, range) {
+                (Some(Trailing::Fraction(fraction)), _) => {
+                    let close = exact::written(close).ok_or_else(|| overflow("a close"))?;
+                    levels::below(close, Some(fraction), direction)?.map(exact::to_f64)
+                }
+                (Some(Trailing::Ranges(multiple)), Some(range)) => {
+                    Some(by_range(close, multiple, range, direction)?)
+                }
+                (Some(Trailing::Ranges(_)) | None, _) => None,
+            };
+        }
+        Ok(self.level)
+    }
+}
+
 impl OpenTrade {
     /// An entry's trade, before it has a number.
     pub(super) fn new(
@@ -97,7 +148,8 @@ impl OpenTrade {
             entered: 0,
             from: 0,
             stop: stop_loss.map(|level| Stop { level: exact::to_f64(level), name: "stop_loss" }),
-            extreme: entry_price,
+            extreme: matches!(config.trailing_stop, Some(Trailing::Fraction(_)))
+                .then_some(entry_price),
             break_even: break_even.map(exact::to_f64),
             target: target.map(exact::to_f64),
             parts: Vec::new(),
@@ -131,17 +183,10 @@ impl OpenTrade {
         Ok(())
     }
 
-    /// The close of candle `index`: the stop may move, never back. A level is computed only where it can be a new one.
-    pub(super) fn manage(
-        &mut self,
-        engine: &Engine<'_>,
-        index: usize,
-    ) -> Result<(), SimulationError> {
-        let (close, direction) = (engine.input.candles.close[index], self.direction);
-        if let Some(trailing) = engine.input.strategy.config.trailing_stop {
-            self.trail(trailing, close, engine.rules.range(index))?;
-        }
-        let side = direction.exit_side();
+    /// A close: the stop may move, never back.
+    pub(super) fn manage(&mut self, trail: &mut Trail, close: f64) -> Result<(), SimulationError> {
+        self.trail(trail, close)?;
+        let side = self.direction.exit_side();
         if self.break_even.is_some_and(|level| levels::is_limit_met(side, close, level)) {
             self.break_even = None;
             self.tighten(self.entry_price, "break_even");
@@ -149,33 +194,41 @@ impl OpenTrade {
         Ok(())
     }
 
-    fn trail(
-        &mut self,
-        trailing: Trailing,
-        close: f64,
-        range: Option<f64>,
-    ) -> Result<(), SimulationError> {
-        let direction = self.direction;
-        let level = match (trailing, range) {
-            (Trailing::Fraction(fraction), _) => {
-                if !levels::is_tighter(direction, close, self.extreme) {
-                    return Ok(());
+    fn trail(&mut self, trail: &mut Trail, close: f64) -> Result<(), SimulationError> {
+        let is_new = match trail.trailing {
+            None => false,
+            Some(Trailing::Fraction(_)) => {
+                let is_better = |extreme| levels::is_tighter(self.direction, close, extreme);
+                let is_new = self.extreme.is_none_or(is_better);
+                if is_new {
+                    self.extreme = Some(close);
                 }
-                self.extreme = close;
-                let close = exact::written(close).ok_or_else(|| overflow("a close"))?;
-                levels::below(close, Some(fraction), direction)?.map(exact::to_f64)
+                is_new
             }
-            (Trailing::Ranges(multiple), Some(range)) => {
-                let level = levels::trail_by_range(close, multiple, range, direction);
-                let is_new = self.is_tightened_by(level);
-                is_new.then(|| by_range(close, multiple, range, direction)).transpose()?
-            }
-            (Trailing::Ranges(_), None) => None,
+            Some(Trailing::Ranges(_)) => trail.may_tighten(|level| self.is_tightened_by(level)),
         };
-        if let Some(level) = level {
+        if is_new && let Some(level) = trail.level()? {
             self.tighten(level, "trailing_stop");
         }
         Ok(())
+    }
+
+    /// The highest price below and the lowest above the trade at which a stop or a target lies.
+    pub(super) fn reach(&self) -> (f64, f64) {
+        let target = self.parts.first().map(|part| part.level).into_iter().chain(self.target);
+        match self.direction {
+            Direction::Long => (
+                self.stop_level().unwrap_or(f64::NEG_INFINITY),
+                target.fold(f64::INFINITY, smaller),
+            ),
+            Direction::Short => {
+                (target.fold(f64::NEG_INFINITY, larger), self.stop_level().unwrap_or(f64::INFINITY))
+            }
+        }
+    }
+
+    pub(super) fn stop_level(&self) -> Option<f64> {
+        self.stop.map(|stop| stop.level)
     }
 
     fn is_tightened_by(&self, level: f64) -> bool {

@@ -37,40 +37,65 @@ struct Wanted<I> {
     unit_cost: Fixed<I>,
 }
 
+/// Why an offer has no quantity; [`Offer::explain`] says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// There is not enough for one lot.
+    TooLittle,
+    /// That quantity costs more than there is.
+    TooDear(Decimal),
+    /// No risk, no size.
+    NoRisk,
+    /// The rebate is worth more than the margin.
+    Rebate,
+    Uncountable,
+}
+
 impl Offer {
     /// A quantity above 0 that can be paid for, or why there is none.
-    pub(crate) fn quantity(&self, sizing: Sizing, costs: &Costs) -> Result<Decimal, String> {
+    pub(crate) fn quantity(&self, sizing: Sizing, costs: &Costs) -> Result<Decimal, Refusal> {
         let quantity = self.wanted_lots(sizing, costs)?;
         if quantity.is_zero() {
-            return Err(self.too_little());
+            return Err(Refusal::TooLittle);
         }
         match self.is_payable(quantity, costs) {
             Some(true) => Ok(quantity),
             Some(false) if self.is_within_funds(sizing) => {
                 // Only roundings of notional and fee make it cost more than the quotient left over.
                 let quantity = quantity.min(most_payable(self, costs).unwrap_or_default());
-                if quantity.is_zero() { Err(self.too_little()) } else { Ok(quantity) }
+                if quantity.is_zero() { Err(Refusal::TooLittle) } else { Ok(quantity) }
             }
-            Some(false) => Err(self.too_dear(quantity, costs)),
-            None => Err(self.uncountable()),
+            Some(false) => Err(Refusal::TooDear(quantity)),
+            None => Err(Refusal::Uncountable),
+        }
+    }
+
+    /// A refusal of this offer, for people.
+    pub(crate) fn explain(&self, refusal: Refusal, costs: &Costs) -> String {
+        match refusal {
+            Refusal::TooLittle => self.too_little(),
+            Refusal::TooDear(quantity) => self.too_dear(quantity, costs),
+            Refusal::NoRisk => {
+                let price = self.booked_price;
+                format!("the stop rounds onto the price of {price}, so no size follows")
+            }
+            Refusal::Rebate => {
+                "the rebate is worth more than the margin, so no size follows".to_owned()
+            }
+            Refusal::Uncountable => self.uncountable(),
         }
     }
 
     /// What the strategy asks for in whole lots, whether it can be paid for or not.
-    pub(crate) fn wanted_lots(&self, sizing: Sizing, costs: &Costs) -> Result<Decimal, String> {
+    pub(crate) fn wanted_lots(&self, sizing: Sizing, costs: &Costs) -> Result<Decimal, Refusal> {
         match sizing {
             Sizing::RiskPercentage(_) if self.risk().is_none_or(|risk| risk.is_zero()) => {
-                let price = self.booked_price;
-                return Err(format!(
-                    "the stop rounds onto the price of {price}, so no size follows"
-                ));
+                return Err(Refusal::NoRisk);
             }
             Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_)
                 if costs.levered(self.liquidity) <= Decimal::ZERO =>
             {
-                return Err(
-                    "the rebate is worth more than the margin, so no size follows".to_owned()
-                );
+                return Err(Refusal::Rebate);
             }
             Sizing::AllIn
             | Sizing::PercentOfEquity(_)
@@ -80,15 +105,15 @@ impl Offer {
         }
         let lots = self.plain_lots(sizing, costs);
         let lots = lots.or_else(|| self.lots::<i128>(sizing, costs));
-        lots.or_else(|| self.lots::<Wide>(sizing, costs)).ok_or_else(|| self.uncountable())
+        lots.or_else(|| self.lots::<Wide>(sizing, costs)).ok_or(Refusal::Uncountable)
     }
 
     /// That quantity, or why it cannot be paid for.
-    pub(crate) fn payable(&self, quantity: Decimal, costs: &Costs) -> Result<Decimal, String> {
+    pub(crate) fn payable(&self, quantity: Decimal, costs: &Costs) -> Result<Decimal, Refusal> {
         match self.is_payable(quantity, costs) {
             Some(true) => Ok(quantity),
-            Some(false) => Err(self.too_dear(quantity, costs)),
-            None => Err(self.uncountable()),
+            Some(false) => Err(Refusal::TooDear(quantity)),
+            None => Err(Refusal::Uncountable),
         }
     }
 
