@@ -15,8 +15,13 @@ pub(crate) struct Days {
 
 impl Days {
     pub(crate) fn of(open_time: &[i64]) -> Self {
-        let last_candles = days(open_time).map(|(_, candles)| candles.end - 1).collect();
-        Self { last_candles, has_weekends: trades_on_weekends(open_time) }
+        let mut weekend_count = 0;
+        let last_candles = days(open_time).map(|(day, candles)| {
+            weekend_count += if is_weekend(day) { candles.len() } else { 0 };
+            candles.end - 1
+        });
+        let last_candles = last_candles.collect();
+        Self { last_candles, has_weekends: are_weekends(weekend_count, open_time.len()) }
     }
 }
 
@@ -42,11 +47,18 @@ pub(super) fn days(open_time: &[i64]) -> impl Iterator<Item = (i64, Range<usize>
 
 /// Whether more than 0.6 × 2/7 of the candles lie on Saturday or Sunday (UTC).
 pub(super) fn trades_on_weekends(open_time: &[i64]) -> bool {
-    // The epoch was a Thursday.
-    let weekends = days(open_time).filter(|(day, _)| matches!((day + 4).rem_euclid(7), 0 | 6));
-    let weekend_count: usize = weekends.map(|(_, candles)| candles.len()).sum();
-    // weekend_count ÷ candles > 1.2 ÷ 7, in whole numbers.
-    weekend_count * 35 > open_time.len() * 6
+    let weekends = days(open_time).filter(|(day, _)| is_weekend(*day));
+    are_weekends(weekends.map(|(_, candles)| candles.len()).sum(), open_time.len())
+}
+
+/// Whether a day, counted from the epoch, a Thursday, is a Saturday or Sunday.
+fn is_weekend(day: i64) -> bool {
+    matches!((day + 4).rem_euclid(7), 0 | 6)
+}
+
+/// weekend_count ÷ candles > 1.2 ÷ 7, in whole numbers.
+fn are_weekends(weekend_count: usize, candles_count: usize) -> bool {
+    weekend_count * 35 > candles_count * 6
 }
 
 #[cfg(test)]

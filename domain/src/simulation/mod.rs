@@ -59,7 +59,7 @@ pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, Si
     let Opening { first_defined, first_evaluated } = Opening::of(input)?;
     let candles = input.candles;
     let total = candles.len() - input.range_start;
-    let rules = RuleSignals::evaluate(input.strategy, candles, |call| {
+    let mut rules = RuleSignals::evaluate(input.strategy, candles, |call| {
         let equity = exact::to_f64(input.initial_balance);
         match observer.observe(Step::Progress { done: 0, total, equity }) {
             ControlFlow::Continue(()) => Ok(Arc::new(call.compute(candles))),
@@ -70,7 +70,8 @@ pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, Si
         return Err(SimulationError::Unsupported(conflict.message));
     }
     let priority = IntrabarPriority::of(input.settings.intrabar);
-    let mut engine = Engine::try_new(*input, &rules, observer, priority)?;
+    let memory = rules.take_spare();
+    let mut engine = Engine::try_new(*input, &rules, observer, priority)?.within_memory(memory);
     engine.walk(first_evaluated)?;
     let mut outcome = engine.outcome(first_evaluated, first_defined)?;
     if outcome.ambiguous_trades_count > 0 {

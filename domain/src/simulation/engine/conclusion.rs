@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::Engine;
+use super::{Engine, Followed};
 use crate::simulation::{
     Input, SimulationError,
     error::overflow,
@@ -31,6 +31,7 @@ impl Engine<'_> {
             close: &candles.close[range_start..],
             equity: &self.equity,
             trades: &self.portfolio.trades,
+            places_from: Some(range_start),
             initial_balance: self.input.initial_balance,
             final_balance,
             funding: self.portfolio.funding(),
@@ -38,16 +39,19 @@ impl Engine<'_> {
             hold_from: first_defined.saturating_sub(range_start),
             preset: settings.preset,
         };
-        let mut metrics = metrics::calculate(&run);
+        let curve = match self.followed {
+            Followed::Curve(curve) => curve,
+            Followed::Fall(_) => run.curve(),
+        };
+        let (metrics, tally) = metrics::calculate_all(&run, curve, settings.seed);
         // Infinite equity falls infinitely deep, and a metric that is not finite is none.
         if metrics.max_drawdown.is_none() {
             return Err(overflow("equity"));
         }
-        metrics.luck_percentile = metrics::luck_percentile(&run, settings.seed);
         let warnings = warnings::collect(&Review {
             input: &self.input,
             metrics: &metrics,
-            trades: &self.portfolio.trades,
+            tally: &tally,
             first_evaluated,
             first_defined,
             rejection: self.rejections.first.first(),
@@ -55,7 +59,6 @@ impl Engine<'_> {
             liquidations_count: self.liquidations_count,
             ruin_shortfall: self.is_ruined.then_some(self.portfolio.shortfall),
         });
-        let ambiguous = self.portfolio.trades.iter().filter(|trade| trade.is_ambiguous).count();
         Ok(Outcome {
             metrics,
             final_balance,
@@ -63,7 +66,7 @@ impl Engine<'_> {
             final_balance_target_first: final_balance,
             shortfall: self.portfolio.shortfall,
             funding: self.portfolio.funding(),
-            ambiguous_trades_count: u32::try_from(ambiguous).unwrap_or(u32::MAX),
+            ambiguous_trades_count: u32::try_from(tally.ambiguous_count).unwrap_or(u32::MAX),
             trades: self.portfolio.trades,
             equity: self.equity,
             warnings,

@@ -13,7 +13,7 @@ use crate::simulation::{
     Candles, SimulationError,
     equity::best,
     exact,
-    indicators::smaller,
+    indicators::{larger, smaller},
     trade::{Barriers, Direction},
 };
 
@@ -159,7 +159,7 @@ impl Engine<'_> {
                 return Ok(false);
             }
             self.next = marked;
-            self.follow_fall();
+            self.follow();
             if let Some((index, hit)) = hit {
                 self.leave_at_barrier(held, index, hit)?;
                 return Ok(false);
@@ -174,18 +174,27 @@ impl Engine<'_> {
         if held.stop_loss.is_none() && held.take_profit.is_none() {
             return None;
         }
+        /// So many candles are compared at once with both levels.
+        const CHUNK: usize = 64;
         let candles = self.input.candles;
-        let start = range.start;
         let (lower, upper) = match held.direction {
             Direction::Long => (held.stop_loss, held.take_profit),
             Direction::Short => (held.take_profit, held.stop_loss),
         };
         let (lower, upper) = (lower.unwrap_or(f64::NEG_INFINITY), upper.unwrap_or(f64::INFINITY));
-        let mut rows = candles.low[range.clone()].iter().zip(&candles.high[range]);
+        let (lows, highs) = (&candles.low[range.clone()], &candles.high[range.clone()]);
+        let mut chunks = lows.chunks(CHUNK).zip(highs.chunks(CHUNK));
+        let chunk = chunks.position(|(lows, highs)| {
+            best(lows, f64::INFINITY, smaller) <= lower
+                || best(highs, f64::NEG_INFINITY, larger) >= upper
+        })?;
+        let from = chunk * CHUNK;
+        let mut rows = lows[from..].iter().zip(&highs[from..]);
         let offset = rows.position(|(low, high)| *low <= lower || *high >= upper)?;
-        let candle = CandlePrices::of(candles, start + offset);
+        let index = range.start + from + offset;
+        let candle = CandlePrices::of(candles, index);
         let hit = BarrierHit::of(held.direction, candle, held.stop_loss, held.take_profit);
-        Some((start + offset, hit))
+        Some((index, hit))
     }
 
     fn leave_at_barrier(

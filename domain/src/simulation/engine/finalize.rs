@@ -7,7 +7,7 @@ use crate::simulation::{
 };
 
 /// Why a trade is left at the end.
-pub(super) const END_OF_DATA: &str = "end_of_data";
+pub(crate) const END_OF_DATA: &str = "end_of_data";
 
 /// What a walk holds, as far as its end and liquidation are concerned.
 pub(super) trait Holdings {

@@ -38,6 +38,7 @@ mod row_summary;
 
 #[cfg(test)]
 pub(crate) use backtesting_py::plan::{Action, Plan};
+pub(crate) use finalize::END_OF_DATA;
 pub(crate) use row_summary::Scratch;
 
 use rust_decimal::Decimal;
@@ -47,7 +48,7 @@ use super::{
     Input, Observer, SimulationError,
     error::overflow,
     exact,
-    metrics::LargestFall,
+    metrics::{Curve, LargestFall, Market},
     outcome::{UNFILLED_MAX, UnfilledOrder},
     portfolio::{Portfolio, costs::Costs},
     rules::{EntryOrder, PositionMode, signals::RuleSignals},
@@ -71,8 +72,7 @@ pub(crate) struct Engine<'a> {
     rejections: Unfilled,
     expiries: Unfilled,
     liquidations_count: usize,
-    /// Followed while equity is marked, where nothing else of the curve is asked for.
-    fall: Option<LargestFall>,
+    followed: Followed,
     /// There is nothing left to trade with.
     is_ruined: bool,
     /// The first candle that has not been marked.
@@ -81,6 +81,14 @@ pub(crate) struct Engine<'a> {
     reported: usize,
     /// Up to where the prices of coming fills were looked at.
     looked_ahead: usize,
+}
+
+/// What is followed of the equity curve while it is marked and still at hand.
+#[derive(Debug)]
+enum Followed {
+    Curve(Curve),
+    /// That alone, in a row of a sweep.
+    Fall(LargestFall),
 }
 
 /// Orders that were not filled: the first ones, and how many.
@@ -134,6 +142,10 @@ impl<'a> Engine<'a> {
         priority: IntrabarPriority,
     ) -> Result<Self, SimulationError> {
         let settings = input.settings;
+        let market = Market {
+            open_time: &input.candles.open_time[input.range_start..],
+            close: &input.candles.close[input.range_start..],
+        };
         let leverage =
             exact::decimal(settings.leverage.get()).ok_or_else(|| overflow("leverage"))?;
         Ok(Self {
@@ -146,11 +158,11 @@ impl<'a> Engine<'a> {
             priority,
             observer,
             portfolio: Portfolio::new(input.initial_balance),
-            equity: Vec::with_capacity(input.candles.len() - input.range_start),
+            equity: Vec::new(),
             rejections: Unfilled::default(),
             expiries: Unfilled::default(),
             liquidations_count: 0,
-            fall: None,
+            followed: Followed::Curve(Curve::from(exact::to_f64(input.initial_balance), market)),
             is_ruined: false,
             next: input.range_start,
             reported: input.range_start,
@@ -158,8 +170,14 @@ impl<'a> Engine<'a> {
         })
     }
 
+    /// With memory for its equity that is at hand already.
+    pub(crate) fn within_memory(self, memory: Option<Vec<f64>>) -> Self {
+        Self { equity: memory.unwrap_or_default(), ..self }
+    }
+
     /// Walks to the end and finalizes.
     pub(crate) fn walk(&mut self, first_evaluated: usize) -> Result<(), SimulationError> {
+        self.equity.reserve_exact(self.input.candles.len() - self.input.range_start);
         self.mark_cash(first_evaluated)?;
         if is_plain(&self.input) {
             fast_path::walk(self)?;

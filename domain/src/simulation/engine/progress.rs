@@ -1,7 +1,7 @@
 //! What a walk has marked so far, and how it reports that to its observer.
 
-use super::Engine;
-use crate::simulation::{Observer, SimulationError, Step, exact};
+use super::{Engine, Followed};
+use crate::simulation::{Input, Observer, SimulationError, Step, exact, metrics::Market};
 
 /// Progress is reported, and the observer asked, at least once in so many candles.
 pub(super) const PROGRESS_CANDLES: usize = 4_096;
@@ -13,16 +13,22 @@ impl Engine<'_> {
         while self.next < end {
             self.next = end.min(self.next + PROGRESS_CANDLES);
             self.equity.resize(self.next - self.input.range_start, cash);
-            self.follow_fall();
+            self.follow();
             self.progress()?;
         }
         Ok(())
     }
 
-    /// Follows the largest fall while what was marked is still at hand.
-    pub(super) fn follow_fall(&mut self) {
-        if let Some(fall) = &mut self.fall {
-            fall.follow(&self.equity);
+    /// Follows the curve while what was marked is still at hand.
+    pub(super) fn follow(&mut self) {
+        match &mut self.followed {
+            Followed::Curve(curve) => {
+                let Input { candles, range_start, .. } = self.input;
+                let (open_time, close) =
+                    (&candles.open_time[range_start..], &candles.close[range_start..]);
+                curve.follow(Market { open_time, close }, &self.equity);
+            }
+            Followed::Fall(fall) => fall.follow(&self.equity),
         }
     }
 
@@ -41,6 +47,7 @@ impl Engine<'_> {
     /// Reports progress.
     pub(super) fn report(&mut self) -> Result<(), SimulationError> {
         self.reported = self.next;
+        self.follow();
         let total = self.input.candles.len() - self.input.range_start;
         let done = self.next - self.input.range_start;
         let equity = self.equity.last().copied().unwrap_or_default();

@@ -1,10 +1,11 @@
 //! What a row of a sweep keeps of a finished walk: only numbers, and buffers to reuse for the next one.
 
-use super::Engine;
+use super::{Engine, Followed};
 use crate::simulation::{
     SimulationError, Trade,
     calendar::Days,
     error::overflow,
+    exact,
     metrics::{self, LargestFall, calculate_key},
     sweep::Figures,
 };
@@ -25,7 +26,7 @@ impl Engine<'_> {
         self.equity.clear();
         self.portfolio.trades = std::mem::take(&mut scratch.trades);
         self.portfolio.trades.clear();
-        self.fall = Some(LargestFall::from(self.portfolio.cash_real()));
+        self.followed = Followed::Fall(LargestFall::from(self.portfolio.cash_real()));
         self
     }
 
@@ -41,13 +42,17 @@ impl Engine<'_> {
         let funding = self.portfolio.funding();
         let trades = self.portfolio.trades;
         let days = scratch.days.take().unwrap_or_else(|| Days::of(&candles.open_time[start..]));
-        let fall = self.fall.unwrap_or_default();
+        let fall = match self.followed {
+            Followed::Fall(fall) => fall,
+            Followed::Curve(_) => LargestFall::from(exact::to_f64(self.input.initial_balance)),
+        };
         let metrics = calculate_key(
             &metrics::Run {
                 open_time: &candles.open_time[start..],
                 close: &candles.close[start..],
                 equity: &self.equity,
                 trades: &trades,
+                places_from: Some(start),
                 initial_balance: self.input.initial_balance,
                 final_balance,
                 funding,

@@ -3,12 +3,14 @@
 
 mod fixed;
 mod integer;
+mod sum;
 
 use rust_decimal::Decimal;
 
 pub(crate) use self::{
     fixed::Fixed,
     integer::{Integer, Wide},
+    sum::Sum,
 };
 
 /// Decimals of every quantity, fee and cash amount, and the fewest of a price.

@@ -4,22 +4,22 @@ use super::{Column, rolling, trange::true_ranges};
 use crate::simulation::Candles;
 
 /// Calls `measure` with the smoothed +DM, −DM and true range of each candle from `period` on: the sums of candles 1
-/// to `period` − 1, then `S − S ÷ period + x`.
+/// to `period` − 1, then `S − S ÷ period + x`, without a division in the chain.
 pub(super) fn movement(
     candles: &Candles,
     period: usize,
     mut measure: impl FnMut(f64, f64, f64) -> f64,
 ) -> Column {
     let mut column = Column::undefined(candles.len(), period);
-    let divisor = rolling::to_f64(period);
+    let share = 1.0 / rolling::to_f64(period);
     let (mut plus, mut minus, mut range) = (0.0, 0.0, 0.0);
     for (index, true_range) in true_ranges(candles).values.iter().enumerate().skip(1) {
         let up = candles.high[index] - candles.high[index - 1];
         let down = candles.low[index - 1] - candles.low[index];
         if index >= period {
-            plus -= plus / divisor;
-            minus -= minus / divisor;
-            range -= range / divisor;
+            plus -= plus * share;
+            minus -= minus * share;
+            range -= range * share;
         }
         if up > 0.0 && up > down {
             plus += up;

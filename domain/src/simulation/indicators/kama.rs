@@ -49,17 +49,15 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
 
 /// Σ|change per candle| of the last `period` candles.
 fn ways(values: &[f64], period: usize) -> Column {
-    let mut column = Column::undefined(values.len(), period);
     let step = |index: usize| (values[index] - values[index - 1]).abs();
     let begin = |index: usize| {
         let way = (index + 1 - period..=index).map(step).sum::<f64>();
         (way, way)
     };
-    rolling::run(&mut column, RESTART.max(period), begin, |way, from, out| {
+    rolling::run(values.len(), period, RESTART.max(period), begin, |way, from, out| {
         for (out, index) in out.iter_mut().zip(from..) {
             *way += step(index) - step(index - period);
             *out = *way;
         }
-    });
-    column
+    })
 }

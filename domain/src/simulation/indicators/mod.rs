@@ -32,6 +32,7 @@ mod rolling;
 mod rsi;
 mod sar;
 mod sma;
+mod smoothing;
 mod stddev;
 mod stoch;
 mod stochrsi;
@@ -48,7 +49,7 @@ mod wma;
 mod tests;
 
 pub use calculate::{Output, calculate};
-pub(super) use rolling::{ends, larger, smaller, sum};
+pub(super) use rolling::{RunningSum, ends, larger, smaller, sum};
 
 use super::{candles::Candles, source::Source};
 

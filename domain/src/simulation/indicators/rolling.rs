@@ -1,6 +1,6 @@
 //! Rolling windows that several indicators share: they move along a column in time linear in its length.
 
-use super::Column;
+use super::{Column, smoothing::smoothed};
 
 /// A running sum starts afresh after this many values, so that rounding errors never pile up.
 const RESTART: usize = 4_096;
@@ -11,34 +11,37 @@ const CHUNK: usize = 64;
 /// Where a running sum falls to this part of what it was, it keeps the rounding errors of the larger one.
 const FALL: f64 = 1.0 / 1_024.0;
 
-/// Fills a column from a running state: `begin` makes it afresh for a window that ends at an index, and gives that window's
-/// value; `advance` moves it on over as many indices as there are values to fill. It begins anew after `restart` values,
-/// and where large values have left the window behind.
+/// A column of `len` values from a running state: `begin` makes it afresh for a window that ends at an index, and gives
+/// that window's value; `advance` moves it on over as many indices as there are values to fill. It begins anew after
+/// `restart` values, and where large values have left the window behind.
 pub(super) fn run<S>(
-    column: &mut Column,
+    len: usize,
+    first_defined: usize,
     restart: usize,
     begin: impl Fn(usize) -> (S, f64),
     advance: impl Fn(&mut S, usize, &mut [f64]),
-) {
-    let len = column.values.len();
-    let mut start = column.first_defined;
-    while start < len {
-        let end = len.min(start + restart);
-        let (mut state, first) = begin(start);
-        column.values[start] = first;
+) -> Column {
+    let first_defined = first_defined.min(len);
+    let mut values = Vec::with_capacity(len);
+    values.resize(first_defined, 0.0);
+    let mut chunk = [0.0; CHUNK];
+    while values.len() < len {
+        let end = len.min(values.len() + restart);
+        let (mut state, first) = begin(values.len());
+        values.push(first);
         let mut peak = first.abs();
-        let mut from = start + 1;
-        start = end;
-        while from < end {
-            let out = &mut column.values[from..end.min(from + CHUNK)];
+        while values.len() < end {
+            let from = values.len();
+            let out = &mut chunk[..CHUNK.min(end - from)];
             advance(&mut state, from, out);
-            if let Some(place) = fallen(out, &mut peak) {
-                start = from + place;
+            let fallen = fallen(out, &mut peak);
+            values.extend_from_slice(&out[..fallen.unwrap_or(out.len())]);
+            if fallen.is_some() {
                 break;
             }
-            from += out.len();
         }
     }
+    Column { first_defined, values }
 }
 
 /// The first value that lies far below the peak so far.
@@ -59,13 +62,12 @@ fn fallen(values: &[f64], peak: &mut f64) -> Option<usize> {
 
 /// The mean of the last `period` values, for values that are defined from index `first` on.
 pub(super) fn mean(values: &[f64], first: usize, period: usize) -> Column {
-    let mut column = Column::undefined(values.len(), first + period - 1);
     let divisor = to_f64(period);
     let begin = |index: usize| {
         let sum = sum(&values[index + 1 - period..=index]);
         (sum, sum / divisor)
     };
-    run(&mut column, RESTART.max(period), begin, |sum, from, out| {
+    run(values.len(), first + period - 1, RESTART.max(period), begin, |sum, from, out| {
         let (entering, leaving) = (&values[from..], &values[from - period..]);
         let (fours, rest) = out.as_chunks_mut::<4>();
         let done = fours.len() * 4;
@@ -88,8 +90,7 @@ pub(super) fn mean(values: &[f64], first: usize, period: usize) -> Column {
             change += new - old;
             *out = (*sum + change) / divisor;
         }
-    });
-    column
+    })
 }
 
 /// The best of the last `period` values, where `better` picks one of two (van Herk's algorithm).
@@ -144,17 +145,7 @@ pub(in crate::simulation) fn smaller(left: f64, right: f64) -> f64 {
 
 /// The exponential average with `e += 2 ÷ (period + 1) · (x − e)` from `seed` at index `at` on.
 pub(super) fn exponential(values: &[f64], at: usize, seed: f64, period: usize) -> Column {
-    let mut column = Column::undefined(values.len(), at);
-    let weight = 2.0 / to_f64(period + 1);
-    let mut average = seed;
-    if let Some(out) = column.values.get_mut(at) {
-        *out = average;
-        for (out, value) in column.values[at + 1..].iter_mut().zip(&values[at + 1..]) {
-            average += weight * (value - average);
-            *out = average;
-        }
-    }
-    column
+    smoothed(values, at, seed, 2.0 / to_f64(period + 1))
 }
 
 /// The exponential average seeded with the mean of the first `period` values, which are defined from `first` on.
@@ -164,21 +155,11 @@ pub(super) fn seeded(values: &[f64], first: usize, period: usize) -> Column {
 }
 
 /// Wilder's average: the mean of the first `period` values, which are defined from `first` on, then
-/// `(average · (period − 1) + x) ÷ period`.
+/// `average += (x − average) ÷ period`.
 pub(super) fn wilder(values: &[f64], first: usize, period: usize) -> Column {
-    let mut column = Column::undefined(values.len(), first + period - 1);
-    let at = column.first_defined;
-    if at == values.len() {
-        return column;
-    }
-    let (previous, divisor) = (to_f64(period - 1), to_f64(period));
-    let mut average = values[first..=at].iter().sum::<f64>() / divisor;
-    column.values[at] = average;
-    for (out, value) in column.values[at + 1..].iter_mut().zip(&values[at + 1..]) {
-        average = (average * previous + value) / divisor;
-        *out = average;
-    }
-    column
+    let at = first + period - 1;
+    let seed = values.get(first..=at).map_or(0.0, |seeds| seeds.iter().sum::<f64>());
+    smoothed(values, at, seed / to_f64(period), 1.0 / to_f64(period))
 }
 
 /// The mean of the `period` values that end at index `end`; zero when there are not as many.
@@ -189,6 +170,32 @@ pub(super) fn mean_at(values: &[f64], end: usize, period: usize) -> f64 {
 /// The sum in a fixed order with four partial sums.
 pub(in crate::simulation) fn sum(values: &[f64]) -> f64 {
     sum_of(values, |value| value)
+}
+
+/// The same sum, of values that come in steps: whole fours, and the rest at last.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::simulation) struct RunningSum {
+    partial: [f64; 4],
+}
+
+impl RunningSum {
+    /// Adds values, as many as a multiple of four.
+    pub(in crate::simulation) fn follow(&mut self, values: &[f64]) {
+        let (fours, _) = values.as_chunks::<4>();
+        for four in fours {
+            for (partial, value) in self.partial.iter_mut().zip(four) {
+                *partial += value;
+            }
+        }
+    }
+
+    /// The sum of all, with the last values.
+    pub(in crate::simulation) fn finish(mut self, rest: &[f64]) -> f64 {
+        self.follow(rest);
+        let (_, rest) = rest.as_chunks::<4>();
+        let [a, b, c, d] = self.partial;
+        (a + b) + (c + d) + rest.iter().sum::<f64>()
+    }
 }
 
 /// The sum of what `term` makes of each value, in the same order.

@@ -1,6 +1,9 @@
 //! RSI: 100 · G ÷ (G + L) of Wilder's averages of gains and losses, 0 when both are 0 (TA-Lib `RSI`).
 
-use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
+use super::{
+    Arguments, Column, IndicatorSpec, ParameterSpec, rolling,
+    smoothing::{Smoothing, padded},
+};
 use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
@@ -36,9 +39,8 @@ pub(super) fn gains_and_losses(
     period: usize,
     measure: impl Fn(f64, f64) -> f64,
 ) -> Column {
-    let mut column = Column::undefined(values.len(), period);
-    if column.first_defined == values.len() {
-        return column;
+    if values.len() <= period {
+        return Column::undefined(values.len(), period);
     }
     let (mut gain, mut loss) = (0.0, 0.0);
     for pair in values[..=period].windows(2) {
@@ -46,18 +48,27 @@ pub(super) fn gains_and_losses(
         gain += up;
         loss += down;
     }
-    let divisor = rolling::to_f64(period);
-    gain /= divisor;
-    loss /= divisor;
-    column.values[period] = measure(gain, loss);
-    let previous = rolling::to_f64(period - 1);
-    for (out, pair) in column.values[period + 1..].iter_mut().zip(values[period..].windows(2)) {
-        let (up, down) = split(pair[1] - pair[0]);
-        gain = (gain * previous + up) / divisor;
-        loss = (loss * previous + down) / divisor;
-        *out = measure(gain, loss);
+    let count = rolling::to_f64(period);
+    let [mut gains, mut losses] =
+        [gain / count, loss / count].map(|seed| Smoothing::new(seed, 1.0 / count));
+    let mut measured = Vec::with_capacity(values.len());
+    measured.resize(period, 0.0);
+    measured.push(measure(gains.average, losses.average));
+    let mut four = |before: [f64; 4], now: [f64; 4]| -> [f64; 4] {
+        let changes = std::array::from_fn(|lane| split(now[lane] - before[lane]));
+        let changes: [(f64, f64); 4] = changes;
+        let gains = gains.four(changes.map(|(up, _)| up));
+        let losses = losses.four(changes.map(|(_, down)| down));
+        std::array::from_fn(|lane| measure(gains[lane], losses[lane]))
+    };
+    let (now, last) = values[period + 1..].as_chunks::<4>();
+    let (before, _) = values[period..].as_chunks::<4>();
+    for (before, now) in before.iter().zip(now) {
+        measured.extend_from_slice(&four(*before, *now));
     }
-    column
+    let before = &values[values.len() - 1 - last.len()..][..last.len()];
+    measured.extend_from_slice(&four(padded(before), padded(last))[..last.len()]);
+    Column { first_defined: period, values: measured }
 }
 
 /// A change as a gain and a loss, one of which is zero.

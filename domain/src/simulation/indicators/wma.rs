@@ -27,7 +27,6 @@ fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
 
 /// The linearly weighted mean over a moving window.
 pub(super) fn weighted(values: &[f64], period: usize) -> Column {
-    let mut column = Column::undefined(values.len(), period - 1);
     let newest = rolling::to_f64(period);
     let divisor = newest * (newest + 1.0) / 2.0;
     let begin = |index: usize| {
@@ -38,13 +37,13 @@ pub(super) fn weighted(values: &[f64], period: usize) -> Column {
         }
         ((rolling::sum(window), weighted), weighted / divisor)
     };
-    rolling::run(&mut column, RESTART.max(period), begin, |(sum, weighted), from, out| {
+    let restart = RESTART.max(period);
+    rolling::run(values.len(), period - 1, restart, begin, |(sum, weighted), from, out| {
         let leaving = &values[from - period..];
         for ((out, new), old) in out.iter_mut().zip(&values[from..]).zip(leaving) {
             *weighted += newest * new - *sum;
             *sum += new - old;
             *out = *weighted / divisor;
         }
-    });
-    column
+    })
 }

@@ -49,17 +49,17 @@ pub fn calculate_drawdown(curve: &[EquityPoint]) -> (f64, f64, Vec<DrawdownPerio
     let Some(first) = curve.first() else { return (0.0, 0.0, Vec::new()) };
     let (times, equity): (Vec<i64>, Vec<f64>) =
         curve.iter().map(|point| (point.time, point.equity)).unzip();
-    let Drawdown { max, percentage, periods, .. } = walk(first.equity, first.time, &times, &equity);
+    let mut walk = Walk::from(first.equity, first.time);
+    walk.follow(&times, &equity);
+    let Drawdown { max, percentage, periods, .. } = walk.end(times.last().copied());
     (max, percentage, periods)
 }
 
 pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) {
     let Some(start) = run.open_time.first() else { return };
-    let drawdown = walk(real(run.initial_balance), *start, run.open_time, run.equity);
-    metrics.max_drawdown = Some(drawdown.max);
-    metrics.max_drawdown_percentage = Some(drawdown.percentage);
-    metrics.longest_drawdown_seconds = Some(milliseconds(drawdown.longest_ms) / 1_000.0);
-    metrics.drawdown_periods = drawdown.periods;
+    let mut walk = Walk::from(real(run.initial_balance), *start);
+    walk.follow(run.open_time, run.equity);
+    walk.finish(run, metrics);
 }
 
 /// Only how deep the deepest are, candle by candle as equity is marked; the same numbers as [`measure`], without the
@@ -120,6 +120,7 @@ impl LargestFall {
 }
 
 /// A period in the making.
+#[derive(Debug)]
 struct Open {
     peak: f64,
     start: i64,
@@ -130,33 +131,63 @@ struct Open {
 /// So many candles are passed over at once where none of them is a new peak.
 const CHUNK: usize = 64;
 
-/// Compares equity with the peak; only the end of a period divides.
-fn walk(peak: f64, start: i64, open_time: &[i64], equity: &[f64]) -> Drawdown {
-    let mut drawdown = Drawdown::default();
-    let mut open = Open { peak, start, lowest: peak, bottom: start };
-    for (times, equities) in open_time.chunks(CHUNK).zip(equity.chunks(CHUNK)) {
-        let (low, high) = ends(equities);
-        if high < open.peak {
-            if low < open.lowest
-                && let Some(place) = equities.iter().position(|equity| *equity == low)
-            {
-                (open.lowest, open.bottom) = (low, times[place]);
+/// A walk along a curve: compares equity with the peak; only the end of a period divides.
+#[derive(Debug)]
+pub(super) struct Walk {
+    drawdown: Drawdown,
+    open: Open,
+}
+
+impl Walk {
+    /// From that peak, at that time.
+    pub(super) fn from(peak: f64, start: i64) -> Self {
+        let open = Open { peak, start, lowest: peak, bottom: start };
+        Self { drawdown: Drawdown::default(), open }
+    }
+
+    /// Goes on along the next candles; both are equally long.
+    pub(super) fn follow(&mut self, open_time: &[i64], equity: &[f64]) {
+        let Self { drawdown, open } = self;
+        for (times, equities) in open_time.chunks(CHUNK).zip(equity.chunks(CHUNK)) {
+            let (low, high) = ends(equities);
+            if high < open.peak {
+                if low < open.lowest
+                    && let Some(place) = equities.iter().position(|equity| *equity == low)
+                {
+                    (open.lowest, open.bottom) = (low, times[place]);
+                }
+                continue;
             }
-            continue;
-        }
-        for (time, equity) in times.iter().zip(equities) {
-            if *equity >= open.peak {
-                drawdown.end(&open, Some(*time), *time);
-                open = Open { peak: *equity, start: *time, lowest: *equity, bottom: *time };
-            } else if *equity < open.lowest {
-                (open.lowest, open.bottom) = (*equity, *time);
+            for (time, equity) in times.iter().zip(equities) {
+                if *equity >= open.peak {
+                    drawdown.end(open, Some(*time), *time);
+                    *open = Open { peak: *equity, start: *time, lowest: *equity, bottom: *time };
+                } else if *equity < open.lowest {
+                    (open.lowest, open.bottom) = (*equity, *time);
+                }
             }
         }
     }
-    drawdown.end(&open, None, open_time.last().copied().unwrap_or(start));
-    drawdown.keep_deepest();
-    drawdown.periods.sort_by_key(|period| period.start);
-    drawdown
+
+    /// Concludes at the end of the curve.
+    fn end(self, last: Option<i64>) -> Drawdown {
+        let Self { mut drawdown, open } = self;
+        drawdown.end(&open, None, last.unwrap_or(open.start));
+        drawdown.keep_deepest();
+        drawdown.periods.sort_by_key(|period| period.start);
+        drawdown
+    }
+
+    pub(super) fn finish(self, run: &Run<'_>, metrics: &mut Metrics) {
+        if run.open_time.is_empty() {
+            return;
+        }
+        let drawdown = self.end(run.open_time.last().copied());
+        metrics.max_drawdown = Some(drawdown.max);
+        metrics.max_drawdown_percentage = Some(drawdown.percentage);
+        metrics.longest_drawdown_seconds = Some(milliseconds(drawdown.longest_ms) / 1_000.0);
+        metrics.drawdown_periods = drawdown.periods;
+    }
 }
 
 impl Drawdown {

@@ -1,11 +1,11 @@
 //! The metrics that a row of a sweep has: all except the ones that need a separate pass over every candle or day.
 
 use super::{
-    Metrics, Run, benchmark,
+    Metrics, Run, benchmark, count,
     drawdown::{self, LargestFall},
     returns, significance, tail, trades,
 };
-use crate::simulation::calendar::Days;
+use crate::simulation::{calendar::Days, indicators::sum};
 
 /// Those that a row has only when it is ranked by one of the same family.
 const BENCHMARK: [&str; 2] = ["alpha", "beta"];
@@ -52,9 +52,10 @@ pub(crate) fn calculate_key(
     if objective == LONGEST_DRAWDOWN {
         drawdown::measure(run, &mut metrics);
     }
-    let notional = trades::measure(run, &mut metrics);
+    let trades::Measured { notional, .. } = trades::measure(run, &mut metrics);
     if objective == TURNOVER {
-        metrics.turnover = trades::turnover(run, notional);
+        let mean_equity = sum(run.equity) / count(run.equity.len());
+        metrics.turnover = trades::turnover(mean_equity, notional);
     }
     benchmark::measure_hold(run, &mut metrics);
     if BENCHMARK.contains(&objective) {

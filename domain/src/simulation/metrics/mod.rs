@@ -1,7 +1,9 @@
 //! The metrics of a run: one file per family, each with its formula and source.
 
 mod benchmark;
+mod curve;
 mod drawdown;
+mod exposure;
 mod key;
 mod recorded;
 mod returns;
@@ -9,11 +11,13 @@ mod significance;
 mod streaks;
 mod summary;
 mod tail;
+mod tally;
 mod trades;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use curve::{Curve, Market};
 pub(crate) use drawdown::LargestFall;
 pub use drawdown::{DRAWDOWN_PERIODS_MAX, Drawdown, DrawdownPeriod, calculate_drawdown};
 pub(crate) use key::calculate_key;
@@ -22,6 +26,7 @@ pub use recorded::recorded_name;
 pub(crate) use recorded::upcast;
 pub use significance::luck_percentile;
 pub use summary::{PerformanceSummary, generate_performance_summary};
+pub(crate) use tally::Tally;
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -269,6 +274,8 @@ pub struct Run<'a> {
     pub equity: &'a [f64],
     /// By number; some may be open.
     pub trades: &'a [Trade],
+    /// The first candle of the range, as the places of the trades' fills count candles; `None` if they do not say it.
+    pub places_from: Option<usize>,
     /// Quote money, above 0.
     pub initial_balance: Decimal,
     /// Quote money, an open trade marked at the last close.
@@ -285,18 +292,28 @@ pub struct Run<'a> {
 /// The metrics of a run, but for `luck_percentile`: [`luck_percentile`] needs a seed, and more work than all others.
 #[must_use]
 pub fn calculate(run: &Run<'_>) -> Metrics {
+    measure(run, run.curve(), None).0
+}
+
+/// All metrics of a run whose curve has been followed up to some candle, and what its trades amount to.
+pub(crate) fn calculate_all(run: &Run<'_>, curve: Curve, seed: u64) -> (Metrics, Tally) {
+    measure(run, curve, Some(seed))
+}
+
+fn measure(run: &Run<'_>, curve: Curve, seed: Option<u64>) -> (Metrics, Tally) {
     let mut metrics = Metrics::default();
-    drawdown::measure(run, &mut metrics);
-    let notional = trades::measure(run, &mut metrics);
-    metrics.turnover = trades::turnover(run, notional);
+    let followed = curve.finish(run, &mut metrics);
+    let trades::Measured { notional, tally } = trades::measure(run, &mut metrics);
+    metrics.turnover = trades::turnover(followed.mean_equity, notional);
     benchmark::measure_hold(run, &mut metrics);
-    benchmark::measure_beta(run, &mut metrics);
+    benchmark::tell_beta(run, followed.beta, &mut metrics);
     let daily = returns::Daily::of(run, &Days::of(run.open_time));
     returns::measure(run, &daily, &mut metrics);
     significance::measure(&daily, &mut metrics);
     tail::measure(&daily, &mut metrics);
     metrics.keep_finite();
-    metrics
+    metrics.luck_percentile = seed.and_then(|seed| significance::luck(&daily, seed));
+    (metrics, tally)
 }
 
 /// A decimal as the nearest real number but for one rounding; the same on every machine.

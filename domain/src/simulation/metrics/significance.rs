@@ -28,7 +28,11 @@ pub(super) fn measure(daily: &Daily, metrics: &mut Metrics) {
 /// for data snooping", Econometrica 68 (2000).
 #[must_use]
 pub fn luck_percentile(run: &Run<'_>, seed: u64) -> Option<f64> {
-    let daily = Daily::of(run, &Days::of(run.open_time));
+    luck(&Daily::of(run, &Days::of(run.open_time)), seed)
+}
+
+/// As [`luck_percentile`], of daily returns that are known.
+pub(super) fn luck(daily: &Daily, seed: u64) -> Option<f64> {
     let n = daily.returns.len();
     if n < RETURNS_MIN || daily.deviation.is_none() {
         return None;

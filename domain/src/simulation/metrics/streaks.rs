@@ -1,31 +1,52 @@
 //! The most winning and losing trades in a row.
 
+use std::cmp::Ordering;
+
 use rust_decimal::Decimal;
 
 use super::{Metrics, count};
 use crate::simulation::trade::Trade;
 
-/// A trade with a pnl of 0 ends both.
-pub(super) fn measure(trades: &[Trade], metrics: &mut Metrics) {
-    let closed = || trades.iter().filter(|trade| trade.exit.is_some());
-    let streaks = if closed().is_sorted_by_key(exit_order) {
-        Streaks::of(closed())
-    } else {
-        let mut closed: Vec<&Trade> = closed().collect();
-        closed.sort_by_key(|trade| exit_order(trade));
-        Streaks::of(closed.into_iter())
-    };
-    if let Some(Streaks { winning, losing }) = streaks {
-        metrics.longest_winning_streak = Some(count(winning.longest));
-        metrics.longest_losing_streak = Some(count(losing.longest));
+/// Followed in one pass while trades come in the order of their exits. A trade with a pnl of 0 ends both.
+#[derive(Default)]
+pub(super) struct StreaksInOrder {
+    streaks: Option<Streaks>,
+    last: Option<ExitOrder>,
+    is_out_of_order: bool,
+}
+
+impl StreaksInOrder {
+    pub(super) fn add(&mut self, trade: &Trade) {
+        let Some((order, pnl)) = exit_of(trade).filter(|_| !self.is_out_of_order) else { return };
+        self.is_out_of_order = self.last.is_some_and(|last| last > order);
+        self.last = Some(order);
+        self.streaks.get_or_insert_default().add(pnl);
+    }
+
+    pub(super) fn measure(mut self, trades: &[Trade], metrics: &mut Metrics) {
+        if self.is_out_of_order {
+            let mut closed: Vec<_> = trades.iter().filter_map(exit_of).collect();
+            closed.sort_unstable_by_key(|(order, _)| *order);
+            let mut streaks = Streaks::default();
+            closed.into_iter().for_each(|(_, pnl)| streaks.add(pnl));
+            self.streaks = Some(streaks);
+        }
+        if let Some(Streaks { winning, losing }) = self.streaks {
+            metrics.longest_winning_streak = Some(count(winning.longest));
+            metrics.longest_losing_streak = Some(count(losing.longest));
+        }
     }
 }
 
+/// Time, number of the whole trade, whether it is that, own number.
+type ExitOrder = (i64, u32, bool, u32);
+
 /// Earlier exits first. On one candle trades leave in the order of their entries, a part before the rest of its trade.
-fn exit_order(trade: &Trade) -> (i64, u32, bool, u32) {
-    let time = trade.exit.as_ref().map_or(i64::MAX, |exit| exit.time);
+fn exit_of(trade: &Trade) -> Option<(ExitOrder, Ordering)> {
+    let (exit, pnl) = trade.exit.as_ref().zip(trade.pnl)?;
     let whole = trade.part_of.unwrap_or(trade.number);
-    (time, whole, trade.part_of.is_none(), trade.number)
+    let order = (exit.time, whole, trade.part_of.is_none(), trade.number);
+    Some((order, pnl.cmp(&Decimal::ZERO)))
 }
 
 #[derive(Default)]
@@ -41,15 +62,9 @@ struct Streak {
 }
 
 impl Streaks {
-    /// `None` if no trade was closed.
-    fn of<'a>(closed: impl Iterator<Item = &'a Trade>) -> Option<Self> {
-        let mut streaks = None::<Self>;
-        for pnl in closed.filter_map(|trade| trade.pnl) {
-            let Self { winning, losing } = streaks.get_or_insert_default();
-            winning.add(pnl > Decimal::ZERO);
-            losing.add(pnl < Decimal::ZERO);
-        }
-        streaks
+    fn add(&mut self, pnl: Ordering) {
+        self.winning.add(pnl == Ordering::Greater);
+        self.losing.add(pnl == Ordering::Less);
     }
 }
 

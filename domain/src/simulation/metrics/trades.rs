@@ -1,12 +1,10 @@
 //! Metrics of the trades: win rate, profit factor, averages, exposure, quality, holding times, turnover.
 
-use rust_decimal::Decimal;
-
-use super::{Metrics, Run, count, milliseconds, ratio, real, streaks};
-use crate::simulation::{
-    indicators::sum,
-    trade::{Fill, Trade},
+use super::{
+    Metrics, Run, count, exposure::Exposure, milliseconds, ratio, real, streaks::StreaksInOrder,
+    tally::Tally,
 };
+use crate::simulation::{exact::Sum, trade::Fill};
 
 /// Sums over the closed trades, in their order.
 #[derive(Default)]
@@ -25,39 +23,50 @@ struct Sums {
     worst: Option<f64>,
     holding_ms: i64,
     longest_ms: i64,
+    pnls: Vec<f64>,
 }
 
-/// Gives back Σ notional of all fills.
-pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) -> f64 {
+/// What measuring the trades leaves for others.
+pub(super) struct Measured {
+    /// Σ notional of all fills.
+    pub(super) notional: f64,
+    pub(super) tally: Tally,
+}
+
+/// In one pass over the trades.
+pub(super) fn measure(run: &Run<'_>, metrics: &mut Metrics) -> Measured {
     let mut sums = Sums::default();
+    let (mut tally, mut fees) = (Tally::default(), Sum::default());
+    let (mut streaks, mut exposure) = (StreaksInOrder::default(), Exposure::new(run));
     let mut notional = 0.0;
-    let mut closed_pnl = Decimal::ZERO;
     for trade in run.trades {
+        tally.add(trade);
+        streaks.add(trade);
+        exposure.add(trade);
         let entry_notional = self::notional(&trade.entry);
         notional += entry_notional;
-        metrics.total_fees = metrics.total_fees.saturating_add(trade.entry.fee);
+        fees.add(trade.entry.fee);
         let (Some(exit), Some(pnl)) = (&trade.exit, trade.pnl) else { continue };
         notional += self::notional(exit);
-        metrics.total_fees = metrics.total_fees.saturating_add(exit.fee);
-        closed_pnl = closed_pnl.saturating_add(pnl);
+        fees.add(exit.fee);
         sums.add(real(pnl), entry_notional, exit.time - trade.entry.time);
     }
-    let is_open = run.trades.iter().any(|trade| trade.exit.is_none());
+    let is_open = tally.closed_count < tally.trades_count;
     let change = run.final_balance.saturating_sub(run.initial_balance).saturating_sub(run.funding);
-    metrics.total_pnl = if is_open { change } else { closed_pnl }.normalize();
-    metrics.total_fees = metrics.total_fees.normalize();
+    metrics.total_pnl = if is_open { change.normalize() } else { tally.pnl.saturated() };
+    metrics.total_fees = fees.saturated();
     metrics.total_pnl_percentage = ratio(real(metrics.total_pnl), real(run.initial_balance));
-    metrics.exposure = exposure(run);
+    metrics.exposure = exposure.measure();
     metrics.recovery_factor =
         metrics.max_drawdown.and_then(|fall| ratio(real(metrics.total_pnl), fall));
-    sums.finish(run.trades, metrics);
-    streaks::measure(run.trades, metrics);
-    notional
+    sums.finish(metrics);
+    streaks.measure(run.trades, metrics);
+    Measured { notional, tally }
 }
 
 /// Σ notional ÷ mean equity.
-pub(super) fn turnover(run: &Run<'_>, notional: f64) -> Option<f64> {
-    ratio(notional, sum(run.equity) / count(run.equity.len()))
+pub(super) fn turnover(mean_equity: f64, notional: f64) -> Option<f64> {
+    ratio(notional, mean_equity)
 }
 
 fn notional(fill: &Fill) -> f64 {
@@ -67,6 +76,7 @@ fn notional(fill: &Fill) -> f64 {
 impl Sums {
     fn add(&mut self, pnl: f64, entry_notional: f64, held_ms: i64) {
         self.count += 1;
+        self.pnls.push(pnl);
         if pnl > 0.0 {
             self.wins_count += 1;
             self.wins += pnl;
@@ -91,7 +101,7 @@ impl Sums {
         }
     }
 
-    fn finish(&self, trades: &[Trade], metrics: &mut Metrics) {
+    fn finish(&self, metrics: &mut Metrics) {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         metrics.total_trades = number(self.count);
         metrics.winning_trades = number(self.wins_count);
@@ -109,7 +119,7 @@ impl Sums {
         metrics.best_trade = self.best;
         metrics.worst_trade = self.worst;
         metrics.expectancy = Some((self.positive_returns - self.negative_returns) / n);
-        metrics.sqn = quality(trades, (self.wins - self.losses) / n, n);
+        metrics.sqn = quality(&self.pnls, (self.wins - self.losses) / n, n);
         let average_win = ratio(self.wins, count(self.wins_count));
         let average_loss = ratio(self.losses, count(self.losses_count));
         metrics.average_win = average_win;
@@ -123,41 +133,10 @@ impl Sums {
 }
 
 /// √n × mean ÷ standard deviation of the closed trades' pnl.
-fn quality(trades: &[Trade], mean: f64, n: f64) -> Option<f64> {
-    let pnls = trades.iter().filter_map(|trade| trade.pnl.map(real));
-    let squares: f64 = pnls.map(|pnl| (pnl - mean) * (pnl - mean)).sum();
+fn quality(pnls: &[f64], mean: f64, n: f64) -> Option<f64> {
+    let squares: f64 = pnls.iter().map(|pnl| (pnl - mean) * (pnl - mean)).sum();
     if n < 2.0 {
         return None;
     }
     ratio(n.sqrt() * mean, (squares / (n - 1.0)).sqrt())
-}
-
-/// Candles with a position, including its entry and exit candles, each counted once.
-fn exposure(run: &Run<'_>) -> Option<f64> {
-    let len = run.open_time.len();
-    let counts_open = run.preset.is_backtrail();
-    let spans =
-        run.trades.iter().filter(|trade| counts_open || trade.exit.is_some()).map(|trade| {
-            let end = trade.exit.as_ref().map_or(len, |exit| len.min(index_of(run, exit.time) + 1));
-            (index_of(run, trade.entry.time), end)
-        });
-    // Trades that overlap come in any order.
-    let mut spans: Vec<_> = spans.collect();
-    spans.sort_unstable();
-    let (mut exposed, mut from) = (0, 0);
-    for (first, end) in spans {
-        exposed += end.saturating_sub(first.max(from));
-        from = from.max(end);
-    }
-    (len > 0).then(|| count(exposed) / count(len))
-}
-
-/// The index of the candle that opened at `time`: where it is when no candle is missing, else searched.
-fn index_of(run: &Run<'_>, time: i64) -> usize {
-    let start = run.open_time.first().copied().unwrap_or(time);
-    let guess = usize::try_from((time - start) / run.timeframe.duration_ms()).unwrap_or(0);
-    if run.open_time.get(guess) == Some(&time) {
-        return guess;
-    }
-    run.open_time.partition_point(|open_time| *open_time < time)
 }

@@ -70,13 +70,17 @@ impl Held {
         funding: Decimal,
     ) -> Result<Self, SimulationError> {
         let error = || overflow("what is held");
+        let sum = |all: Decimal, more: Decimal| match (all.is_zero(), more.is_zero()) {
+            (true, _) => Ok(more),
+            (_, true) => Ok(all),
+            (false, false) => exact::add(all, more).ok_or_else(error),
+        };
         let signed = match direction {
             Direction::Long => quantity,
             Direction::Short => -quantity,
         };
-        let net = exact::add(self.net, signed).ok_or_else(error)?;
-        let gross = exact::add(self.gross, quantity).ok_or_else(error)?;
-        let funding = exact::add(self.funding, funding).ok_or_else(error)?;
+        let (net, gross) = (sum(self.net, signed)?, sum(self.gross, quantity)?);
+        let funding = sum(self.funding, funding)?;
         let (net_real, gross_real) = (exact::to_f64(net), exact::to_f64(gross));
         Ok(Self { net, gross, funding, net_real, gross_real })
     }
@@ -360,8 +364,10 @@ impl Portfolio {
         quantity: Decimal,
         funding: Decimal,
     ) -> Result<(), SimulationError> {
-        let direction = position.direction;
-        self.held = self.held.changed(direction, -quantity, -funding)?;
+        self.held = match self.open.is_empty() {
+            true => Held::default(),
+            false => self.held.changed(position.direction, -quantity, -funding)?,
+        };
         Ok(())
     }
 

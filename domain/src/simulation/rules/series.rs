@@ -62,6 +62,12 @@ impl<'a> Indicators<'a> {
         Ok(())
     }
 
+    /// The memory of a column that nobody else holds.
+    pub(crate) fn into_spare(self) -> Option<Vec<f64>> {
+        let columns = self.computed.into_iter().filter_map(|(_, columns)| Arc::into_inner(columns));
+        columns.flatten().map(|column| column.values).next()
+    }
+
     fn find(&self, call: &IndicatorCall) -> Option<&Columns> {
         self.computed.iter().find(|(known, _)| known.is_same(call)).map(|(_, columns)| &**columns)
     }

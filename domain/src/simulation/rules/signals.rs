@@ -25,6 +25,8 @@ pub(crate) struct RuleSignals<'a> {
     long_prices: Prices,
     short_prices: Prices,
     range: Option<Series<'static>>,
+    /// The memory of a column that nobody needs any more.
+    spare: Option<Vec<f64>>,
 }
 
 /// Indices of signals; none is never.
@@ -110,6 +112,7 @@ impl<'a> RuleSignals<'a> {
         };
         let range = column(strategy.trailing_range.as_ref())?;
         let signals = all.signals;
+        let spare = all.indicators.into_spare();
         Ok(Self {
             signals,
             gives_reasons: true,
@@ -119,7 +122,15 @@ impl<'a> RuleSignals<'a> {
             long_prices,
             short_prices,
             range,
+            spare,
         })
+    }
+
+    /// Memory that is as large as a column, if some was left over, and empty.
+    pub(crate) fn take_spare(&mut self) -> Option<Vec<f64>> {
+        let mut spare = self.spare.take()?;
+        spare.clear();
+        Some(spare)
     }
 
     /// The same, giving no reasons.

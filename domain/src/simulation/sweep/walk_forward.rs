@@ -197,6 +197,7 @@ impl<'a> Stitching<'a> {
             close: &candles.close[start..],
             equity: &self.equity,
             trades: &self.trades,
+            places_from: None,
             initial_balance: self.input.initial_balance,
             final_balance: self.balance,
             funding: self.funding,

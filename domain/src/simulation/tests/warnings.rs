@@ -6,7 +6,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::simulation::{
-    metrics::Metrics,
+    metrics::{Metrics, Tally},
     trade::{Barriers, Fill, FillPlace, Moment},
     warnings::{CODES, Review, collect},
 };
@@ -84,7 +84,7 @@ impl Case {
         collect(&Review {
             input: &input,
             metrics: &self.metrics,
-            trades: &self.trades,
+            tally: &Tally::of(&self.trades),
             first_evaluated: self.first_evaluated,
             first_defined: 6,
             rejection: None,

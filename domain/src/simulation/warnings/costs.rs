@@ -11,12 +11,8 @@ use crate::simulation::{Warning, exact::to_f64};
 /// That costs decide: B. M. Barber and T. Odean, "Trading is hazardous to your wealth", The Journal of Finance 55
 /// (2000). The half is ours.
 pub(super) fn high_costs(review: &Review<'_>) -> Option<Warning> {
-    let (mut fees, mut gross) = (Decimal::ZERO, Decimal::ZERO);
-    for trade in review.trades {
-        let Some(pnl) = trade.pnl else { continue };
-        fees = fees.checked_add(trade.fees())?;
-        gross = gross.checked_add(pnl)?.checked_add(trade.fees())?;
-    }
+    let fees = review.tally.fees.value()?;
+    let gross = review.tally.pnl.value()?.checked_add(fees)?;
     let is_high = gross > Decimal::ZERO && fees > gross - fees;
     is_high.then(|| {
         let percent = to_f64(fees) / to_f64(gross) * 100.0;

@@ -8,7 +8,7 @@ const EXPOSURE_MIN: f64 = 0.01;
 
 /// `low_exposure`: the metric `exposure` < 0.01, where there was any trade.
 pub(super) fn low_exposure(review: &Review<'_>) -> Option<Warning> {
-    let exposure = review.metrics.exposure.filter(|_| !review.trades.is_empty())?;
+    let exposure = review.metrics.exposure.filter(|_| review.tally.trades_count > 0)?;
     (exposure < EXPOSURE_MIN).then(|| {
         let percent = exposure * 100.0;
         let message = format!("only {percent:.2} % of the candles were spent in the market");

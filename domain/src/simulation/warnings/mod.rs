@@ -15,7 +15,10 @@ mod warmup;
 use chrono::{DateTime, SecondsFormat};
 use rust_decimal::Decimal;
 
-use super::{Input, Trade, UnfilledOrder, Warning, metrics::Metrics};
+use super::{
+    Input, UnfilledOrder, Warning,
+    metrics::{Metrics, Tally},
+};
 
 /// Every code that an outcome's warnings have; stable: clients compare them. The first are about the candles as they were
 /// read, and come from who reads them.
@@ -46,7 +49,7 @@ pub const CODES: [&str; 19] = [
 pub(crate) struct Review<'a> {
     pub(crate) input: &'a Input<'a>,
     pub(crate) metrics: &'a Metrics,
-    pub(crate) trades: &'a [Trade],
+    pub(crate) tally: &'a Tally,
     /// Index of the first candle on which rules were evaluated.
     pub(crate) first_evaluated: usize,
     /// The largest first defined index of what the rules use.

@@ -97,6 +97,7 @@ fn untraded<'a>(timeframe: Timeframe, open_time: &'a [i64], equity: &'a [f64]) -
         close: equity,
         equity,
         trades: &[],
+        places_from: None,
         initial_balance: Decimal::from(100),
         final_balance: equity.last().copied().map_or(Decimal::ZERO, decimal),
         timeframe,
@@ -116,6 +117,7 @@ fn reference(name: &str) -> Reference {
         close: candles.iter().map(|row| row.4).collect(),
         equity: equity.iter().map(|row| row.1).collect(),
         trades: rows::<TradeRow>(run("trades.csv").unwrap()).iter().map(trade).collect(),
+        places_from: None,
         json: serde_json::from_reader(run("metrics.json").unwrap()).unwrap(),
     }
 }
@@ -133,6 +135,7 @@ impl Reference {
             close: &self.close,
             equity: &self.equity,
             trades: &self.trades,
+            places_from: None,
             initial_balance: decimal(self.json["config"]["cash"].as_f64().unwrap()),
             final_balance: decimal(*self.equity.last().unwrap()),
             timeframe: Timeframe::OneDay,

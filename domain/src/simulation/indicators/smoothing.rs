@@ -1,0 +1,100 @@
+//! Exponential smoothing, `e += w · (x − e)`: the averages of Wilder and the exponential ones.
+
+use super::Column;
+
+/// A running average with its weight. Four values take one step of the chain instead of four, so that each does not wait
+/// for the one before; the order of the operations is fixed, so the bytes are too. Equal values leave it as it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Smoothing {
+    pub(super) average: f64,
+    /// w, w (1 − w), w (1 − w)², w (1 − w)³: what a difference from the average counts after none to three more values.
+    weights: [f64; 4],
+}
+
+impl Smoothing {
+    pub(super) fn new(average: f64, weight: f64) -> Self {
+        let rest = 1.0 - weight;
+        let weights = [weight, weight * rest, weight * rest * rest, weight * rest * rest * rest];
+        Self { average, weights }
+    }
+
+    /// The averages after each of the next four values.
+    pub(super) fn four(&mut self, values: [f64; 4]) -> [f64; 4] {
+        let [none, one, two, three] = self.weights;
+        // All of the weight: nothing is left of what was before.
+        if one == 0.0 {
+            self.average = values[3];
+            return values;
+        }
+        let [a, b, c, d] = values.map(|value| value - self.average);
+        let changes = [
+            none * a,
+            one * a + none * b,
+            (two * a + one * b) + none * c,
+            (three * a + two * b) + (one * c + none * d),
+        ];
+        let averages = changes.map(|change| self.average + change);
+        self.average = averages[3];
+        averages
+    }
+}
+
+/// The average of `values` from index `at` on, where it is `seed`; it is defined from there on.
+pub(super) fn smoothed(values: &[f64], at: usize, seed: f64, weight: f64) -> Column {
+    let Some(rest) = values.get(at + 1..) else { return Column::undefined(values.len(), at) };
+    let mut smoothed = Vec::with_capacity(values.len());
+    smoothed.resize(at, 0.0);
+    smoothed.push(seed);
+    let mut smoothing = Smoothing::new(seed, weight);
+    let (fours, last) = rest.as_chunks::<4>();
+    for four in fours {
+        smoothed.extend_from_slice(&smoothing.four(*four));
+    }
+    smoothed.extend_from_slice(&smoothing.four(padded(last))[..last.len()]);
+    Column { first_defined: at, values: smoothed }
+}
+
+/// Fewer than four values, and zeros.
+pub(super) fn padded(values: &[f64]) -> [f64; 4] {
+    let mut four = [0.0; 4];
+    four[..values.len()].copy_from_slice(values);
+    four
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn four_values_at_a_time_are_the_recursion(
+            values in proptest::collection::vec(1e-3..1e6_f64, 1..60), period in 1..40_u32, at in 0..8_usize,
+        ) {
+            let weight = 1.0 / f64::from(period);
+            let column = smoothed(&values, at, 5.0, weight);
+            prop_assert_eq!(column.values.len(), values.len());
+            let mut average = 5.0;
+            for index in at..values.len() {
+                if index > at {
+                    average += weight * (values[index] - average);
+                }
+                prop_assert!((column.values[index] - average).abs() <= 1e-12 * average.abs(), "{index}");
+            }
+        }
+
+        #[test]
+        fn a_later_value_changes_no_earlier_average(values in proptest::collection::vec(1e-3..1e6_f64, 2..40)) {
+            let all = smoothed(&values, 0, 1.0, 0.3).values;
+            let fewer = smoothed(&values[..values.len() - 1], 0, 1.0, 0.3).values;
+            prop_assert_eq!(&all[..fewer.len()], &fewer[..]);
+        }
+    }
+
+    #[test]
+    fn equal_values_leave_the_average_as_it_is() {
+        let column = smoothed(&[0.1; 50], 0, 0.1, 1.0 / 7.0);
+        assert!(column.values.iter().all(|value| *value == 0.1));
+    }
+}
