@@ -88,9 +88,10 @@ fn beside(
     let trades = engine.trades.len();
     let (mut bare_times, mut engine_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        bare_times.push(timed(&bare));
-        engine_times.push(timed(|| minutes::engine(strategy, candles)));
+        bare_times.push(strategies::timed(|| Ok::<_, Box<dyn Error>>(bare()))?);
+        engine_times.push(strategies::timed(|| minutes::engine(strategy, candles))?);
     }
+    let rate = |times| CANDLES as f64 * 1e3 / strategies::median(times);
     let (bare, engine) = (rate(bare_times), rate(engine_times));
     println!("{name}, {trades} trades");
     println!("  bare loop {bare:7.1} M candles/s");

@@ -141,7 +141,7 @@ fn merge(config: &mut Value, more: Value) {
 }
 
 /// Time on a processor: whatever else shares the machine counts less than by the clock.
-fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<f64, Box<dyn Error>>
+pub(crate) fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<f64, Box<dyn Error>>
 where
     Box<dyn Error>: From<E>,
 {
@@ -156,7 +156,7 @@ fn on_processor() -> Result<f64, Box<dyn Error>> {
     Ok(account.split_whitespace().next().ok_or("the kernel does not say")?.parse()?)
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+pub(crate) fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }

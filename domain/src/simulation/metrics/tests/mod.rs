@@ -117,7 +117,6 @@ fn reference(name: &str) -> Reference {
         close: candles.iter().map(|row| row.4).collect(),
         equity: equity.iter().map(|row| row.1).collect(),
         trades: rows::<TradeRow>(run("trades.csv").unwrap()).iter().map(trade).collect(),
-        places_from: None,
         json: serde_json::from_reader(run("metrics.json").unwrap()).unwrap(),
     }
 }
