@@ -42,7 +42,7 @@ pub use settings::Settings;
 pub use trade::{Direction, Fill, Side, Trade};
 pub use warning::Warning;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::ops::ControlFlow;
 
 use self::{
     engine::{Engine, IntrabarPriority},
@@ -59,10 +59,10 @@ pub fn run(input: &Input<'_>, observer: &mut dyn Observer) -> Result<Outcome, Si
     let Opening { first_defined, first_evaluated } = Opening::of(input)?;
     let candles = input.candles;
     let total = candles.len() - input.range_start;
-    let mut rules = RuleSignals::evaluate(input.strategy, candles, |call| {
+    let mut rules = RuleSignals::evaluate_alone(input.strategy, candles, || {
         let equity = exact::to_f64(input.initial_balance);
         match observer.observe(Step::Progress { done: 0, total, equity }) {
-            ControlFlow::Continue(()) => Ok(Arc::new(call.compute(candles))),
+            ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(SimulationError::Stopped),
         }
     })?;

@@ -1,6 +1,9 @@
 //! EMA: seeded with the mean of the first `period` values, then `e += 2 ÷ (period + 1) · (x − e)` (TA-Lib `EMA`).
 
-use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
+use super::{
+    Arguments, Column, IndicatorSpec, ParameterSpec, rolling,
+    stream::{Stream, collect},
+};
 use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
@@ -20,6 +23,10 @@ fn first_defined(arguments: &Arguments) -> usize {
 
 fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
     let values = arguments.source.column(candles);
-    let period = arguments.period(0);
-    vec![rolling::seeded(&values, 0, period)]
+    vec![collect(stream(&values, arguments), values.len(), first_defined(arguments))]
+}
+
+/// The same in steps.
+pub(super) fn stream<'a>(values: &'a [f64], arguments: &Arguments) -> impl Stream + 'a {
+    rolling::moving_exponential(values, 0, arguments.period(0))
 }

@@ -36,6 +36,7 @@ mod smoothing;
 mod stddev;
 mod stoch;
 mod stochrsi;
+mod stream;
 mod supertrend;
 mod tema;
 mod trange;
@@ -50,6 +51,7 @@ mod tests;
 
 pub use calculate::{Output, calculate};
 pub(super) use rolling::{RunningSum, ends, larger, smaller, sum};
+pub(super) use stream::{Stream, stream};
 
 use super::{candles::Candles, source::Source};
 

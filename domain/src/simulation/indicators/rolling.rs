@@ -1,6 +1,10 @@
 //! Rolling windows that several indicators share: they move along a column in time linear in its length.
 
-use super::{Column, smoothing::smoothed};
+use super::{
+    Column,
+    smoothing::{Smoothed, smoothed},
+    stream::{Stream, collect},
+};
 
 /// A running sum starts afresh after this many values, so that rounding errors never pile up.
 const RESTART: usize = 4_096;
@@ -21,27 +25,59 @@ pub(super) fn run<S>(
     begin: impl Fn(usize) -> (S, f64),
     advance: impl Fn(&mut S, usize, &mut [f64]),
 ) -> Column {
-    let first_defined = first_defined.min(len);
-    let mut values = Vec::with_capacity(len);
-    values.resize(first_defined, 0.0);
-    let mut chunk = [0.0; CHUNK];
-    while values.len() < len {
-        let end = len.min(values.len() + restart);
-        let (mut state, first) = begin(values.len());
-        values.push(first);
-        let mut peak = first.abs();
-        while values.len() < end {
-            let from = values.len();
-            let out = &mut chunk[..CHUNK.min(end - from)];
-            advance(&mut state, from, out);
-            let fallen = fallen(out, &mut peak);
-            values.extend_from_slice(&out[..fallen.unwrap_or(out.len())]);
-            if fallen.is_some() {
-                break;
-            }
+    let rolling = Rolling::new(len, first_defined, restart, begin, advance);
+    collect(rolling, len, first_defined)
+}
+
+/// As [`run`], in steps.
+struct Rolling<S, B, A> {
+    len: usize,
+    first_defined: usize,
+    restart: usize,
+    begin: B,
+    advance: A,
+    /// The running state, the peak of its values and where it begins anew.
+    window: Option<(S, f64, usize)>,
+    /// Values so far.
+    done: usize,
+}
+
+impl<S, B: Fn(usize) -> (S, f64), A: Fn(&mut S, usize, &mut [f64])> Rolling<S, B, A> {
+    fn new(len: usize, first_defined: usize, restart: usize, begin: B, advance: A) -> Self {
+        let first_defined = first_defined.min(len);
+        Self { len, first_defined, restart, begin, advance, window: None, done: 0 }
+    }
+}
+
+impl<S, B: Fn(usize) -> (S, f64), A: Fn(&mut S, usize, &mut [f64])> Stream for Rolling<S, B, A> {
+    fn extend(&mut self, values: &mut Vec<f64>) {
+        if self.done < self.first_defined {
+            values.resize(values.len() + self.first_defined - self.done, 0.0);
+            self.done = self.first_defined;
+            return;
+        }
+        if self.done == self.len {
+            return;
+        }
+        let Some((state, peak, end)) = self.window.as_mut().filter(|(_, _, end)| self.done < *end)
+        else {
+            let (state, first) = (self.begin)(self.done);
+            self.window = Some((state, first.abs(), self.len.min(self.done + self.restart)));
+            values.push(first);
+            self.done += 1;
+            return;
+        };
+        let mut chunk = [0.0; CHUNK];
+        let out = &mut chunk[..CHUNK.min(*end - self.done)];
+        (self.advance)(state, self.done, out);
+        let fallen = fallen(out, peak);
+        let kept = fallen.unwrap_or(out.len());
+        values.extend_from_slice(&out[..kept]);
+        self.done += kept;
+        if fallen.is_some() {
+            self.window = None;
         }
     }
-    Column { first_defined, values }
 }
 
 /// The first value that lies far below the peak so far.
@@ -62,12 +98,17 @@ fn fallen(values: &[f64], peak: &mut f64) -> Option<usize> {
 
 /// The mean of the last `period` values, for values that are defined from index `first` on.
 pub(super) fn mean(values: &[f64], first: usize, period: usize) -> Column {
+    collect(moving_mean(values, first, period), values.len(), first + period - 1)
+}
+
+/// As [`mean`], in steps.
+pub(super) fn moving_mean(values: &[f64], first: usize, period: usize) -> impl Stream {
     let divisor = to_f64(period);
-    let begin = |index: usize| {
+    let begin = move |index: usize| {
         let sum = sum(&values[index + 1 - period..=index]);
         (sum, sum / divisor)
     };
-    run(values.len(), first + period - 1, RESTART.max(period), begin, |sum, from, out| {
+    let advance = move |sum: &mut f64, from: usize, out: &mut [f64]| {
         let (entering, leaving) = (&values[from..], &values[from - period..]);
         let (fours, rest) = out.as_chunks_mut::<4>();
         let done = fours.len() * 4;
@@ -90,7 +131,8 @@ pub(super) fn mean(values: &[f64], first: usize, period: usize) -> Column {
             change += new - old;
             *out = (*sum + change) / divisor;
         }
-    })
+    };
+    Rolling::new(values.len(), first + period - 1, RESTART.max(period), begin, advance)
 }
 
 /// The best of the last `period` values, where `better` picks one of two (van Herk's algorithm).
@@ -150,8 +192,13 @@ pub(super) fn exponential(values: &[f64], at: usize, seed: f64, period: usize) -
 
 /// The exponential average seeded with the mean of the first `period` values, which are defined from `first` on.
 pub(super) fn seeded(values: &[f64], first: usize, period: usize) -> Column {
+    collect(moving_exponential(values, first, period), values.len(), first + period - 1)
+}
+
+/// As [`seeded`], in steps.
+pub(super) fn moving_exponential(values: &[f64], first: usize, period: usize) -> Smoothed<'_> {
     let at = first + period - 1;
-    exponential(values, at, mean_at(values, at, period), period)
+    Smoothed::new(values, at, mean_at(values, at, period), 2.0 / to_f64(period + 1))
 }
 
 /// Wilder's average: the mean of the first `period` values, which are defined from `first` on, then

@@ -1,6 +1,6 @@
 //! SMA: the mean of the last `period` values (TA-Lib `SMA`).
 
-use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling};
+use super::{Arguments, Column, IndicatorSpec, ParameterSpec, rolling, stream::Stream};
 use crate::simulation::{Candles, source::Source};
 
 pub(super) static SPEC: IndicatorSpec = IndicatorSpec {
@@ -20,4 +20,9 @@ fn first_defined(arguments: &Arguments) -> usize {
 
 fn compute(candles: &Candles, arguments: &Arguments) -> Vec<Column> {
     vec![rolling::mean(&arguments.source.column(candles), 0, arguments.period(0))]
+}
+
+/// The same in steps.
+pub(super) fn stream<'a>(values: &'a [f64], arguments: &Arguments) -> impl Stream + 'a {
+    rolling::moving_mean(values, 0, arguments.period(0))
 }

@@ -1,6 +1,9 @@
 //! Exponential smoothing, `e += w · (x − e)`: the averages of Wilder and the exponential ones.
 
-use super::Column;
+use super::{
+    Column,
+    stream::{Stream, collect},
+};
 
 /// A running average with its weight. Four values take one step of the chain instead of four, so that each does not wait
 /// for the one before; the order of the operations is fixed, so the bytes are too. Equal values leave it as it is.
@@ -41,17 +44,48 @@ impl Smoothing {
 
 /// The average of `values` from index `at` on, where it is `seed`; it is defined from there on.
 pub(super) fn smoothed(values: &[f64], at: usize, seed: f64, weight: f64) -> Column {
-    let Some(rest) = values.get(at + 1..) else { return Column::undefined(values.len(), at) };
-    let mut smoothed = Vec::with_capacity(values.len());
-    smoothed.resize(at, 0.0);
-    smoothed.push(seed);
-    let mut smoothing = Smoothing::new(seed, weight);
-    let (fours, last) = rest.as_chunks::<4>();
-    for four in fours {
-        smoothed.extend_from_slice(&smoothing.four(*four));
+    collect(Smoothed::new(values, at, seed, weight), values.len(), at)
+}
+
+/// As [`smoothed`], in steps.
+pub(super) struct Smoothed<'a> {
+    values: &'a [f64],
+    at: usize,
+    smoothing: Smoothing,
+    /// Values so far.
+    done: usize,
+}
+
+impl<'a> Smoothed<'a> {
+    pub(super) fn new(values: &'a [f64], at: usize, seed: f64, weight: f64) -> Self {
+        let at = at.min(values.len());
+        Self { values, at, smoothing: Smoothing::new(seed, weight), done: 0 }
     }
-    smoothed.extend_from_slice(&smoothing.four(padded(last))[..last.len()]);
-    Column { first_defined: at, values: smoothed }
+}
+
+impl Stream for Smoothed<'_> {
+    fn extend(&mut self, values: &mut Vec<f64>) {
+        /// So many values a step, a multiple of four.
+        const STEP: usize = 256;
+        let Self { at, done, .. } = *self;
+        if done < at {
+            values.resize(values.len() + at - done, 0.0);
+            self.done = at;
+        } else if done == at && at < self.values.len() {
+            values.push(self.smoothing.average);
+            self.done += 1;
+        } else {
+            let end = self.values.len().min(done + STEP);
+            let (fours, last) = self.values[done..end].as_chunks::<4>();
+            for four in fours {
+                values.extend_from_slice(&self.smoothing.four(*four));
+            }
+            if !last.is_empty() {
+                values.extend_from_slice(&self.smoothing.four(padded(last))[..last.len()]);
+            }
+            self.done = end;
+        }
+    }
 }
 
 /// Fewer than four values, and zeros.

@@ -52,17 +52,17 @@ impl<'a> Exposures<'a> {
             }
             LedgerEvent::TradeOpened { number, direction, fill, .. } => {
                 let portfolio = self.reach(entry)?;
-                portfolio.restore_entry(*number, *direction, fill);
+                portfolio.restore_entry(*number, *direction, fill)?;
             }
             LedgerEvent::TradeClosed(closed) => {
                 let portfolio = self.reach(entry)?;
                 is_open(portfolio, closed.number)?;
-                portfolio.restore_exit(closed.number, &closed.fill);
+                portfolio.restore_exit(closed.number, &closed.fill)?;
             }
             LedgerEvent::TradeReduced { part, of_number, rest } => {
                 let portfolio = self.reach(entry)?;
                 is_open(portfolio, *of_number)?;
-                portfolio.restore_part(*of_number, rest.quantity, part.funding, &part.fill);
+                portfolio.restore_part(*of_number, rest.quantity, part.funding, &part.fill)?;
             }
             LedgerEvent::EquityRecorded(_) | LedgerEvent::LedgerClosed { .. } => {}
         }

@@ -43,8 +43,23 @@ impl Bits {
 
     /// Where the first of each pair is less, and where it is greater; both columns are equally long.
     pub(crate) fn less_and_greater(left: &[f64], right: &[f64]) -> (Self, Self) {
-        let words = left.len().div_ceil(64);
-        let (mut less, mut greater) = (Vec::with_capacity(words), Vec::with_capacity(words));
+        let (mut less, mut greater) = (Self::empty(left.len()), Self::empty(left.len()));
+        Self::append_less_and_greater(&mut less, &mut greater, left, right);
+        (less, greater)
+    }
+
+    /// Without any bit, with room for as many.
+    pub(crate) fn empty(len: usize) -> Self {
+        Self { words: Vec::with_capacity(len.div_ceil(64)), len: 0 }
+    }
+
+    /// Appends where the first of each pair is less and where it is greater, to bits that end with a whole word.
+    pub(crate) fn append_less_and_greater(
+        less: &mut Self,
+        greater: &mut Self,
+        left: &[f64],
+        right: &[f64],
+    ) {
         for (left, right) in left.chunks(64).zip(right.chunks(64)) {
             let (mut less_bytes, mut greater_bytes) = ([0; 64], [0; 64]);
             let bytes = less_bytes.iter_mut().zip(&mut greater_bytes);
@@ -52,11 +67,11 @@ impl Bits {
                 *less = u8::from(left < right);
                 *greater = u8::from(left > right);
             }
-            less.push(gather(&less_bytes));
-            greater.push(gather(&greater_bytes));
+            less.words.push(gather(&less_bytes));
+            greater.words.push(gather(&greater_bytes));
         }
-        let len = left.len();
-        (Self { words: less, len }, Self { words: greater, len })
+        less.len += left.len();
+        greater.len += left.len();
     }
 
     /// Whether the bit of a candle is set; false beyond the end.

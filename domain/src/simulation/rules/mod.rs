@@ -4,6 +4,7 @@ mod bits;
 pub(super) mod series;
 mod signal;
 pub(super) mod signals;
+mod streamed;
 
 use rust_decimal::Decimal;
 
@@ -53,13 +54,18 @@ impl BoundStrategy {
     /// candle after it on.
     #[must_use]
     pub fn first_defined(&self) -> usize {
+        let rules = self.rules().map(Condition::first_defined);
+        rules.chain(self.levels().map(Operand::first_defined)).max().unwrap_or(0)
+    }
+
+    fn rules(&self) -> impl Iterator<Item = &Condition> {
         let rules = [Some(&self.entry), self.exit.as_ref()];
         let short_rules = [self.short_entry.as_ref(), self.short_exit.as_ref()];
-        let all =
-            rules.into_iter().chain(short_rules).chain([self.partial_exit.as_ref()]).flatten();
-        let rules = all.map(Condition::first_defined);
-        let levels = self.entry_prices.all().chain(&self.trailing_range);
-        rules.chain(levels.map(Operand::first_defined)).max().unwrap_or(0)
+        rules.into_iter().chain(short_rules).chain([self.partial_exit.as_ref()]).flatten()
+    }
+
+    fn levels(&self) -> impl Iterator<Item = &Operand> {
+        self.entry_prices.all().chain(&self.trailing_range)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Arithmetic, Condition, Operand, Test};
+use super::{Arithmetic, Comparison, Condition, Operand, Test, signal::Crossings};
 use crate::simulation::{
     candles::Candles,
     indicators::{Columns, IndicatorCall},
@@ -27,14 +27,15 @@ pub(crate) struct Indicators<'a> {
 }
 
 impl<'a> Indicators<'a> {
-    /// Gets what `condition` calls and is not there yet from `columns`, which may refuse.
+    /// Gets what `condition` calls and is not there yet from `columns`, which may refuse; not for crossings that are known.
     pub(crate) fn compute<E>(
         &mut self,
         condition: &'a Condition,
+        known: &Crossings<'_>,
         columns: &mut impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     ) -> Result<(), E> {
         let mut calls = Vec::new();
-        calls_of_condition(condition, &mut calls);
+        calls_of_unknown(condition, known, &mut calls);
         self.compute_calls(calls, columns)
     }
 
@@ -197,21 +198,42 @@ fn quotient(dividend: f64, divisor: f64) -> f64 {
     if divisor == 0.0 { f64::NAN } else { dividend / divisor }
 }
 
+/// As [`calls_of_condition`], without crossings that are known.
+fn calls_of_unknown<'a>(
+    condition: &'a Condition,
+    known: &Crossings<'_>,
+    calls: &mut Vec<&'a IndicatorCall>,
+) {
+    match condition {
+        Condition::All(conditions) | Condition::Any(conditions) => {
+            conditions.iter().for_each(|inner| calls_of_unknown(inner, known, calls));
+        }
+        Condition::Compare(comparison) if known.has(comparison) => {}
+        Condition::Compare(comparison) => calls_of_comparison(comparison, calls),
+    }
+}
+
 /// Every indicator call of a condition, repeated ones included.
 pub(crate) fn calls_of_condition<'a>(condition: &'a Condition, calls: &mut Vec<&'a IndicatorCall>) {
     match condition {
         Condition::All(conditions) | Condition::Any(conditions) => {
             conditions.iter().for_each(|inner| calls_of_condition(inner, calls));
         }
-        Condition::Compare(comparison) => {
-            calls_of_operand(&comparison.left, calls);
-            match &comparison.test {
-                Test::Is(_, right) => calls_of_operand(right, calls),
-                Test::Between(low, high) => {
-                    calls_of_operand(low, calls);
-                    calls_of_operand(high, calls);
-                }
-            }
+        Condition::Compare(comparison) => calls_of_comparison(comparison, calls),
+    }
+}
+
+/// Every indicator call of a comparison, repeated ones included.
+pub(crate) fn calls_of_comparison<'a>(
+    comparison: &'a Comparison,
+    calls: &mut Vec<&'a IndicatorCall>,
+) {
+    calls_of_operand(&comparison.left, calls);
+    match &comparison.test {
+        Test::Is(_, right) => calls_of_operand(right, calls),
+        Test::Between(low, high) => {
+            calls_of_operand(low, calls);
+            calls_of_operand(high, calls);
         }
     }
 }

@@ -85,6 +85,25 @@ struct Crossing<'a> {
 }
 
 impl<'a> Crossings<'a> {
+    /// Notes where `left` is below `right`, and where above.
+    pub(super) fn insert(
+        &mut self,
+        (left, right): (&'a Operand, &'a Operand),
+        less: Bits,
+        greater: Bits,
+    ) {
+        self.0.push(Crossing { left, right, less, greater });
+    }
+
+    /// Whether a comparison is a crossing of two operands that are known.
+    pub(super) fn has(&self, comparison: &Comparison) -> bool {
+        let Test::Is(Comparator::CrossesAbove | Comparator::CrossesBelow, right) = &comparison.test
+        else {
+            return false;
+        };
+        self.0.iter().any(|known| *known.left == comparison.left && known.right == right)
+    }
+
     /// Where `left` crosses above `right`, or below it: on the other side on the candle before, both strictly.
     fn find(
         &mut self,
@@ -97,7 +116,7 @@ impl<'a> Crossings<'a> {
         let index = known.unwrap_or_else(|| {
             let series = [left, right].map(|operand| indicators.series(operand, candles));
             let (less, greater) = less_and_greater(&series[0], &series[1], candles.len());
-            self.0.push(Crossing { left, right, less, greater });
+            self.insert((left, right), less, greater);
             self.0.len() - 1
         });
         let Crossing { less, greater, .. } = &self.0[index];

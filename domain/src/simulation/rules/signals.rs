@@ -6,6 +6,7 @@ use super::{
     BoundStrategy, Condition, Directions, Operand,
     series::{Indicators, Series},
     signal::{Crossings, Signal},
+    streamed,
 };
 use crate::simulation::{
     candles::Candles,
@@ -57,7 +58,7 @@ impl<'a, C> Evaluation<'a, '_, C> {
     where
         C: FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     {
-        self.indicators.compute(condition, &mut self.columns)?;
+        self.indicators.compute(condition, &self.crossings, &mut self.columns)?;
         let Self { candles, indicators, crossings, .. } = self;
         self.signals.push(Signal::evaluate(condition, indicators, candles, crossings));
         Ok(self.signals.len() - 1)
@@ -79,11 +80,34 @@ impl<'a> RuleSignals<'a> {
         candles: &Candles,
         columns: impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     ) -> Result<Self, E> {
+        Self::with_crossings(strategy, candles, Crossings::default(), columns)
+    }
+
+    /// As [`Self::evaluate`], of a run that shares its indicators with none: those that come in steps are not laid out as
+    /// columns. `ask` is asked once in a while whether to go on.
+    pub(crate) fn evaluate_alone<E>(
+        strategy: &'a BoundStrategy,
+        candles: &Candles,
+        mut ask: impl FnMut() -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let crossings = streamed::crossings(strategy, candles, &mut ask)?;
+        Self::with_crossings(strategy, candles, crossings, |call| {
+            ask()?;
+            Ok(Arc::new(call.compute(candles)))
+        })
+    }
+
+    fn with_crossings<E>(
+        strategy: &'a BoundStrategy,
+        candles: &Candles,
+        crossings: Crossings<'a>,
+        columns: impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
+    ) -> Result<Self, E> {
         let mut all = Evaluation {
             candles,
             indicators: Indicators::default(),
             signals: Vec::new(),
-            crossings: Crossings::default(),
+            crossings,
             columns,
         };
         let mut signal =

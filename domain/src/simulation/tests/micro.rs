@@ -1,5 +1,7 @@
 //! All 36 cases of 3 to 6 candles as backtesting.py 0.6.6 fills them, order by order.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::simulation::{
     engine::{Action, Engine, IntrabarPriority, Plan},

@@ -18,6 +18,7 @@ mod recorded;
 mod reported;
 mod sizes;
 mod spellings;
+mod streamed;
 mod warnings;
 
 use std::{fs::File, path::PathBuf};

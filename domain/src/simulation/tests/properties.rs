@@ -1,5 +1,7 @@
 //! What holds for every strategy over any candles.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
