@@ -112,7 +112,7 @@ pub enum JobCommand {
 /// Why a job refuses a command; with what it is called.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JobError {
-    #[error("the {0} exists already")]
+    #[error("the {0} already exists")]
     AlreadyExists(&'static str),
     #[error("there is no such {0}")]
     NotFound(&'static str),

@@ -7,7 +7,7 @@ pub enum LedgerError {
     Closed,
     #[error("the ledger is not open")]
     NotOpen,
-    #[error("the ledger is open already")]
+    #[error("the ledger is already open")]
     AlreadyOpen,
     /// Numbers, trades or cash that do not follow from what was before.
     #[error("the entry does not follow: {0}")]

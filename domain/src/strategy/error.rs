@@ -3,7 +3,7 @@
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StrategyError {
-    #[error("the strategy exists already")]
+    #[error("the strategy already exists")]
     AlreadyExists,
     #[error("there is no such strategy")]
     NotFound,

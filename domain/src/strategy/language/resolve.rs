@@ -146,12 +146,12 @@ fn resolve_function(
 ) -> Option<Expression> {
     let before = faults.len();
     if output.is_some() {
-        faults.push(Fault::new("unknown_output", format!("`{name}` has one value only")));
+        faults.push(Fault::new("unknown_output", format!("`{name}` has only one output")));
     }
     let mut list = Vec::new();
     for argument in arguments {
         if argument.name.is_some() {
-            let message = format!("`{name}` takes its arguments without names");
+            let message = format!("the arguments of `{name}` have no names");
             faults.push(Fault::new("unknown_argument", message));
         }
         list.extend(resolve(argument.value, faults));

@@ -127,7 +127,8 @@ impl Reader<'_> {
             Some(Value::String(word)) if word.eq_ignore_ascii_case("and") => Some(Operator::And),
             Some(Value::String(word)) if word.eq_ignore_ascii_case("or") => Some(Operator::Or),
             Some(Value::String(word)) => {
-                let message = format!("there is no operator `{}`; there are and, or", shown(word));
+                let message =
+                    format!("unknown operator `{}`; known operators: and, or", shown(word));
                 self.fail(&field, "unknown_operator", message)
             }
             Some(Value::Null) | None => {
@@ -219,9 +220,11 @@ impl Reader<'_> {
         match (word, value, between) {
             (Some(Word::Between), Some(pair), None) => self.pair(&format!("{field}.value"), pair),
             (Some(Word::Between), None, Some(pair)) => self.pair(&format!("{field}.between"), pair),
-            (Some(Word::Between) | None, Some(_), Some(_)) => {
-                self.fail(&format!("{field}.between"), "conflict", "there is a value already")
-            }
+            (Some(Word::Between) | None, Some(_), Some(_)) => self.fail(
+                &format!("{field}.between"),
+                "conflict",
+                "it cannot be combined with `value`",
+            ),
             (Some(Word::One(_)), _, Some(_)) => {
                 let message = "with `between`, the comparator is `between` or left out";
                 self.fail(&comparator_field, "conflict", message)

@@ -54,7 +54,7 @@ impl Reader<'_> {
             self.check_either(offset, expression);
             if is_used && self.is_absent(offset) && self.is_absent(expression) {
                 let message =
-                    format!("an entry_order {order} waits at a price: {offset} or {expression}");
+                    format!("entry_order {order} needs a price: set {offset} or {expression}");
                 self.fail(offset, "required", message);
             }
             for name in names.into_iter().filter(|_| !is_used) {
@@ -71,7 +71,7 @@ impl Reader<'_> {
                 let message = "only direction `both` has a price of its own for shorts";
                 self.fail(name, "invalid", message);
             } else if self.is_absent(long) {
-                self.fail(name, "invalid", format!("it goes with {long}"));
+                self.fail(name, "invalid", format!("it is only allowed with {long}"));
             }
         }
     }

@@ -37,7 +37,7 @@ impl Reader<'_> {
         let period = self.count("trailing_stop_atr_period", u32::MAX);
         let Some(multiple) = multiple else {
             if period.is_some() {
-                let message = "it goes with a trailing_stop_atr".to_owned();
+                let message = "it is only allowed with trailing_stop_atr".to_owned();
                 self.warn("trailing_stop_atr_period", "unused_setting", message);
             }
             return (None, None);
@@ -66,7 +66,7 @@ impl Reader<'_> {
         }
         let rules = self.members.get("partial_exit_rules").filter(|rules| !rules.is_null());
         if rules.is_none() && size.is_some() {
-            let message = "it goes with partial_exit_rules".to_owned();
+            let message = "it is only allowed with partial_exit_rules".to_owned();
             self.warn("partial_exit_size", "unused_setting", message);
         }
         let rule =
@@ -86,7 +86,7 @@ impl Reader<'_> {
             return Vec::new();
         };
         if list.len() > PARTIAL_TARGETS_MAX {
-            self.fail(name, "too_long", format!("there are at most {PARTIAL_TARGETS_MAX}"));
+            self.fail(name, "too_long", format!("at most {PARTIAL_TARGETS_MAX} are allowed"));
             return Vec::new();
         }
         let targets = list.iter().enumerate();

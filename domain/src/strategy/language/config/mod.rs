@@ -201,7 +201,7 @@ impl Reader<'_> {
     /// The value that `sizing` cannot do without. Zero stands in for an error.
     fn needed(&mut self, name: &str, value: Option<Decimal>, sizing: &str) -> Decimal {
         if value.is_none() && self.is_absent(name) {
-            self.fail(name, "required", format!("{sizing} needs it"));
+            self.fail(name, "required", format!("position_sizing {sizing} requires it"));
         }
         value.unwrap_or_default()
     }
@@ -210,7 +210,7 @@ impl Reader<'_> {
     fn needed_percent(&mut self, name: &str, value: Option<Decimal>, sizing: &str) -> Decimal {
         let value = self.needed(name, value, sizing);
         if value > Decimal::ONE_HUNDRED {
-            self.fail(name, "out_of_range", format!("{value} percent is more than there is"));
+            self.fail(name, "out_of_range", format!("it must be at most 100 percent, not {value}"));
         }
         exact::fraction(value).unwrap_or_default()
     }
@@ -307,9 +307,9 @@ impl Reader<'_> {
                 if let Some(found) = known.iter().find(|known| known.eq_ignore_ascii_case(word)) {
                     return Some(found);
                 }
-                format!("there is no `{}`; there are {}", shown(word), known.join(", "))
+                format!("`{}` is unknown; known values: {}", shown(word), known.join(", "))
             }
-            None => format!("this is {}; there are {}", kind(value), known.join(", ")),
+            None => format!("this is {}; known values: {}", kind(value), known.join(", ")),
         };
         self.fail(name, "invalid", message);
         None
@@ -326,7 +326,7 @@ impl Reader<'_> {
     /// Of two settings that say the same, only one may be given.
     fn check_either(&mut self, one: &str, other: &str) {
         if !self.is_absent(one) && !self.is_absent(other) {
-            self.fail(other, "conflict", format!("there is a {one} already"));
+            self.fail(other, "conflict", format!("it cannot be combined with {one}"));
         }
     }
 
