@@ -33,7 +33,7 @@ pub struct SweepRun {
     /// What the rows are pinned to.
     pub dataset: Dataset,
     /// About the candles of all rows.
-    pub warnings: Vec<Warning>,
+    warnings: Vec<Warning>,
 }
 
 /// What came of it.
@@ -103,6 +103,13 @@ impl SweepRun {
         Ok(Self { request, selected, prepared, dataset, warnings })
     }
 
+    /// The same, with more warnings about its candles.
+    #[must_use]
+    pub fn warn(mut self, warnings: Vec<Warning>) -> Self {
+        self.warnings.extend(warnings);
+        self
+    }
+
     /// Runs in all, those of a walk-forward's windows included.
     #[must_use]
     pub fn runs_count(&self) -> usize {
@@ -119,7 +126,8 @@ impl SweepRun {
         threads: usize,
         cancel: &CancelToken,
     ) -> Result<SweepOutcome, SweepRunError> {
-        let Self { request: SweepRequest { run, spec, .. }, selected, prepared, .. } = self;
+        let Self { request, selected, prepared, warnings, .. } = self;
+        let SweepRequest { run, spec, .. } = request;
         let objective = &spec.objective;
         let input = RowInput {
             candles: &selected.candles,
@@ -145,6 +153,7 @@ impl SweepRun {
             failed_rows_count: number(failed),
             winners: winners.collect(),
             walk_forward,
+            warnings,
             result_hash: rows_hash(&rows)?.to_string(),
         });
         Ok(SweepOutcome { rows, completion })

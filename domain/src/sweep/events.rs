@@ -7,7 +7,10 @@ use crate::{
     dataset::Dataset,
     event::event_versions,
     run_spec::RunSpec,
-    simulation::sweep::{Row, Spec, WalkForwardResult},
+    simulation::{
+        Warning,
+        sweep::{Row, Spec, WalkForwardResult},
+    },
 };
 
 /// Everything that pins a sweep. Its rows follow from it and the dataset.
@@ -29,6 +32,9 @@ pub struct SweepCompletion {
     pub winners: Vec<Row>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub walk_forward: Option<WalkForwardResult>,
+    /// About the candles of all rows. Absent in older events.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
     /// Hex SHA-256 over all rows. See [`crate::simulation::sweep::rows_hash`].
     pub result_hash: String,
 }

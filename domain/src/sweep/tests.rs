@@ -153,6 +153,7 @@ fn completion(hash: &str) -> Box<SweepCompletion> {
         failed_rows_count: 0,
         winners: Vec::new(),
         walk_forward: None,
+        warnings: Vec::new(),
         result_hash: hash.to_owned(),
     })
 }

@@ -2,7 +2,10 @@
 
 use domain::{
     dataset::Dataset,
-    simulation::metrics::{Metrics, generate_performance_summary},
+    simulation::{
+        Warning,
+        metrics::{Metrics, generate_performance_summary},
+    },
 };
 use poem_openapi::Object;
 use projections::backtests::BacktestRow;
@@ -116,6 +119,12 @@ impl RunError {
     }
 }
 
+impl From<Warning> for RunWarning {
+    fn from(Warning { code, message }: Warning) -> Self {
+        Self { code, message }
+    }
+}
+
 impl From<&Metrics> for Summary {
     fn from(metrics: &Metrics) -> Self {
         let summary = generate_performance_summary(metrics);
@@ -160,10 +169,7 @@ impl BacktestResource {
     pub(crate) fn new(row: BacktestRow, progress: u8) -> Self {
         let error =
             row.error_code.map(|code| RunError::new(code, row.error_message.unwrap_or_default()));
-        let warnings = row.warnings.into_iter();
-        let warnings = warnings
-            .map(|warning| RunWarning { code: warning.code, message: warning.message })
-            .collect();
+        let warnings = row.warnings.into_iter().map(RunWarning::from).collect();
         Self {
             id: row.id.to_string(),
             run: RunResource::from(&row.run),

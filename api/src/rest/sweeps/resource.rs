@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     http::values::{DecimalText, time_text},
     rest::{
-        backtests::resource::{DatasetResource, RunError},
+        backtests::resource::{DatasetResource, RunError, RunWarning},
         job::RunResource,
     },
 };
@@ -54,6 +54,8 @@ pub(crate) struct SweepResource {
     winners: Vec<SweepRowResource>,
     /// In-sample and out-of-sample results side by side. Null without a walk-forward and until the sweep has completed.
     walk_forward_result: Option<WalkForwardResource>,
+    /// What to keep in mind about the candles of all rows.
+    warnings: Vec<RunWarning>,
     attempt: u32,
     created_at: String,
     started_at: Option<String>,
@@ -162,6 +164,7 @@ impl SweepResource {
             failed_rows_count: row.failed_rows_count,
             winners,
             walk_forward_result: row.walk_forward.map(WalkForwardResource::from),
+            warnings: row.warnings.into_iter().map(RunWarning::from).collect(),
             attempt: row.attempt,
             created_at: time_text(row.created_at),
             started_at: row.started_at.map(time_text),

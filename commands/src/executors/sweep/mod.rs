@@ -78,10 +78,11 @@ impl Sweeps {
         let series = candles.series(&request.run.symbol, request.run.timeframe, revision).await?;
         let series = series.ok_or_else(|| Failure::from(SweepRunError::NoCandles))?;
         let warmup_rows = pinned.as_ref().map(|dataset| dataset.warmup_rows);
+        let warnings = candles.warnings(&request.run.symbol, series.revision).await?;
         let prepared = tokio::task::spawn_blocking(move || {
             SweepRun::prepare(request, &series.candles, series.revision, warmup_rows)
         });
-        let work = prepared.await.map_err(internal)??;
+        let work = prepared.await.map_err(internal)??.warn(warnings);
         Failure::unless_same(pinned.as_ref(), &work.dataset)?;
         Ok(work)
     }

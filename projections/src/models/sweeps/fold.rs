@@ -52,6 +52,7 @@ const COLUMNS: &Columns = &[
     ("failed_rows_count", "integer NOT NULL"),
     ("winners", "json NOT NULL"),
     ("walk_forward", "json"),
+    ("warnings", "json NOT NULL"),
     ("executor", "text"),
     ("attempt", "integer NOT NULL"),
     ("created_at", "timestamptz NOT NULL"),
@@ -156,6 +157,7 @@ impl SweepRow {
                 self.failed_rows_count = completion.failed_rows_count;
                 self.winners = completion.winners;
                 self.walk_forward = completion.walk_forward;
+                self.warnings = completion.warnings;
                 self.result_hash = Some(completion.result_hash);
                 self.completed_at = Some(now);
             }
@@ -198,6 +200,7 @@ fn requested(
         failed_rows_count: 0,
         winners: Vec::new(),
         walk_forward: None,
+        warnings: Vec::new(),
         executor: None,
         attempt: 0,
         created_at: now,

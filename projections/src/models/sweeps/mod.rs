@@ -23,7 +23,7 @@ use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "sweeps";
-const TABLE: &str = "sweeps_v1";
+const TABLE: &str = "sweeps_v2";
 
 /// Which sweeps a list shows; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -5,7 +5,10 @@ use domain::{
     dataset::Dataset,
     ids::SweepId,
     job::Status,
-    simulation::sweep::{Row as Winner, Spec, WalkForwardResult},
+    simulation::{
+        Warning,
+        sweep::{Row as Winner, Spec, WalkForwardResult},
+    },
 };
 use infra::postgres::DatabaseError;
 use serde::Serialize;
@@ -35,6 +38,8 @@ pub struct SweepRow {
     /// The best rows, best first.
     pub winners: Vec<Winner>,
     pub walk_forward: Option<WalkForwardResult>,
+    /// About its candles.
+    pub warnings: Vec<Warning>,
     pub executor: Option<String>,
     /// 0 before the first start.
     pub attempt: u32,
@@ -54,6 +59,7 @@ pub(super) fn read(row: &Row) -> Result<SweepRow, DatabaseError> {
     let Json(winners) = row.try_get("winners")?;
     let dataset: Option<Json<Dataset>> = row.try_get("dataset")?;
     let walk_forward: Option<Json<WalkForwardResult>> = row.try_get("walk_forward")?;
+    let Json(warnings) = row.try_get("warnings")?;
     Ok(SweepRow {
         id: SweepId::new(row.try_get("id")?),
         run: RunColumns::read(row)?,
@@ -70,6 +76,7 @@ pub(super) fn read(row: &Row) -> Result<SweepRow, DatabaseError> {
         failed_rows_count: row::count(row, "failed_rows_count")?,
         winners,
         walk_forward: walk_forward.map(|Json(result)| result),
+        warnings,
         executor: row.try_get("executor")?,
         attempt: row::count(row, "attempt")?,
         created_at: row.try_get("created_at")?,

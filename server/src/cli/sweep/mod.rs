@@ -9,10 +9,7 @@ use commands::{SweepOutcome, SweepRun, SweepRunError, SweepSearch};
 use domain::{
     fields::FieldError,
     run_spec::RunSpec,
-    simulation::{
-        Warning,
-        sweep::{CancelToken, Spec},
-    },
+    simulation::sweep::{CancelToken, Spec},
     strategy::StrategyDefinition,
     sweep::SweepRequest,
 };
@@ -82,33 +79,27 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (work, file) = prepare(arguments)?;
+    let (work, report) = prepare(arguments)?;
     let (request, dataset) = (work.request.clone(), work.dataset.clone());
     let outcome = compute(work, arguments.threads)?;
     let text = match arguments.format {
         Format::Table => {
             let table = show::table(&request, &outcome, arguments.top);
-            let warnings = file.warnings.iter();
+            let warnings = outcome.completion.warnings.iter();
             let warnings = warnings.map(|w| format!("warning {}: {}\n", w.code, w.message));
             warnings.collect::<String>() + &table
         }
         Format::Json => {
             let mut shown = show::json(&request, &dataset, &outcome);
-            shown["warnings"] = serde_json::to_value(&file.warnings)?;
-            shown["candles"] = file.report;
+            shown["candles"] = report;
             serde_json::to_string_pretty(&shown)?
         }
     };
     Ok(output::line(&text)?)
 }
 
-/// What the file of candles is like.
-struct CandleFile {
-    warnings: Vec<Warning>,
-    report: Value,
-}
-
-fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, CandleFile)> {
+/// The sweep, and what its file of candles is like.
+fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, Value)> {
     let path = &arguments.strategy;
     let definition = StrategyDefinition::parse(&read_object(path)?).map_err(wrong(path))?;
     let settings = match &arguments.settings {
@@ -130,9 +121,8 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, CandleFile)> {
         spec,
         combinations_count: u32::try_from(combinations_count).unwrap_or(u32::MAX),
     };
-    let work = SweepRun::prepare(request, &series, 0, None)?;
-    let warnings = [work.warnings.clone(), warnings].concat();
-    Ok((work, CandleFile { warnings, report }))
+    let work = SweepRun::prepare(request, &series, 0, None)?.warn(warnings);
+    Ok((work, report))
 }
 
 /// Computes beside a progress bar.

@@ -38,6 +38,7 @@ pub(super) fn json(request: &SweepRequest, dataset: &Dataset, outcome: &SweepOut
         "dataset": dataset,
         "rows": rows,
         "walk_forward_result": walk_forward,
+        "warnings": outcome.completion.warnings,
         "result_hash": outcome.completion.result_hash,
     })
 }

@@ -77,8 +77,16 @@ async fn a_run_warns_of_what_was_found_when_its_candles_were_imported() {
     let import = store.import_file(&symbol, day, &corrected, None, &warnings, |_| {});
     import.await.unwrap();
     let run = completed(&app, &user, golden_cross()).await;
-    assert_eq!(run["warnings"][0]["code"], "bad_rows");
-    assert_eq!(run["warnings"][0]["message"], "1 of 2 rows was left out; line 2: no");
+    let told = json!({"code": "bad_rows", "message": "1 of 2 rows was left out; line 2: no"});
+    assert_eq!(run["warnings"][0], told);
+    // So does a sweep, which also says that its range is not covered.
+    let mut sweep = golden_cross();
+    sweep["grid"] = json!({"short_window": [5, 10]});
+    sweep["end_date"] = json!("2030-01-01");
+    let wait = [("prefer", "wait=30")];
+    let reply = app.send(&user, Method::POST, "/api/v1/sweeps", Some(sweep), &wait).await;
+    let warnings = reply.expect(StatusCode::CREATED)["data"]["warnings"].clone();
+    assert_eq!((&warnings[0]["code"], &warnings[1]), (&json!("range_not_covered"), &told));
 }
 
 #[tokio::test]
