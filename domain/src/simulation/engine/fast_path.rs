@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Engine, IntrabarPriority,
-    fills::{PricedFill, Reason},
+    fills::{FillContext, PricedFill, Reason},
     finalize::{Holdings, needs_preset},
     levels::{self, BarrierHit, CandlePrices},
     progress::PROGRESS_CANDLES,
@@ -14,6 +14,8 @@ use crate::simulation::{
     equity::best,
     exact,
     indicators::{larger, smaller},
+    portfolio::sizing::Refusal,
+    rules::Sizing,
     trade::{Barriers, Direction},
 };
 
@@ -39,6 +41,14 @@ struct HeldTrade {
 #[derive(Debug, Clone, Copy, Default)]
 struct FastPath {
     held: Option<HeldTrade>,
+}
+
+/// Where a direction's price is kept.
+const fn place(direction: Direction) -> usize {
+    match direction {
+        Direction::Long => 0,
+        Direction::Short => 1,
+    }
 }
 
 impl HeldTrade {
@@ -229,6 +239,23 @@ impl Engine<'_> {
         if self.is_ruined { self.mark_cash(self.input.candles.len()) } else { Ok(()) }
     }
 
+    /// Whether an entry of the same cash did not pay for one lot at a price that was not higher, and nobody reads why. A
+    /// strategy that has run out of money asks again on each candle.
+    fn is_unaffordable(&self, context: &FillContext) -> bool {
+        /// Beyond it a price may be more than can be counted.
+        const PRICE_MAX: f64 = 1e12;
+        let price = context.price;
+        let is_budget = match self.input.strategy.config.sizing {
+            Sizing::AllIn | Sizing::PercentOfEquity(_) | Sizing::FixedAmount(_) => true,
+            Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => false,
+        };
+        price >= self.unaffordable[place(context.direction)]
+            && price < PRICE_MAX
+            && is_budget
+            && !self.costs.asks_for_ranges()
+            && self.rejections.is_full()
+    }
+
     /// Enters at the market price of an order that is examined on candle `index`, or notes why not.
     fn enter(
         &mut self,
@@ -237,6 +264,10 @@ impl Engine<'_> {
     ) -> Result<Option<HeldTrade>, SimulationError> {
         let PendingEntry { signal, direction } = entry;
         let context = self.market_entry(direction, Reason::Entry(direction, signal), index);
+        if self.is_unaffordable(&context) {
+            self.rejections.count += 1;
+            return Ok(None);
+        }
         let Some(admitted) = self.admit_entry(&context)? else { return Ok(None) };
         let config = &self.input.strategy.config;
         let booked_price = admitted.booked_price;
@@ -244,12 +275,17 @@ impl Engine<'_> {
         let take_profit = levels::above(booked_price, config.take_profit, direction)?;
         let offer = self.offer(context.price, booked_price, stop_loss, context.liquidity)?;
         let quantity = offer.quantity(config.sizing, &self.costs);
+        if quantity == Err(Refusal::TooLittle) {
+            let from = &mut self.unaffordable[place(direction)];
+            *from = from.min(context.price);
+        }
         let quantity = self.admit_quantity(&context, &offer, quantity);
         let Some(quantity) = quantity else { return Ok(None) };
         let (stop_loss, take_profit) =
             (stop_loss.map(exact::to_f64), take_profit.map(exact::to_f64));
         let barriers = Barriers { stop: stop_loss, target: take_profit };
         let number = self.open(direction, quantity, admitted.fill, barriers)?;
+        self.unaffordable = [f64::INFINITY; 2];
         let cash = self.portfolio.cash_real();
         let signed_quantity = self.portfolio.net_quantity();
         Ok(Some(HeldTrade { number, direction, signed_quantity, cash, stop_loss, take_profit }))

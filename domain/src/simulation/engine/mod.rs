@@ -81,6 +81,8 @@ pub(crate) struct Engine<'a> {
     reported: usize,
     /// Up to where the prices of coming fills were looked at.
     looked_ahead: usize,
+    /// From which price on cash does not pay for one lot, of a long and of a short.
+    unaffordable: [f64; 2],
 }
 
 /// What is followed of the equity curve while it is marked and still at hand.
@@ -99,10 +101,15 @@ struct Unfilled {
 }
 
 impl Unfilled {
+    /// Whether the next orders are only counted.
+    fn is_full(&self) -> bool {
+        self.first.len() == UNFILLED_MAX
+    }
+
     /// Counts an order; only of the first ones it is told what they were.
     fn push(&mut self, order: impl FnOnce() -> UnfilledOrder) {
         self.count += 1;
-        if self.first.len() < UNFILLED_MAX {
+        if !self.is_full() {
             self.first.push(order());
         }
     }
@@ -167,6 +174,7 @@ impl<'a> Engine<'a> {
             next: input.range_start,
             reported: input.range_start,
             looked_ahead: input.range_start,
+            unaffordable: [f64::INFINITY; 2],
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Column, IndicatorCall, ema, sma};
+use super::{Column, IndicatorCall, ema, rsi, sma};
 use crate::simulation::Candles;
 
 /// The values of an indicator over all candles, one step after the other. The same bytes as in its column.
@@ -28,6 +28,7 @@ pub(in crate::simulation) fn stream<'a>(
     let Cow::Borrowed(values) = call.arguments.source.column(candles) else { return None };
     match call.spec.name {
         "sma" => Some(Box::new(sma::stream(values, &call.arguments))),
+        "rsi" => Some(Box::new(rsi::stream(values, &call.arguments))),
         "ema" => Some(Box::new(ema::stream(values, &call.arguments))),
         _ => None,
     }

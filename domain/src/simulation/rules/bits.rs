@@ -30,6 +30,18 @@ impl Bits {
 
     /// A bit for each pair of values; both columns are equally long.
     pub(crate) fn of_pairs(left: &[f64], right: &[f64], test: impl Fn(f64, f64) -> bool) -> Self {
+        let mut bits = Self::empty(left.len());
+        bits.append_pairs(left, right, test);
+        bits
+    }
+
+    /// Appends as many, to bits that end with a whole word.
+    pub(crate) fn append_pairs(
+        &mut self,
+        left: &[f64],
+        right: &[f64],
+        test: impl Fn(f64, f64) -> bool,
+    ) {
         let pack = |(left, right): (&[f64], &[f64])| {
             let mut bytes = [0; 64];
             for (byte, (left, right)) in bytes.iter_mut().zip(left.iter().zip(right)) {
@@ -38,7 +50,8 @@ impl Bits {
             gather(&bytes)
         };
         let chunks = left.chunks(64).zip(right.chunks(64));
-        Self { words: chunks.map(pack).collect(), len: left.len() }
+        self.words.extend(chunks.map(pack));
+        self.len += left.len();
     }
 
     /// Where the first of each pair is less, and where it is greater; both columns are equally long.

@@ -242,6 +242,13 @@ pub enum Comparator {
     CrossesBelow,
 }
 
+impl Comparator {
+    /// Whether it asks for two candles.
+    const fn is_crossing(self) -> bool {
+        matches!(self, Self::CrossesAbove | Self::CrossesBelow)
+    }
+}
+
 /// An expression over columns.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operand {

@@ -95,13 +95,16 @@ impl<'a> Crossings<'a> {
         self.0.push(Crossing { left, right, less, greater });
     }
 
-    /// Whether a comparison is a crossing of two operands that are known.
+    /// Whether a comparison follows from two operands that are known.
     pub(super) fn has(&self, comparison: &Comparison) -> bool {
-        let Test::Is(Comparator::CrossesAbove | Comparator::CrossesBelow, right) = &comparison.test
-        else {
-            return false;
-        };
-        self.0.iter().any(|known| *known.left == comparison.left && known.right == right)
+        let Test::Is(comparator, right) = &comparison.test else { return false };
+        let is_strict = comparator.is_crossing()
+            || matches!(comparator, Comparator::Greater | Comparator::Less);
+        is_strict && self.known(&comparison.left, right).is_some()
+    }
+
+    fn known(&self, left: &Operand, right: &Operand) -> Option<&Crossing<'a>> {
+        self.0.iter().find(|known| known.left == left && known.right == right)
     }
 
     /// Where `left` crosses above `right`, or below it: on the other side on the candle before, both strictly.
@@ -140,6 +143,12 @@ fn compare<'a>(
         Test::Is(comparator, right) => {
             let test = |test: fn(f64, f64) -> bool| pack(&series(left), &series(right), len, test);
             match comparator {
+                Comparator::Greater if let Some(known) = crossings.known(left, right) => {
+                    known.greater.clone()
+                }
+                Comparator::Less if let Some(known) = crossings.known(left, right) => {
+                    known.less.clone()
+                }
                 Comparator::Greater => pack(&series(left), &series(right), len, |a, b| a > b),
                 Comparator::GreaterOrEqual => test(|a, b| a >= b),
                 Comparator::Less => pack(&series(left), &series(right), len, |a, b| a < b),

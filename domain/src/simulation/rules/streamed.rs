@@ -1,4 +1,4 @@
-//! Crossings of indicators that come in steps, found a few thousand candles at a time: their columns are never laid out in
+//! Crossings and strict comparisons of indicators that come in steps, made a few thousand candles at a time: their columns are never laid out in
 //! memory, which would cost as much as computing them.
 
 use std::borrow::Cow;
@@ -28,11 +28,13 @@ enum Feed<'a> {
 struct Pair<'s> {
     operands: [&'s Operand; 2],
     feeds: [usize; 2],
+    /// Which of both somebody asks for.
+    asks: [bool; 2],
     less: Bits,
     greater: Bits,
 }
 
-/// Finds where the operands of the strategy's crossings lie below and above each other, of those that come in steps and
+/// Finds where the operands of the strategy's crossings and strict comparisons lie below and above each other, of those that come in steps and
 /// whose indicators nothing else asks for. `ask` is asked once in a while whether to go on.
 pub(super) fn crossings<'s, E>(
     strategy: &'s BoundStrategy,
@@ -41,15 +43,19 @@ pub(super) fn crossings<'s, E>(
 ) -> Result<Crossings<'s>, E> {
     let mut comparisons = Vec::new();
     strategy.rules().for_each(|rule| comparisons_of(rule, &mut comparisons));
-    let (crossing, others): (Vec<_>, Vec<_>) =
-        comparisons.into_iter().partition(|comparison| crossed(comparison).is_some());
+    let (strict, others): (Vec<_>, Vec<_>) =
+        comparisons.into_iter().partition(|comparison| compared(comparison).is_some());
     let mut elsewhere = Vec::new();
     others.iter().for_each(|comparison| calls_of_comparison(comparison, &mut elsewhere));
     strategy.levels().for_each(|level| calls_of_operand(level, &mut elsewhere));
     let mut feeds: Vec<(&Operand, Feed<'_>)> = Vec::new();
     let mut pairs: Vec<Pair<'s>> = Vec::new();
-    for operands in crossing.into_iter().filter_map(crossed) {
-        if pairs.iter().any(|pair| pair.operands == operands)
+    for (operands, asks) in strict.into_iter().filter_map(compared) {
+        if let Some(known) = pairs.iter_mut().find(|pair| pair.operands == operands) {
+            known.asks = [known.asks[0] || asks[0], known.asks[1] || asks[1]];
+            continue;
+        }
+        if !has_steps(operands)
             || !operands.iter().all(|operand| comes_in_steps(operand, candles, &elsewhere))
         {
             continue;
@@ -62,13 +68,13 @@ pub(super) fn crossings<'s, E>(
             })
         });
         let [less, greater] = [Bits::empty(candles.len()), Bits::empty(candles.len())];
-        pairs.push(Pair { operands, feeds, less, greater });
+        pairs.push(Pair { operands, feeds, asks, less, greater });
     }
     if !pairs.is_empty() {
         compare(&mut feeds, &mut pairs, candles.len(), &mut ask)?;
     }
     let mut crossings = Crossings::default();
-    for Pair { operands: [left, right], feeds: [one, other], mut less, mut greater } in pairs {
+    for Pair { operands: [left, right], feeds: [one, other], mut less, mut greater, .. } in pairs {
         let first_defined = feeds[one].1.first_defined().max(feeds[other].1.first_defined());
         less.clear_before(first_defined);
         greater.clear_before(first_defined);
@@ -91,32 +97,32 @@ fn compare<E>(
         }
         let end = len.min(from + BLOCK);
         feeds.iter_mut().for_each(|(_, feed)| feed.fill(end - from));
-        for Pair { feeds: [left, right], less, greater, .. } in &mut *pairs {
+        for Pair { feeds: [left, right], asks, less, greater, .. } in &mut *pairs {
             let [left, right] = [*left, *right].map(|feed| feeds[feed].1.block(from, end));
-            Bits::append_less_and_greater(less, greater, left, right);
+            match asks {
+                [true, false] => less.append_pairs(left, right, |left, right| left < right),
+                [false, _] => greater.append_pairs(left, right, |left, right| left > right),
+                [true, true] => Bits::append_less_and_greater(less, greater, left, right),
+            }
         }
         feeds.iter_mut().for_each(|(_, feed)| feed.forget(end - from));
     }
     Ok(())
 }
 
-/// The operands of a crossing.
-fn crossed(comparison: &Comparison) -> Option<[&Operand; 2]> {
-    match &comparison.test {
-        Test::Is(Comparator::CrossesAbove | Comparator::CrossesBelow, right) => {
-            Some([&comparison.left, right])
-        }
-        Test::Is(
-            Comparator::Greater
-            | Comparator::GreaterOrEqual
-            | Comparator::Less
-            | Comparator::LessOrEqual
-            | Comparator::Equal
-            | Comparator::NotEqual,
-            _,
-        )
-        | Test::Between(..) => None,
-    }
+/// The operands of a crossing or a strict comparison, and whether it asks where the left one is less and where greater.
+fn compared(comparison: &Comparison) -> Option<([&Operand; 2], [bool; 2])> {
+    let Test::Is(comparator, right) = &comparison.test else { return None };
+    let asks = match comparator {
+        Comparator::CrossesAbove | Comparator::CrossesBelow => [true, true],
+        Comparator::Less => [true, false],
+        Comparator::Greater => [false, true],
+        Comparator::GreaterOrEqual
+        | Comparator::LessOrEqual
+        | Comparator::Equal
+        | Comparator::NotEqual => return None,
+    };
+    Some(([&comparison.left, right], asks))
 }
 
 fn comparisons_of<'s>(condition: &'s Condition, comparisons: &mut Vec<&'s Comparison>) {
@@ -126,6 +132,11 @@ fn comparisons_of<'s>(condition: &'s Condition, comparisons: &mut Vec<&'s Compar
         }
         Condition::Compare(comparison) => comparisons.push(comparison),
     }
+}
+
+/// Whether there is an indicator among them: columns that lie in memory are compared there.
+fn has_steps(operands: [&Operand; 2]) -> bool {
+    operands.iter().any(|operand| matches!(operand, Operand::Indicator(_)))
 }
 
 fn comes_in_steps(operand: &Operand, candles: &Candles, elsewhere: &[&IndicatorCall]) -> bool {

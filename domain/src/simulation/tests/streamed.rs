@@ -1,21 +1,21 @@
-//! Crossings found in steps are those of whole columns.
+//! Crossings and strict comparisons found in steps are those of whole columns.
 
 use std::{convert::Infallible, sync::Arc};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{properties::slowly, *};
 use crate::simulation::{
     indicators::IndicatorCall, random::SplitMix64, rules::signals::RuleSignals,
 };
 
-/// A random walk with a spike now and then, after which running sums begin anew.
-fn walk(len: usize, seed: u64) -> Candles {
+/// A random walk whose price is so many times as high now and then, after which running sums begin anew.
+fn walk(len: usize, seed: u64, spike: f64) -> Candles {
     let mut random = SplitMix64::new(seed);
     let mut close = 100.0;
     let row = |_| {
         close *= 1.0 + (f64::from(u32::try_from(random.below(201)).unwrap()) - 100.0) / 20_000.0;
-        let spike = if random.below(900) == 0 { 5_000.0 } else { 1.0 };
+        let spike = if random.below(900) == 0 { spike } else { 1.0 };
         let price = close * spike;
         [price, price, price, price, 1.0]
     };
@@ -30,7 +30,7 @@ proptest! {
         len in 1..13_000_usize, seed in any::<u64>(), periods in (1..40_usize, 2..5_000_usize, 1..60_usize),
         constant in 90..110_u32,
     ) {
-        let candles = walk(len, seed);
+        let candles = walk(len, seed, 5_000.0);
         let (fast, slow, other) = periods;
         let crosses = |left: &str, comparator: &str, right: &str| json!({"indicator": left, "comparator": comparator, "value": right});
         let (fast, slow, other) = (format!("sma({fast})"), format!("sma({slow})"), format!("ema({other})"));
@@ -40,7 +40,8 @@ proptest! {
                 crosses(&other, "crosses_below", &constant.to_string()), crosses("sma(7)", "crosses_above", "sma(9)")]},
             // One of them is asked for as a column, too.
             "exit_rules": {"operator": "or", "conditions": [
-                crosses(&fast, "crosses_below", &slow), crosses("sma(7)", ">", "sma(9) * 1.01")]},
+                crosses(&fast, "crosses_below", &slow), crosses("sma(7)", ">", "sma(9) * 1.01"),
+                crosses("rsi(5)", ">", "80"), crosses("rsi(5)", "<", "20"), crosses(&other, "<", &fast)]},
         });
         let strategy = strategy(&body);
         let ask = || Ok::<_, Infallible>(());
@@ -52,5 +53,26 @@ proptest! {
             let exits = [&steps, &columns].map(|rules| rules.is_exit(Direction::Long, index));
             prop_assert_eq!((entries[0], exits[0]), (entries[1], exits[1]), "{}", index);
         }
+    }
+}
+
+#[test]
+fn a_strategy_without_money_is_rejected_as_often_by_both_walks() {
+    let candles = walk(20_000, 7, 1.0);
+    let rule = when("close", ">", 0);
+    for sizing in [
+        json!({"position_sizing": "all_in"}),
+        json!({"position_sizing": "percent_of_equity", "size": 50}),
+        json!({"position_sizing": "risk_percentage", "risk_percentage": 2, "stop_loss": 1}),
+    ] {
+        let mut config = sizing;
+        config["direction"] = json!("both");
+        let body = json!({"entry_rules": rule, "exit_rules": rule, "config": config});
+        let strategy = strategy(&body);
+        let settings = settings(json!({"lot": "0.001", "commission": 0.002}));
+        let input = input(&strategy, &candles, &settings);
+        let outcome = run(&input, &mut ()).unwrap();
+        assert!(outcome.rejections_count > 1_000 || body["config"]["stop_loss"] == 1);
+        assert_eq!(slowly(&input), outcome);
     }
 }
