@@ -94,12 +94,12 @@ impl Written {
         };
         let mut condition = json!({
             "indicator": call,
-            "comparator": if spelling / 5 % 2 == 0 { sign } else { word },
+            "comparator": if (spelling / 5).is_multiple_of(2) { sign } else { word },
             "value": spelt(f64::from(*value) / 4.0, spelling / 10),
         });
         if spelling % 5 == 4 {
             condition["params"] = json!({"period": spelt(f64::from(*period), spelling / 7)});
-            if *source || spelling / 3 % 2 == 0 {
+            if *source || (spelling / 3).is_multiple_of(2) {
                 condition["params"]["source"] = json!(source_name.to_uppercase());
             }
         }
@@ -252,7 +252,7 @@ fn every_setting_and_every_field_of_a_config_counts() {
         json!({"break_even": 5}),
         json!({"max_candles": 5}),
         json!({"partial_take_profits": [{"at": 5, "close": 5}]}),
-        json!({"partial_exit_rules": entry.clone()}),
+        json!({"partial_exit_rules": entry}),
         json!({"partial_exit_rules": entry, "partial_exit_size": 5}),
         json!({"max_entries": 5}),
         json!({"direction": "both", "position_mode": "hedging"}),
