@@ -39,9 +39,10 @@ const BUILTIN: &str = "ratio <= 5, or value <= 80";
 pub(crate) fn all() -> Result<Vec<Case>, Box<dyn Error>> {
     let builtins = builtins::ALL
         .iter()
-        .map(|builtin| case(builtin.name, BUILTIN, &json!({"code_ref": builtin.name}), json!({})));
+        .map(|builtin| case(builtin.name, BUILTIN, &json!({"code_ref": builtin.name}), &json!({})));
     let hard = hard();
-    let hard = hard.into_iter().map(|(name, aim, body, settings)| case(name, aim, &body, settings));
+    let hard =
+        hard.into_iter().map(|(name, aim, body, settings)| case(name, aim, &body, &settings));
     builtins.chain(hard).collect()
 }
 
@@ -68,7 +69,7 @@ fn case(
     name: &str,
     aim: &'static str,
     body: &Value,
-    settings: Value,
+    settings: &Value,
 ) -> Result<Case, Box<dyn Error>> {
     let fields = body.as_object().ok_or("a strategy is an object")?;
     let definition = StrategyDefinition::parse(fields).map_err(|errors| format!("{errors:?}"))?;

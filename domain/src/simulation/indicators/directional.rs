@@ -1,6 +1,6 @@
 //! Wilder's directional movement, from which +DI, −DI, DX, ADX and ADXR are made.
 
-use super::{Column, rolling, trange::true_ranges};
+use super::{Column, rolling, trange::true_range};
 use crate::simulation::Candles;
 
 /// Calls `measure` with the smoothed +DM, −DM and true range of each candle from `period` on: the sums of candles 1
@@ -13,7 +13,7 @@ pub(super) fn movement(
     let mut column = Column::undefined(candles.len(), period);
     let share = 1.0 / rolling::to_f64(period);
     let (mut plus, mut minus, mut range) = (0.0, 0.0, 0.0);
-    for (index, true_range) in true_ranges(candles).values.iter().enumerate().skip(1) {
+    for index in 1..candles.len() {
         let up = candles.high[index] - candles.high[index - 1];
         let down = candles.low[index - 1] - candles.low[index];
         if index >= period {
@@ -26,7 +26,7 @@ pub(super) fn movement(
         } else if down > 0.0 && down > up {
             minus += down;
         }
-        range += true_range;
+        range += true_range(candles, index);
         if index >= period {
             column.values[index] = measure(plus, minus, range);
         }

@@ -22,12 +22,16 @@ fn compute(candles: &Candles, _arguments: &Arguments) -> Vec<Column> {
     vec![true_ranges(candles)]
 }
 
-/// max(high, close before) − min(low, close before), from the second candle on.
+/// The range of each candle from the second one on.
 pub(super) fn true_ranges(candles: &Candles) -> Column {
-    let mut column = Column::undefined(candles.len(), 1);
-    let ranges = candles.high.iter().zip(&candles.low).skip(1).zip(&candles.close);
-    for (out, ((high, low), before)) in column.values.iter_mut().skip(1).zip(ranges) {
-        *out = rolling::larger(*high, *before) - rolling::smaller(*low, *before);
-    }
-    column
+    let mut values = Vec::with_capacity(candles.len());
+    values.extend(candles.open_time.first().map(|_| 0.0));
+    values.extend((1..candles.len()).map(|index| true_range(candles, index)));
+    Column { first_defined: candles.len().min(1), values }
+}
+
+/// max(high, close before) − min(low, close before).
+pub(super) fn true_range(candles: &Candles, index: usize) -> f64 {
+    let before = candles.close[index - 1];
+    rolling::larger(candles.high[index], before) - rolling::smaller(candles.low[index], before)
 }

@@ -1,5 +1,5 @@
-//! Crossings and strict comparisons of indicators that come in steps, made a few thousand candles at a time: their columns are never laid out in
-//! memory, which would cost as much as computing them.
+//! Crossings and strict comparisons of indicators that come in steps, made a few thousand candles at a time: their columns
+//! are never laid out in memory, which would cost as much as computing them.
 
 use std::borrow::Cow;
 
@@ -34,8 +34,8 @@ struct Pair<'s> {
     greater: Bits,
 }
 
-/// Finds where the operands of the strategy's crossings and strict comparisons lie below and above each other, of those that come in steps and
-/// whose indicators nothing else asks for. `ask` is asked once in a while whether to go on.
+/// Finds where the operands of the strategy's crossings and strict comparisons lie below and above each other, of those
+/// that come in steps and whose indicators nothing else asks for. `ask` is asked once in a while whether to go on.
 pub(super) fn crossings<'s, E>(
     strategy: &'s BoundStrategy,
     candles: &Candles,
@@ -140,9 +140,10 @@ fn has_steps(operands: [&Operand; 2]) -> bool {
 }
 
 fn comes_in_steps(operand: &Operand, candles: &Candles, elsewhere: &[&IndicatorCall]) -> bool {
-    let is_elsewhere = match operand {
-        Operand::Indicator(call) => elsewhere.iter().any(|other| other.is_same(call)),
-        _ => false,
+    let is_elsewhere = if let Operand::Indicator(call) = operand {
+        elsewhere.iter().any(|other| other.is_same(call))
+    } else {
+        false
     };
     !is_elsewhere && Feed::of(operand, candles).is_some()
 }
