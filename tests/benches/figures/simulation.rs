@@ -22,8 +22,8 @@ pub(crate) fn measure() -> Result<Vec<Figure>, Box<dyn Error>> {
     let crosses = || bare_loop::run(&candles.open, &candles.close);
     let stops = || bare_loop::run_rsi(&candles.open, &candles.high, &candles.low, &candles.close);
     Ok(vec![
-        beside(NAMES[0], &candles, &minutes::golden_cross()?, crosses, "ratio >= 0.5")?,
-        beside(NAMES[1], &candles, &minutes::rsi_stops()?, stops, "ratio >= 0.5")?,
+        beside(NAMES[0], &candles, &minutes::golden_cross()?, crosses, "ratio >= 1.0")?,
+        beside(NAMES[1], &candles, &minutes::rsi_stops()?, stops, "ratio >= 0.8")?,
     ])
 }
 

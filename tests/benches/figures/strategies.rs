@@ -17,8 +17,11 @@ pub(crate) fn measure() -> Result<Vec<Figure>, Box<dyn Error>> {
     let candles = minutes::minutes(CANDLES)?;
     let mut figures = Vec::new();
     for case in cases::all()? {
-        let cases::Timed { name, aim, nanoseconds, cross, .. } =
+        let cases::Timed { name, aim, nanoseconds, cross, trades } =
             cases::time(case, &candles, ROUNDS)?;
+        if trades == 0 {
+            return Err(format!("{name} does not trade").into());
+        }
         figures.push(Figure::beside(name, nanoseconds, "ns/candle", cross, aim));
     }
     Ok(figures)

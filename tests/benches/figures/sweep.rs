@@ -60,7 +60,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>, Box<dyn Error>> {
     }
     let unit = "candles/s";
     Ok(vec![
-        Figure::beside(NAMES[0], one, unit, median(bares), "ratio >= 1.5"),
+        Figure::beside(NAMES[0], one, unit, median(bares), "ratio >= 1.6"),
         Figure::beside(NAMES[1], many, unit, one, scaling_aim(cores)),
         Figure::alone(NAMES[2], median(seconds), "s", "value < 10"),
         Figure::alone(NAMES[3], peak_mb(&hours)?, "MB", "value < 300"),
