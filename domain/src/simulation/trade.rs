@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{exact, time};
 
+/// The reason of a fill that ends what is open at the end of a run.
+pub(crate) const END_OF_DATA: &str = "end_of_data";
+
 /// The side of a fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -6,8 +6,7 @@ use crate::simulation::{
     settings::{Finalize, OPEN_NEEDS_PRESET},
 };
 
-/// Why a trade is left at the end.
-pub(crate) const END_OF_DATA: &str = "end_of_data";
+pub(super) use crate::simulation::trade::END_OF_DATA;
 
 /// What a walk holds, as far as its end and liquidation are concerned.
 pub(super) trait Holdings {

@@ -38,7 +38,6 @@ mod row_summary;
 
 #[cfg(test)]
 pub(crate) use backtesting_py::plan::{Action, Plan};
-pub(crate) use finalize::END_OF_DATA;
 pub(crate) use row_summary::Scratch;
 
 use rust_decimal::Decimal;

@@ -16,6 +16,7 @@ mod donchian;
 mod dx;
 mod ema;
 mod highest;
+mod in_steps;
 mod kama;
 mod linearreg;
 mod lowest;
@@ -50,8 +51,9 @@ mod wma;
 mod tests;
 
 pub use calculate::{Output, calculate};
+pub(super) use in_steps::stream;
 pub(super) use rolling::{RunningSum, ends, larger, smaller, sum};
-pub(super) use stream::{Stream, stream};
+pub(super) use stream::Stream;
 
 use super::{candles::Candles, source::Source};
 

@@ -3,7 +3,10 @@
 
 use rust_decimal::Decimal;
 
-use crate::simulation::{engine::END_OF_DATA, exact::Sum, trade::Trade};
+use crate::simulation::{
+    exact::Sum,
+    trade::{END_OF_DATA, Trade},
+};
 
 /// Counts and sums over the trades of a run.
 #[derive(Debug, Clone, Default)]

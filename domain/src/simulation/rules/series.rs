@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{Arithmetic, Comparison, Condition, Operand, Test, signal::Crossings};
+use super::{Arithmetic, Comparison, Condition, Operand, Test};
 use crate::simulation::{
     candles::Candles,
     indicators::{Columns, IndicatorCall},
@@ -27,15 +27,16 @@ pub(crate) struct Indicators<'a> {
 }
 
 impl<'a> Indicators<'a> {
-    /// Gets what `condition` calls and is not there yet from `columns`, which may refuse; not for crossings that are known.
+    /// Gets what `condition` calls and is not there yet from `columns`, which may refuse; not for
+    /// comparisons whose result is known.
     pub(crate) fn compute<E>(
         &mut self,
         condition: &'a Condition,
-        known: &Crossings<'_>,
+        is_known: impl Fn(&Comparison) -> bool + Copy,
         columns: &mut impl FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     ) -> Result<(), E> {
         let mut calls = Vec::new();
-        calls_of_unknown(condition, known, &mut calls);
+        calls_of_unknown(condition, is_known, &mut calls);
         self.compute_calls(calls, columns)
     }
 
@@ -198,17 +199,17 @@ fn quotient(dividend: f64, divisor: f64) -> f64 {
     if divisor == 0.0 { f64::NAN } else { dividend / divisor }
 }
 
-/// As [`calls_of_condition`], without crossings that are known.
+/// As [`calls_of_condition`], without comparisons whose result is known.
 fn calls_of_unknown<'a>(
     condition: &'a Condition,
-    known: &Crossings<'_>,
+    is_known: impl Fn(&Comparison) -> bool + Copy,
     calls: &mut Vec<&'a IndicatorCall>,
 ) {
     match condition {
         Condition::All(conditions) | Condition::Any(conditions) => {
-            conditions.iter().for_each(|inner| calls_of_unknown(inner, known, calls));
+            conditions.iter().for_each(|inner| calls_of_unknown(inner, is_known, calls));
         }
-        Condition::Compare(comparison) if known.has(comparison) => {}
+        Condition::Compare(comparison) if is_known(comparison) => {}
         Condition::Compare(comparison) => calls_of_comparison(comparison, calls),
     }
 }

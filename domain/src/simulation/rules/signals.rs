@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    BoundStrategy, Condition, Directions, Operand,
+    BoundStrategy, Comparison, Condition, Directions, Operand,
     series::{Indicators, Series},
     signal::{Crossings, Signal},
     streamed,
@@ -58,7 +58,8 @@ impl<'a, C> Evaluation<'a, '_, C> {
     where
         C: FnMut(&IndicatorCall) -> Result<Arc<Columns>, E>,
     {
-        self.indicators.compute(condition, &self.crossings, &mut self.columns)?;
+        let is_known = |comparison: &Comparison| self.crossings.has(comparison);
+        self.indicators.compute(condition, is_known, &mut self.columns)?;
         let Self { candles, indicators, crossings, .. } = self;
         self.signals.push(Signal::evaluate(condition, indicators, candles, crossings));
         Ok(self.signals.len() - 1)
