@@ -82,7 +82,7 @@ fn an_expression_means(#[case] text: &str, #[case] canonical: &str) {
 #[case::a_function_alone("abs + 1", "unknown_indicator", "`abs` is a function of expressions")]
 #[case::min_of_one("min(close)", "invalid", "`min` takes two arguments or more, not 1")]
 #[case::abs_of_two("abs(close, open)", "invalid", "`abs` takes one argument, not 2")]
-#[case::a_named_argument_of_a_function("abs(x = 1)", "unknown_argument", "without names")]
+#[case::a_named_argument_of_a_function("abs(x = 1)", "unknown_argument", "have no names")]
 fn a_wrong_expression_is_explained(#[case] text: &str, #[case] code: &str, #[case] part: &str) {
     let faults = parse(text).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
