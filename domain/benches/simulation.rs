@@ -49,7 +49,7 @@ fn strategies(candles: &Candles, names: &[String]) -> Result<(), Box<dyn Error>>
     };
     for case in strategies::all()?.into_iter().filter(is_asked) {
         let strategies::Timed { name, nanoseconds, cross, trades, aim } =
-            strategies::time(case, candles, 5)?;
+            strategies::time(case, candles, 5, now)?;
         let ratio = nanoseconds / cross;
         println!("{name:<34} {nanoseconds:8.1} ns {ratio:6.2} x {trades:8} trades  {aim}");
     }
@@ -88,10 +88,9 @@ fn beside(
     let trades = engine.trades.len();
     let (mut bare_times, mut engine_times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        bare_times.push(strategies::timed(|| Ok::<_, Box<dyn Error>>(bare()))?);
-        engine_times.push(strategies::timed(|| minutes::engine(strategy, candles))?);
+        bare_times.push(timed(&bare));
+        engine_times.push(timed(|| minutes::engine(strategy, candles)));
     }
-    let rate = |times| CANDLES as f64 * 1e3 / strategies::median(times);
     let (bare, engine) = (rate(bare_times), rate(engine_times));
     println!("{name}, {trades} trades");
     println!("  bare loop {bare:7.1} M candles/s");
@@ -101,10 +100,14 @@ fn beside(
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark needs a clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn timed<T>(work: impl FnOnce() -> T) -> Duration {
-    let start = Instant::now();
+    let start = now();
     black_box(work());
-    start.elapsed()
+    now() - start
 }
 
 /// Millions of candles a second by the median.

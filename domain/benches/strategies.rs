@@ -1,6 +1,6 @@
 //! Every built-in and some strategies that are hard on the engine, each over the same minutes as the cross of averages.
 
-use std::{collections::BTreeMap, error::Error, fs, hint::black_box};
+use std::{collections::BTreeMap, error::Error, hint::black_box, time::Instant};
 
 use domain::{
     simulation::{Candles, Settings, rules::BoundStrategy},
@@ -50,15 +50,24 @@ pub(crate) fn all() -> Result<Vec<Case>, Box<dyn Error>> {
 ///
 /// # Errors
 /// A run that fails.
-pub(crate) fn time(case: Case, candles: &Candles, rounds: usize) -> Result<Timed, Box<dyn Error>> {
+pub(crate) fn time(
+    case: Case,
+    candles: &Candles,
+    rounds: usize,
+    now: fn() -> Instant,
+) -> Result<Timed, Box<dyn Error>> {
     let cross = minutes::golden_cross()?;
     let settings = Settings::default();
     let run = || minutes::engine_with(&case.strategy, candles, &case.settings);
     let trades = run()?.trades.len();
     let (mut crosses, mut own) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        crosses.push(timed(|| minutes::engine_with(&cross, candles, &settings))?);
-        own.push(timed(run)?);
+        let start = now();
+        black_box(minutes::engine_with(&cross, candles, &settings)?);
+        let middle = now();
+        black_box(run()?);
+        crosses.push((middle - start).as_secs_f64() * 1e9);
+        own.push((now() - middle).as_secs_f64() * 1e9);
     }
     let per_candle = |times| median(times) / candles.len() as f64;
     let (nanoseconds, cross) = (per_candle(own), per_candle(crosses));
@@ -141,23 +150,7 @@ fn merge(config: &mut Value, more: Value) {
     }
 }
 
-/// Time on a processor: whatever else shares the machine counts less than by the clock.
-pub(crate) fn timed<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<f64, Box<dyn Error>>
-where
-    Box<dyn Error>: From<E>,
-{
-    let start = on_processor()?;
-    black_box(work()?);
-    Ok(on_processor()? - start)
-}
-
-/// Nanoseconds that this thread has run, by the kernel's account.
-fn on_processor() -> Result<f64, Box<dyn Error>> {
-    let account = fs::read_to_string("/proc/thread-self/schedstat")?;
-    Ok(account.split_whitespace().next().ok_or("the kernel does not say")?.parse()?)
-}
-
-pub(crate) fn median(mut times: Vec<f64>) -> f64 {
+fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
 }

@@ -3,7 +3,7 @@
 #[path = "../../../domain/benches/strategies.rs"]
 mod cases;
 
-use std::error::Error;
+use std::{error::Error, time::Instant};
 
 use crate::{Figure, simulation::minutes};
 
@@ -18,7 +18,7 @@ pub(crate) fn measure() -> Result<Vec<Figure>, Box<dyn Error>> {
     let mut figures = Vec::new();
     for case in cases::all()? {
         let cases::Timed { name, aim, nanoseconds, cross, trades } =
-            cases::time(case, &candles, ROUNDS)?;
+            cases::time(case, &candles, ROUNDS, Instant::now)?;
         if trades == 0 {
             return Err(format!("{name} does not trade").into());
         }
