@@ -284,7 +284,7 @@ impl Engine<'_> {
         let (stop_loss, take_profit) =
             (stop_loss.map(exact::to_f64), take_profit.map(exact::to_f64));
         let barriers = Barriers { stop: stop_loss, target: take_profit };
-        let number = self.open(direction, quantity, admitted.fill, barriers)?;
+        let number = self.open(direction, quantity, admitted, barriers)?;
         self.unaffordable = [f64::INFINITY; 2];
         let cash = self.portfolio.cash_real();
         let signed_quantity = self.portfolio.net_quantity();

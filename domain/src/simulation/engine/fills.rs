@@ -254,10 +254,10 @@ impl Engine<'_> {
         &mut self,
         direction: Direction,
         quantity: Decimal,
-        fill: PricedFill,
+        admitted: AdmittedEntry,
         barriers: Barriers,
     ) -> Result<u32, SimulationError> {
-        let execution = self.execution(fill)?;
+        let execution = self.execution(admitted.fill, admitted.booked_price);
         let trade = self.portfolio.open(execution, direction, quantity, barriers, &self.costs)?;
         let number = trade.number;
         tell(self.observer, Step::Opened(trade))?;
@@ -271,7 +271,8 @@ impl Engine<'_> {
         fill: PricedFill,
         is_ambiguous: bool,
     ) -> Result<(), SimulationError> {
-        let execution = self.execution(fill)?;
+        let price = booked(&fill)?;
+        let execution = self.execution(fill, price);
         if let Some(trade) = self.portfolio.close(number, execution, is_ambiguous, &self.costs)? {
             tell(self.observer, Step::Closed(trade))?;
         }
@@ -287,7 +288,8 @@ impl Engine<'_> {
         fill: PricedFill,
         is_ambiguous: bool,
     ) -> Result<(), SimulationError> {
-        let execution = self.execution(fill)?;
+        let price = booked(&fill)?;
+        let execution = self.execution(fill, price);
         let reduced =
             self.portfolio.reduce(number, quantity, execution, is_ambiguous, &self.costs)?;
         if let Some((part, rest)) = reduced {
@@ -307,7 +309,7 @@ impl Engine<'_> {
         if direction.exit_side() == Side::Buy {
             return Ok(true);
         }
-        let price = exact::price(fill.price).ok_or_else(|| overflow("a price"))?;
+        let price = booked(fill)?;
         let notional = exact::multiply(price, quantity);
         let notional = notional.ok_or_else(|| overflow("a fill's notional"))?;
         let fee = self.costs.fee(notional, fill.liquidity)?;
@@ -327,8 +329,7 @@ impl Engine<'_> {
         Ok(fee <= notional)
     }
 
-    fn execution(&self, fill: PricedFill) -> Result<Execution, SimulationError> {
-        let price = exact::price(fill.price).ok_or_else(|| overflow("a price"))?;
+    fn execution(&self, fill: PricedFill, price: Decimal) -> Execution {
         let reason = match fill.reason {
             Reason::Entry(direction, index) => self.rules.entry_reason(direction, index),
             Reason::Exit(direction, index) => self.rules.exit_reason(direction, index),
@@ -336,7 +337,7 @@ impl Engine<'_> {
             Reason::Named(name) => name.to_owned(),
         };
         let PricedFill { place, time, liquidity, .. } = fill;
-        Ok(Execution { time, place, price, liquidity, reason })
+        Execution { time, place, price, liquidity, reason }
     }
 
     /// Notes that an entry that met its price is not filled.
@@ -388,4 +389,9 @@ impl Engine<'_> {
             reason: format!("the price was not reached within {candles} candles"),
         });
     }
+}
+
+/// A fill's price as the ledger holds it.
+fn booked(fill: &PricedFill) -> Result<Decimal, SimulationError> {
+    exact::price(fill.price).ok_or_else(|| overflow("a price"))
 }

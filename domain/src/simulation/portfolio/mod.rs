@@ -51,6 +51,10 @@ pub(crate) struct Position {
 /// All that is held together: what a candle changes and an entry needs follows from it, however many positions there are.
 #[derive(Debug, Clone, Copy, Default)]
 struct Held {
+    /// Units held long.
+    long: Decimal,
+    /// Units held short.
+    short: Decimal,
     /// Units held long less units held short.
     net: Decimal,
     /// Units held long and units held short.
@@ -75,14 +79,24 @@ impl Held {
             (_, true) => Ok(all),
             (false, false) => exact::add(all, more).ok_or_else(error),
         };
-        let signed = match direction {
-            Direction::Long => quantity,
-            Direction::Short => -quantity,
+        let (long, short) = match direction {
+            Direction::Long => (sum(self.long, quantity)?, self.short),
+            Direction::Short => (self.long, sum(self.short, quantity)?),
         };
-        let (net, gross) = (sum(self.net, signed)?, sum(self.gross, quantity)?);
         let funding = sum(self.funding, funding)?;
-        let (net_real, gross_real) = (exact::to_f64(net), exact::to_f64(gross));
-        Ok(Self { net, gross, funding, net_real, gross_real })
+        // What goes one way is its own net.
+        let (net, gross) = match (long.is_zero(), short.is_zero()) {
+            (_, true) => (long, long),
+            (true, false) => (-short, short),
+            (false, false) => (sum(long, -short)?, sum(long, short)?),
+        };
+        let gross_real = exact::to_f64(gross);
+        let net_real = match (long.is_zero(), short.is_zero()) {
+            (_, true) => gross_real,
+            (true, false) => -gross_real,
+            (false, false) => exact::to_f64(net),
+        };
+        Ok(Self { long, short, net, gross, funding, net_real, gross_real })
     }
 }
 
@@ -377,6 +391,11 @@ impl Portfolio {
 
     /// Pays what a position accrued, and what is missing when nothing is held any more; returns what was missing.
     fn settle(&mut self, funding: Decimal, fill: &mut Fill) -> Result<Decimal, SimulationError> {
+        let is_short = self.open.is_empty() && self.cash.is_sign_negative();
+        if funding.is_zero() && !is_short {
+            // The fill has marked cash already.
+            return Ok(Decimal::ZERO);
+        }
         if !funding.is_zero() {
             let settled = exact::add(self.settled_funding, funding);
             self.settled_funding = settled.ok_or_else(|| overflow("funding"))?;

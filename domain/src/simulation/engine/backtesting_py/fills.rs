@@ -127,7 +127,7 @@ impl Queue {
             return Ok(None);
         }
         let barriers = Barriers { stop: entry.stop_loss, target: entry.take_profit };
-        let number = engine.open(direction, quantity(engine, left)?, admitted.fill, barriers)?;
+        let number = engine.open(direction, quantity(engine, left)?, admitted, barriers)?;
         let entry_price = admitted.fill.price;
         self.broker.open(number, direction, left, entry_price);
         let (stop, target) = (None, None);

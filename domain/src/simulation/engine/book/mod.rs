@@ -271,7 +271,7 @@ impl Book {
         let Some(quantity) = quantity.filter(|quantity| !quantity.is_zero()) else {
             return Ok(());
         };
-        trade.number = engine.open(context.direction, quantity, admitted.fill, trade.barriers())?;
+        trade.number = engine.open(context.direction, quantity, admitted, trade.barriers())?;
         trade.entered = context.index;
         let is_market = entry.kind == EntryKind::Market;
         trade.from = if is_market { context.index } else { context.index + 1 };

@@ -127,13 +127,13 @@ impl Offer {
         Some((self.booked_price - self.stop_loss?).abs())
     }
 
-    /// The same as [`Self::lots`] where nothing is held or levered, lots are units of a decimal place and 64 bits are enough.
+    /// The same as [`Self::lots`] where nothing is levered, lots are units of a decimal place and 64 bits are enough.
     fn plain_lots(&self, sizing: Sizing, costs: &Costs) -> Option<Decimal> {
-        if !self.is_plain() || self.lot.mantissa() != 1 {
+        if self.leverage != Decimal::ONE || self.lot.mantissa() != 1 {
             return None;
         }
         let budget = match sizing {
-            Sizing::AllIn => self.funds.equity,
+            Sizing::AllIn => self.free_unlevered()?,
             Sizing::PercentOfEquity(fraction) => exact::product(self.funds.equity, fraction)?,
             Sizing::FixedAmount(amount) => amount,
             Sizing::FixedQuantity(_) | Sizing::RiskPercentage(_) => return None,
@@ -143,9 +143,13 @@ impl Offer {
         exact::divide_down_small(budget, unit_cost, self.lot.scale())
     }
 
-    /// Whether the free margin is the cash.
-    fn is_plain(&self) -> bool {
-        self.leverage == Decimal::ONE && self.funds.exposure.is_zero()
+    /// The free margin without leverage, 0 or more; `None` if a decimal does not hold its digits.
+    fn free_unlevered(&self) -> Option<Decimal> {
+        let Funds { equity, exposure } = self.funds;
+        if exposure.is_zero() {
+            return Some(equity);
+        }
+        exact::add(equity, -exposure).map(|free| free.max(Decimal::ZERO))
     }
 
     /// What is asked for in whole lots, 0 or more.
@@ -204,10 +208,10 @@ impl Offer {
     fn is_payable(&self, quantity: Decimal, costs: &Costs) -> Option<bool> {
         let notional = exact::multiply(self.booked_price, quantity)?;
         let fee = costs.fee(notional, self.liquidity).ok()?;
-        if self.is_plain()
-            && let Some(cost) = exact::add(notional, fee)
+        if self.leverage == Decimal::ONE
+            && let (Some(cost), Some(free)) = (exact::add(notional, fee), self.free_unlevered())
         {
-            return Some(cost <= self.funds.equity);
+            return Some(cost <= free);
         }
         self.covers::<i128>(notional, fee).or_else(|| self.covers::<Wide>(notional, fee))
     }
