@@ -251,7 +251,7 @@ mod tests {
             quantity: decimal("2.3300"),
             fee: decimal(fee),
             cash_after: decimal(cash_after),
-            reason: reason.to_owned(),
+            reason: reason.into(),
         };
         let entry = fill(Side::Buy, "4285.080", "9.99", "0.50", "rsi(14) < 30");
         let place = |moment| FillPlace { candle: 1, moment };

@@ -35,7 +35,7 @@ fn fill(side: Side, price: &str, quantity: &str, fee: &str, cash_after: &str) ->
         quantity: decimal(quantity),
         fee: decimal(fee),
         cash_after: decimal(cash_after),
-        reason: "rsi(14) < 30".to_owned(),
+        reason: "rsi(14) < 30".into(),
     }
 }
 

@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{exact, time};
+use super::{exact, fill_reason::FillReason, time};
 
 /// The reason of a fill that ends what is open at the end of a run.
 pub(crate) const END_OF_DATA: &str = "end_of_data";
@@ -92,7 +92,8 @@ pub struct Fill {
     /// Cash after the fill.
     pub cash_after: Decimal,
     /// The rule that triggered it, or `stop_loss`, `take_profit`, `liquidation` or `end_of_data`.
-    pub reason: String,
+    #[schemars(with = "String")]
+    pub reason: FillReason,
 }
 
 /// Where in a run's candles a fill happens.

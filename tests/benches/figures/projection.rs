@@ -80,7 +80,7 @@ fn round_trip(id: Uuid, number: u32) -> [LedgerEvent; 2] {
         quantity: Decimal::new(23_614_777, 8),
         fee: Decimal::new(1_000_012_345, 8),
         cash_after: Decimal::new(999_987_654_321, 8),
-        reason: "sma(50) crosses_above sma(200)".to_owned(),
+        reason: "sma(50) crosses_above sma(200)".into(),
     };
     let (direction, pnl) = (Direction::Long, Decimal::new(-2_000_024_690, 8));
     let entry = fill(Side::Buy);

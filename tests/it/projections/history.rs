@@ -280,6 +280,6 @@ fn fill(day: i64, side: Side, reason: &str) -> Fill {
         quantity: Decimal::new(23_614, 8),
         fee: Decimal::new(10, 2).normalize(),
         cash_after: Decimal::new(99_999, 1),
-        reason: reason.to_owned(),
+        reason: reason.into(),
     }
 }

@@ -12,6 +12,7 @@ use crate::simulation::{
     SimulationError, Step,
     error::overflow,
     exact,
+    fill_reason::FillReason,
     outcome::{OrderKind, UnfilledOrder},
     portfolio::{
         Execution,
@@ -329,15 +330,23 @@ impl Engine<'_> {
         Ok(fee <= notional)
     }
 
-    fn execution(&self, fill: PricedFill, price: Decimal) -> Execution {
+    fn execution(&mut self, fill: PricedFill, price: Decimal) -> Execution {
         let reason = match fill.reason {
             Reason::Entry(direction, index) => self.rules.entry_reason(direction, index),
             Reason::Exit(direction, index) => self.rules.exit_reason(direction, index),
             Reason::PartialExit(index) => self.rules.partial_exit_reason(index),
-            Reason::Named(name) => name.to_owned(),
+            Reason::Named(name) => self.named(name),
         };
         let PricedFill { place, time, liquidity, .. } = fill;
         Execution { time, place, price, liquidity, reason }
+    }
+
+    /// The reason of that name: the same for all fills that have it.
+    fn named(&mut self, name: &'static str) -> FillReason {
+        if let Some(known) = self.names.iter().find(|known| **known == name) {
+            return known.clone();
+        }
+        self.names.push_mut(name.into()).clone()
     }
 
     /// Notes that an entry that met its price is not filled.

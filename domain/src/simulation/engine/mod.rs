@@ -47,6 +47,7 @@ use super::{
     Input, Observer, SimulationError,
     error::overflow,
     exact,
+    fill_reason::FillReason,
     metrics::{Curve, LargestFall, Market},
     outcome::{UNFILLED_MAX, UnfilledOrder},
     portfolio::{Portfolio, costs::Costs},
@@ -70,6 +71,8 @@ pub(crate) struct Engine<'a> {
     equity: Vec<f64>,
     rejections: Unfilled,
     expiries: Unfilled,
+    /// Reasons of fills that are not rules, as far as there were any.
+    names: Vec<FillReason>,
     liquidations_count: usize,
     followed: Followed,
     /// There is nothing left to trade with.
@@ -167,6 +170,7 @@ impl<'a> Engine<'a> {
             equity: Vec::new(),
             rejections: Unfilled::default(),
             expiries: Unfilled::default(),
+            names: Vec::new(),
             liquidations_count: 0,
             followed: Followed::Curve(Curve::from(exact::to_f64(input.initial_balance), market)),
             is_ruined: false,

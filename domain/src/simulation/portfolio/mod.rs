@@ -15,6 +15,7 @@ use super::{
     SimulationError,
     error::overflow,
     exact,
+    fill_reason::FillReason,
     trade::{Barriers, Direction, Fill, FillPlace, Side, Trade},
 };
 
@@ -108,7 +109,7 @@ pub(crate) struct Execution {
     pub(crate) place: FillPlace,
     pub(crate) price: Decimal,
     pub(crate) liquidity: Liquidity,
-    pub(crate) reason: String,
+    pub(crate) reason: FillReason,
 }
 
 /// What there is to spend.

@@ -5,7 +5,7 @@ use super::{
     bits::Bits,
     series::{Indicators, Series},
 };
-use crate::simulation::candles::Candles;
+use crate::simulation::{candles::Candles, fill_reason::FillReason};
 
 /// A condition evaluated on every candle.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct Signal<'a> {
 
 #[derive(Debug)]
 enum Parts<'a> {
-    Text(&'a str),
+    Text(&'a str, FillReason),
     Groups(Vec<Signal<'a>>),
 }
 
@@ -36,7 +36,7 @@ impl<'a> Signal<'a> {
         match condition {
             Condition::Compare(comparison) => Self {
                 bits: compare(comparison, indicators, candles, crossings),
-                parts: Parts::Text(&comparison.text),
+                parts: Parts::Text(&comparison.text, comparison.text.as_str().into()),
             },
             Condition::All(conditions) => {
                 let parts = inner(conditions);
@@ -55,15 +55,18 @@ impl<'a> Signal<'a> {
     }
 
     /// The texts of the comparisons that made the condition true at `index`, joined by `and`.
-    pub(crate) fn reason(&self, index: usize) -> String {
+    pub(crate) fn reason(&self, index: usize) -> FillReason {
+        if let Parts::Text(_, reason) = &self.parts {
+            return reason.clone();
+        }
         let mut texts = Vec::new();
         self.collect(index, &mut texts);
-        texts.join(" and ")
+        texts.join(" and ").into()
     }
 
     fn collect(&self, index: usize, texts: &mut Vec<&'a str>) {
         match &self.parts {
-            Parts::Text(text) => texts.push(text),
+            Parts::Text(text, _) => texts.push(text),
             Parts::Groups(parts) => parts
                 .iter()
                 .filter(|part| part.bits.get(index))

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::simulation::{
     candles::Candles,
+    fill_reason::FillReason,
     indicators::{Columns, IndicatorCall},
     trade::Direction,
 };
@@ -193,22 +194,22 @@ impl<'a> RuleSignals<'a> {
     }
 
     /// What made the entry of `direction` hold at `index`.
-    pub(crate) fn entry_reason(&self, direction: Direction, index: usize) -> String {
+    pub(crate) fn entry_reason(&self, direction: Direction, index: usize) -> FillReason {
         self.reason(self.entry(direction), index)
     }
 
     /// What made the exit of `direction` hold at `index`.
-    pub(crate) fn exit_reason(&self, direction: Direction, index: usize) -> String {
+    pub(crate) fn exit_reason(&self, direction: Direction, index: usize) -> FillReason {
         self.reason(self.exit(direction), index)
     }
 
-    fn reason(&self, signal: Option<&Signal<'a>>, index: usize) -> String {
+    fn reason(&self, signal: Option<&Signal<'a>>, index: usize) -> FillReason {
         let signal = signal.filter(|_| self.gives_reasons);
-        signal.map_or_else(String::new, |signal| signal.reason(index))
+        signal.map_or_else(FillReason::default, |signal| signal.reason(index))
     }
 
     /// What made the partial exit hold at `index`.
-    pub(crate) fn partial_exit_reason(&self, index: usize) -> String {
+    pub(crate) fn partial_exit_reason(&self, index: usize) -> FillReason {
         self.reason(self.partial_signal(), index)
     }
 

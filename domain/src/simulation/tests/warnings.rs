@@ -55,7 +55,7 @@ fn trade(number: u32, pnl: &str, fee: &str) -> Trade {
         quantity: Decimal::ONE,
         fee: fee.parse().unwrap(),
         cash_after: Decimal::ZERO,
-        reason: "close > 1".to_owned(),
+        reason: "close > 1".into(),
     };
     let exit = Some(fill(Side::Sell, "0"));
     let pnl = Some(pnl.parse().unwrap());
@@ -208,7 +208,7 @@ fn open_trade(
     let mut trades: Vec<Trade> = (1..=3).map(|number| trade(number, "30", "0")).collect();
     let mut last = trade(4, pnl, "0");
     match &mut last.exit {
-        Some(exit) if !left => exit.reason = "end_of_data".to_owned(),
+        Some(exit) if !left => exit.reason = "end_of_data".into(),
         _ => (last.exit, last.pnl) = (None, None),
     }
     trades.push(last);

@@ -143,6 +143,6 @@ fn entry(event: &RecordedEvent, trade_id: TradeId, fill: Fill) -> Result<NewEntr
         funding: None,
         shortfall: None,
         time: ledger_rows::time(fill.time)?,
-        reason: fill.reason,
+        reason: fill.reason.into(),
     })
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::*;
 use crate::simulation::{
     equity::EquityPoint,
+    fill_reason::FillReason,
     trade::{Barriers, Direction, Fill, FillPlace, Moment, Side},
 };
 
@@ -58,7 +59,7 @@ fn fill(time: i64, side: Side, price: f64, quantity: f64, fee: f64) -> Fill {
         quantity: decimal(quantity.abs()),
         fee: decimal(fee),
         cash_after: Decimal::ZERO,
-        reason: String::new(),
+        reason: FillReason::default(),
     }
 }
 
