@@ -242,19 +242,19 @@ fn round_small(mantissa: i64, scale: u32) -> Decimal {
     }
     // A division by a constant is a product; these are the digits that prices and rates have beyond 8.
     let rounded = match scale - SCALE {
-        1 => halved(mantissa, 10),
-        2 => halved(mantissa, 100),
-        3 => halved(mantissa, 1_000),
-        4 => halved(mantissa, 10_000),
-        8 => halved(mantissa, 100_000_000),
-        beyond => halved(mantissa, 10_i64.pow(beyond)),
+        1 => quotient(mantissa, 10),
+        2 => quotient(mantissa, 100),
+        3 => quotient(mantissa, 1_000),
+        4 => quotient(mantissa, 10_000),
+        8 => quotient(mantissa, 100_000_000),
+        beyond => quotient(mantissa, 10_i64.pow(beyond)),
     };
     shortest(rounded, SCALE)
 }
 
 /// The quotient, rounded half to even.
 #[inline(always)]
-fn halved(mantissa: i64, divisor: i64) -> i64 {
+fn quotient(mantissa: i64, divisor: i64) -> i64 {
     let quotient = mantissa.div_euclid(divisor);
     let rest = mantissa - quotient * divisor;
     let half = divisor / 2;
