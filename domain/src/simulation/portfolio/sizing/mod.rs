@@ -273,3 +273,40 @@ impl Offer {
         format!("the quantity or its cost at {} is too large to be counted", self.booked_price)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::simulation::Settings;
+
+    proptest! {
+        /// While anything is held, too.
+        #[test]
+        fn what_64_bits_size_is_what_more_bits_do(
+            price in 1_i64..10_000_000_000, scale in 0_u32..9, equity in -1_000_000_000_000_i64..1_000_000_000_000,
+            exposure in 0_i64..1_000_000_000_000, fraction in 1_i64..1_000, fixed in 0_u32..3, digits in 0_u32..9,
+        ) {
+            let body = json!({"commission": 0.001, "commission_fixed": fixed});
+            let settings = Settings::parse(body.as_object().unwrap()).unwrap();
+            let costs = Costs::try_new(&settings).unwrap();
+            let funds = Funds { equity: Decimal::new(equity, 8), exposure: Decimal::new(exposure, 8) };
+            let offer = Offer {
+                booked_price: Decimal::new(price, scale), stop_loss: None, funds, leverage: Decimal::ONE,
+                lot: Decimal::new(1, digits), liquidity: Liquidity::Taker,
+            };
+            let part = Decimal::new(fraction, 3);
+            for sizing in [Sizing::AllIn, Sizing::PercentOfEquity(part), Sizing::FixedAmount(part)] {
+                let expected = offer.lots::<Wide>(sizing, &costs).unwrap();
+                if let Some(found) = offer.plain_lots(sizing, &costs) {
+                    prop_assert_eq!(found.serialize(), expected.serialize());
+                }
+                let notional = exact::multiply(offer.booked_price, expected).unwrap();
+                let fee = costs.fee(notional, Liquidity::Taker).unwrap();
+                prop_assert_eq!(offer.is_payable(expected, &costs), offer.covers::<Wide>(notional, fee));
+            }
+        }
+    }
+}
