@@ -79,7 +79,7 @@ impl From<Vec<FieldError>> for SweepRunError {
 
 impl SweepRun {
     /// The candles of the range, and those before it that the longest warm-up of all rows takes, or as many as an earlier
-    /// attempt pinned. Each row begins with its own warm-up among them, so it has the numbers of its own backtest.
+    /// attempt pinned. Each row starts at its own warm-up within them, so its numbers are those of a single backtest.
     ///
     /// # Errors
     /// See [`SweepRunError`].

@@ -61,7 +61,7 @@ impl DailyEquity {
         days.zip(&self.equity).map(|(day, equity)| (day, equity.get()))
     }
 
-    /// The last day; `None` if there is none, or if the skipped days do not lie in order between the first and it.
+    /// The last day; `None` without equity, or if the skipped days are not in order between the first day and the last.
     pub(super) fn last_day(&self) -> Option<NaiveDate> {
         let count = (self.skipped.len() + self.equity.len()).checked_sub(1)?;
         let last = self.from.checked_add_days(Days::new(u64::try_from(count).ok()?))?;

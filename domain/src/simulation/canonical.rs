@@ -11,8 +11,8 @@ use super::{
     Settings,
     indicators::IndicatorCall,
     rules::{
-        Arithmetic, BoundStrategy, Comparator, Comparison, Condition, Directions, EntryOrder,
-        EntryPrices, Operand, PositionMode, Sizing, StrategyConfig, Test, Trailing,
+        Arithmetic, BoundStrategy, Comparison, Condition, Directions, EntryOrder, EntryPrices,
+        Operand, PositionMode, Sizing, StrategyConfig, Test, Trailing,
     },
 };
 
@@ -153,7 +153,7 @@ fn condition(rule: &Condition) -> Value {
     }
 }
 
-/// The parts of a group, those of its own kind within it resolved.
+/// The parts of a group, with those of nested groups of the same kind in their places.
 fn flatten<'a>(group: &'a Condition, parts: &mut Vec<&'a Condition>) {
     let (Condition::All(inner) | Condition::Any(inner)) = group else { return parts.push(group) };
     for part in inner {
@@ -174,19 +174,7 @@ fn alone(rule: &Condition) -> &Condition {
 /// The text follows from the rest.
 fn of_comparison(Comparison { left, test, text: _ }: &Comparison) -> Value {
     match test {
-        Test::Is(comparator, right) => {
-            let sign = match comparator {
-                Comparator::Greater => ">",
-                Comparator::GreaterOrEqual => ">=",
-                Comparator::Less => "<",
-                Comparator::LessOrEqual => "<=",
-                Comparator::Equal => "==",
-                Comparator::NotEqual => "!=",
-                Comparator::CrossesAbove => "crosses_above",
-                Comparator::CrossesBelow => "crosses_below",
-            };
-            json!([sign, operand(left), operand(right)])
-        }
+        Test::Is(comparator, right) => json!([comparator.sign(), operand(left), operand(right)]),
         Test::Between(low, high) => json!(["between", operand(left), operand(low), operand(high)]),
     }
 }

@@ -45,7 +45,7 @@ impl Trade {
 }
 
 impl Held {
-    /// The excursion up to an exit at that price and place; up to the last candle if there is none.
+    /// The excursion up to an exit at that price and place; up to the last candle of a trade that stays open.
     pub(crate) fn excursion(&self, exit: Option<(f64, FillPlace)>, candles: &Candles) -> Excursion {
         let from = match self.entered.moment {
             Moment::Open => self.entered.candle,

@@ -113,7 +113,7 @@ pub enum Moment {
     Close,
 }
 
-/// The prices at which a trade is to be left, as its entry sets them; `None` if there is none.
+/// The stop and target prices that the entry of a trade sets; `None` where it sets no such price.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Barriers {
     /// Of the stop-loss or, if that is tighter, of the trailing stop.

@@ -127,7 +127,7 @@ impl Engine<'_> {
         Ok(Some(AdmittedEntry { fill, booked_price }))
     }
 
-    /// The quantity of an entry; `None` if there is none, which is noted as a rejection.
+    /// The quantity of an entry; `None` if the entry is rejected, which is noted.
     pub(super) fn admit_quantity(
         &mut self,
         context: &FillContext,

@@ -243,6 +243,21 @@ pub enum Comparator {
 }
 
 impl Comparator {
+    /// Its sign, or its word where it has no sign.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+            Self::CrossesAbove => "crosses_above",
+            Self::CrossesBelow => "crosses_below",
+        }
+    }
+
     /// Whether it asks for two candles.
     const fn is_crossing(self) -> bool {
         matches!(self, Self::CrossesAbove | Self::CrossesBelow)

@@ -96,7 +96,7 @@ fn marks_agree(input: &Input<'_>, cut: usize) {
         }
         let known = [trade.entered, entered]
             .map(|entered| Trade { entered, ..trade.clone() }.excursion(input.candles));
-        assert!(known.contains(&marked.excursion), "{marked:?} is none of {known:?}");
+        assert!(known.contains(&marked.excursion), "{marked:?} is not among {known:?}");
     }
     exposures_agree(&events, input, &marks, cut);
     for trade in &marks.trades {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    CALLS_MAX, comparators,
+    CALLS_MAX,
     expression::{Argument, Call, Expression},
     rules::{Rule, RuleComparison, RuleTest, Term},
     suggest::{did_you_mean, shown},
@@ -49,7 +49,7 @@ impl<'a> Binder<'a> {
                         let right = self.term(right);
                         right.map(|right| {
                             (Test::Is(*comparator, right.operand), {
-                                format!("{} {}", comparators::sign(*comparator), right.text)
+                                format!("{} {}", comparator.sign(), right.text)
                             })
                         })
                     }

@@ -51,18 +51,3 @@ pub fn parse(text: &str) -> Result<Word, Fault> {
     };
     Err(Fault::new("unknown_comparator", format!("there is no comparator `{}`{near}", shown(text))))
 }
-
-/// Its sign, or its word where it has no sign.
-#[must_use]
-pub const fn sign(comparator: Comparator) -> &'static str {
-    match comparator {
-        Comparator::Greater => ">",
-        Comparator::GreaterOrEqual => ">=",
-        Comparator::Less => "<",
-        Comparator::LessOrEqual => "<=",
-        Comparator::Equal => "==",
-        Comparator::NotEqual => "!=",
-        Comparator::CrossesAbove => "crosses_above",
-        Comparator::CrossesBelow => "crosses_below",
-    }
-}
