@@ -111,3 +111,9 @@ pub(crate) async fn progress(
     };
     Ok(jobs.iter().map(percent).collect())
 }
+
+/// Returns an entity tag that changes with everything that is shown: the aggregate's sequence and, until the job has ended, its
+/// progress.
+pub(crate) fn etag(status: Status, sequence: i64, percent: u8) -> String {
+    if status.is_final() { sequence.to_string() } else { format!("{sequence}-{percent}") }
+}

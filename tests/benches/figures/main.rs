@@ -125,7 +125,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         print(&post_to_completed::measure(&cluster).await?, is_json)?;
     }
     if is_wanted(&load::NAMES) {
-        print(&load::measure(&cluster).await?, is_json)?;
+        print(&load::measure(&cluster, is_wanted).await?, is_json)?;
     }
     Ok(())
 }

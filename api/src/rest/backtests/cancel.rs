@@ -2,13 +2,9 @@
 
 use poem_openapi::{OpenApi, param::Path};
 
-use super::{TOUCHED, after_command, etag, query::Include, resource::BacktestResource, show_one};
+use super::{TOUCHED, after_command, query::Include, resource::BacktestResource, show_one};
 use crate::{
-    http::{
-        caller::Caller,
-        error::ApiError,
-        response::{Item, WithHeaders as _},
-    },
+    http::{caller::Caller, error::ApiError, response::Item},
     lookup,
     rest::Chapter,
 };
@@ -29,8 +25,6 @@ impl BacktestCancel {
         let accepted = caller.api.commands.cancel_backtest(&caller.command(), id).await?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         let row = after_command(&caller.api, id, receipt.is_pending).await?;
-        let etag = etag(&caller.api, &row).await?;
-        let shown = show_one(&caller, row, Include::default()).await?;
-        Ok(receipt.apply(Item::new(shown).with_etag(&etag)))
+        Ok(receipt.apply(show_one(&caller, row, Include::default()).await?))
     }
 }

@@ -31,7 +31,7 @@ use self::{
 };
 use super::{
     Chapter,
-    job::{progress, refused},
+    job::{etag, progress, refused},
     strategies::resource::StrategyResource,
 };
 use crate::{
@@ -90,24 +90,18 @@ async fn show(
     Ok(rows.into_iter().zip(percents).map(show).collect())
 }
 
-/// Returns the resource of one row.
-pub(crate) async fn show_one(
+/// Returns one backtest, with an entity tag unless it includes what is not its own.
+pub(crate) async fn show_one<const STATUS: u16>(
     caller: &Caller,
     row: BacktestRow,
     include: Include,
-) -> Result<BacktestResource, ApiError> {
+) -> Result<Item<BacktestResource, STATUS>, ApiError> {
+    let (status, sequence, is_own) = (row.status, row.sequence, include.is_own());
     let mut shown = show(caller, vec![row], include).await?;
-    shown.pop().ok_or_else(|| ApiError::internal("a row is shown as none"))
-}
-
-/// Changes with everything that is shown: the aggregate's sequence and, while it runs, its progress.
-pub(crate) async fn etag(api: &Context, row: &BacktestRow) -> Result<String, ApiError> {
-    let percents = progress(api, &BACKTEST, &[(row.id.uuid(), row.status)]).await?;
-    let sequence = row.sequence;
-    Ok(match percents.first() {
-        Some(Some(percent)) if !row.status.is_final() => format!("{sequence}-{percent}"),
-        _ => sequence.to_string(),
-    })
+    let shown = shown.pop().ok_or_else(|| ApiError::internal("a row is shown as none"))?;
+    let etag = etag(status, sequence, shown.progress);
+    let item = Item::new(shown);
+    Ok(if is_own { item.with_etag(&etag) } else { item })
 }
 
 /// Returns the backtest after a command.
@@ -128,10 +122,9 @@ pub(crate) async fn requested(
 ) -> Result<Item<BacktestResource, 202>, ApiError> {
     let has_ended = caller.sees_end_of::<Backtest>(&id.to_string(), &TOUCHED).await?;
     let row = after_command(&caller.api, id, receipt.is_pending && !has_ended).await?;
-    let etag = etag(&caller.api, &row).await?;
     let location = format!("{}/backtests/{id}", caller.headers.prefix());
-    let shown = show_one(caller, row, Include::default()).await?;
-    let item = Item::new(shown).with_etag(&etag).with_header(header::LOCATION, &location);
+    let item = show_one(caller, row, Include::default()).await?;
+    let item = item.with_header(header::LOCATION, &location);
     let item = if has_ended { item.with_status(StatusCode::CREATED) } else { item };
     Ok(receipt.apply(item))
 }
@@ -214,12 +207,7 @@ impl Backtests {
         query: Query<Include>,
     ) -> Result<Item<BacktestResource>, ApiError> {
         let row = caller.backtest(&id.0).await?;
-        let etag = if query.is_own() { Some(etag(&caller.api, &row).await?) } else { None };
-        let item = Item::new(show_one(&caller, row, query.0).await?);
-        Ok(match etag {
-            Some(etag) => item.with_etag(&etag),
-            None => item,
-        })
+        show_one(&caller, row, query.0).await
     }
 
     /// Deletes a backtest in any state. A running one is stopped.

@@ -12,7 +12,6 @@ use crate::{
     http::{
         fields::{Field, Fields, Input, Kind, field, nearest},
         paging::{self, Paging},
-        query::Query,
         values::{self, DayEnd},
     },
     rest::job,
@@ -115,6 +114,11 @@ impl Include {
         }
         include
     }
+
+    /// Whether what is shown depends on the backtest alone.
+    pub(crate) fn is_own(self) -> bool {
+        !self.strategy
+    }
 }
 
 /// Only `include`.
@@ -124,13 +128,6 @@ impl Input for Include {
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         Some(Self::read(fields))
-    }
-}
-
-impl Query<Include> {
-    /// Whether the response depends on the backtest alone.
-    pub(crate) fn is_own(&self) -> bool {
-        !self.0.strategy
     }
 }
 

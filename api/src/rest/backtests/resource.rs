@@ -31,7 +31,7 @@ pub(crate) struct BacktestResource {
     /// `pending`, `running`, `completed`, `failed` or `cancelled`.
     status: String,
     /// Percent, 0 to 100.
-    progress: u8,
+    pub(super) progress: u8,
     cancellation_requested_at: Option<String>,
     parameters: Value,
     metadata: Value,

@@ -16,7 +16,7 @@ use projections::sweeps::{self, SweepFilter, SweepRow};
 use self::{body::SweepBody, query::SweepQuery, resource::SweepResource};
 use super::{
     Chapter,
-    job::{progress, refused},
+    job::{etag, progress, refused},
 };
 use crate::{
     context::Context,
@@ -49,11 +49,7 @@ async fn show<const STATUS: u16>(
 ) -> Result<Item<SweepResource, STATUS>, ApiError> {
     let percent = progress(api, &SWEEP, &[(row.id.uuid(), row.status)]).await?;
     let percent = percent.into_iter().flatten().next().unwrap_or(0);
-    let etag = if row.status.is_final() {
-        row.sequence.to_string()
-    } else {
-        format!("{}-{percent}", row.sequence)
-    };
+    let etag = etag(row.status, row.sequence, percent);
     Ok(Item::new(SweepResource::new(row, percent)).with_etag(&etag))
 }
 

@@ -1,15 +1,16 @@
 //! Several users who ask for backtests over eight years of daily candles, all at once or at a steady rate.
 
 use std::{
+    collections::HashSet,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::{Either, join_all, select, try_join_all};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tests::{Remote, TestUser};
-use tokio::time;
+use tokio::{sync::watch, time};
 
 use super::{Failure, processes::Service};
 
@@ -24,7 +25,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const NEWLY_COMPLETED: &str = "
     SELECT coalesce(max(position), $1), count(*) FILTER (WHERE event_type = 'BacktestCompleted')
     FROM events WHERE position > $1";
-/// Between two reads of a run by the client that waits for it: latencies are this much too high at most.
+/// The ids of those that complete a run.
+const WHICH_COMPLETED: &str = "
+    SELECT position, aggregate_id FROM events
+    WHERE position > $1 AND event_type = 'BacktestCompleted' ORDER BY position";
+/// Between two looks at the log, and between two reads of a run that it calls completed: latencies are so much too high at most.
 const POLL_EVERY: Duration = Duration::from_millis(10);
 /// What does not end by then will not.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -95,29 +100,53 @@ impl Clients {
     }
 
     /// Sorted, of runs that are asked for at that rate whatever became of those before: each from the moment when it was
-    /// due until a read says that it is completed.
+    /// due until a read says that it is completed. Nobody reads before the log says so: a hundred reads a second by each client
+    /// that waits would measure themselves.
     pub(super) async fn latencies_ms(
         &self,
         rate: f64,
         duration: Duration,
     ) -> Result<Vec<f64>, Failure> {
+        let completed = watch::Sender::new(HashSet::new());
         let started = Instant::now();
         let count = (rate * duration.as_secs_f64()) as usize;
         let due = (0..count).map(|number| started + Duration::from_secs_f64(number as f64 / rate));
         let run = async |due: Instant| -> Result<f64, Failure> {
             time::sleep_until(due.into()).await;
-            self.run().await?;
+            self.run(completed.subscribe()).await?;
             Ok(due.elapsed().as_secs_f64() * 1e3)
         };
-        let mut latencies_ms = try_join_all(due.map(run)).await?;
+        let runs = Box::pin(try_join_all(due.map(run)));
+        let mut latencies_ms = match select(runs, Box::pin(self.follow(&completed))).await {
+            Either::Left((latencies_ms, _)) => latencies_ms?,
+            Either::Right((failure, _)) => return Err(failure),
+        };
         latencies_ms.sort_by(f64::total_cmp);
         Ok(latencies_ms)
     }
 
+    /// Notes the ids of the runs that the log calls completed; ends only when it cannot be read.
+    async fn follow(&self, completed: &watch::Sender<HashSet<String>>) -> Failure {
+        let mut position = 0_i64;
+        loop {
+            match self.database.query(WHICH_COMPLETED, &[&position]).await {
+                Ok(rows) => {
+                    position = rows.last().map_or(position, |row| row.get(0));
+                    let ids = rows.iter().map(|row| row.get::<_, String>(1));
+                    completed.send_modify(|known| known.extend(ids));
+                }
+                Err(error) => return error.into(),
+            }
+            time::sleep(POLL_EVERY).await;
+        }
+    }
+
     /// From the request to the first read that says that the run is completed.
-    async fn run(&self) -> Result<(), Failure> {
+    async fn run(&self, mut completed: watch::Receiver<HashSet<String>>) -> Result<(), Failure> {
         let (user, run) = self.ask().await?;
-        let path = format!("{BACKTESTS}/{}", run["id"].as_str().ok_or("no id")?);
+        let id = run["id"].as_str().ok_or("no id")?;
+        time::timeout(PATIENCE, completed.wait_for(|ids| ids.contains(id))).await??;
+        let path = format!("{BACKTESTS}/{id}");
         let started = Instant::now();
         loop {
             let reply = self.remote.get(user, &path).await.expect(StatusCode::OK);

@@ -13,8 +13,10 @@ use clients::Clients;
 use processes::{Part, Service, Stored};
 use usage::Usage;
 
-/// One word for all of them: they are of the same processes.
-pub(crate) const NAMES: [&str; 1] = ["load"];
+const EMBEDDED: &str = "load_embedded";
+const KAFKA: &str = "load_kafka";
+/// A word for all figures of the same processes.
+pub(crate) const NAMES: [&str; 2] = [EMBEDDED, KAFKA];
 /// While the API alone is measured.
 const ACCEPT_FOR: Duration = Duration::from_secs(6);
 /// That are asked for at once and timed until the last one is completed.
@@ -26,9 +28,18 @@ const LATENCY_FOR: Duration = Duration::from_secs(15);
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
 /// Without Kafka first, then through a real broker where there is one.
-pub(crate) async fn measure(cluster: &TestCluster) -> Result<Vec<Figure>, Failure> {
-    let mut figures = vec![accepted(cluster).await?];
-    figures.extend(embedded(cluster).await?);
+pub(crate) async fn measure(
+    cluster: &TestCluster,
+    is_wanted: impl Fn(&[&str]) -> bool,
+) -> Result<Vec<Figure>, Failure> {
+    let mut figures = Vec::new();
+    if is_wanted(&[EMBEDDED]) {
+        figures.push(accepted(cluster).await?);
+        figures.extend(embedded(cluster).await?);
+    }
+    if !is_wanted(&[KAFKA]) {
+        return Ok(figures);
+    }
     let kafka = TestKafka::private();
     if kafka.is_real() {
         figures.extend(streamed(cluster, &kafka).await?);
@@ -88,7 +99,8 @@ async fn streamed(cluster: &TestCluster, kafka: &TestKafka) -> Result<Vec<Figure
     let mut service = Service::start(cluster, Some(kafka)).await?;
     let clients = Clients::sign_up(&service).await;
     service.executors(2).await;
-    clients.complete(WARM_UP_RUNS).await?;
+    // The broker has just started: its JVM compiles for a while, which takes as much of the processors as the runs.
+    clients.complete(RUNS).await?;
     let before = service.usage()?;
     let completed = clients.complete(RUNS).await?;
     let used = service.usage()?.since(&before);
