@@ -1,6 +1,7 @@
 //! What a backtest is checked against before it is requested: strategy, parameters, market, candles, settings.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use domain::error_code::ErrorCode;
 use domain::{
     access::{self, Access, Actor, Ownership},
     backtest::{Request, check_balance},
@@ -86,7 +87,7 @@ impl Commands {
         };
         let unknown = || {
             let message = format!("there is no strategy `{}`", shortened(text));
-            FieldError::new("strategy_id", "not_found", message)
+            FieldError::new("strategy_id", ErrorCode::NotFound, message)
         };
         let id = match text.parse::<StrategyId>() {
             Ok(id) => Some(id),
@@ -133,7 +134,7 @@ impl Commands {
         let market = self.markets.resolve(text, draft.quote.as_deref()).await?;
         Ok(market.ok_or_else(|| {
             let message = format!("there is no market `{}`", shortened(text));
-            FieldError::new("symbol", "not_found", message)
+            FieldError::new("symbol", ErrorCode::NotFound, message)
         }))
     }
 
@@ -177,7 +178,7 @@ impl Commands {
             ),
         };
         let field = if stored.is_empty() { "symbol" } else { "timeframe" };
-        Ok(FieldError::new(field, "no_candles", message))
+        Ok(FieldError::new(field, ErrorCode::NoCandles, message))
     }
 }
 
@@ -229,7 +230,7 @@ pub(crate) fn reversed_range(draft: &BacktestDraft) -> Option<FieldError> {
     let (start, end) = draft.start_time.zip(draft.end_time)?;
     (end < start).then(|| {
         let message = format!("must not be before start_time, {}", shown(start));
-        FieldError::new("end_time", "out_of_range", message)
+        FieldError::new("end_time", ErrorCode::OutOfRange, message)
     })
 }
 
@@ -243,7 +244,7 @@ fn empty_range(market: &Market, draft: &BacktestDraft, found: CandleRange) -> Fi
         draft.timeframe, market.symbol
     );
     let field = if draft.start_time.is_some() { "start_time" } else { "end_time" };
-    FieldError::new(field, "no_candles", message)
+    FieldError::new(field, ErrorCode::NoCandles, message)
 }
 
 /// The error of a range in which no candle can be evaluated.
@@ -261,12 +262,12 @@ fn too_short(
             "no candle of the range can be evaluated: the indicators need {needed} candles, there are \
              {available}, warm-up included"
         );
-        FieldError::new("start_time", "not_enough_candles", message)
+        FieldError::new("start_time", ErrorCode::NotEnoughCandles, message)
     })
 }
 
 fn required(field: &str) -> FieldError {
-    FieldError::new(field, "required", "is required")
+    FieldError::new(field, ErrorCode::Required, "is required")
 }
 
 fn shown(time: DateTime<Utc>) -> String {

@@ -1,5 +1,6 @@
 //! Why a command was not done.
 
+use domain::error_code::ErrorCode;
 use domain::{
     access::Forbidden, fields::FieldError, job::JobError, ledger::LedgerError,
     strategy::StrategyError,
@@ -26,7 +27,7 @@ pub enum CommandError {
     PreconditionFailed { actual: i64 },
     /// 422 with a specific code (`not_cancellable`).
     #[error("{message}")]
-    Rejected { code: &'static str, message: String },
+    Rejected { code: ErrorCode, message: String },
     /// 422: the same `Idempotency-Key` with another body.
     #[error("this Idempotency-Key was used with another body")]
     IdempotencyMismatch,
@@ -59,7 +60,9 @@ impl From<JobError> for CommandError {
         match error {
             JobError::AlreadyExists(noun) => Self::Conflict(noun),
             JobError::NotFound(noun) => Self::NotFound(noun),
-            JobError::NotCancellable { .. } => Self::Rejected { code: "not_cancellable", message },
+            JobError::NotCancellable { .. } => {
+                Self::Rejected { code: ErrorCode::NotCancellable, message }
+            }
             JobError::NotRunnable(..) | JobError::OtherDataset { .. } => Self::Internal(message),
         }
     }

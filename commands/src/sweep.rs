@@ -1,5 +1,6 @@
 //! Use cases of sweeps.
 
+use domain::error_code::ErrorCode;
 use domain::{
     access::{Access, Actor},
     backtest::{Origin, Request, SweepRow, check_balance},
@@ -102,7 +103,7 @@ impl Commands {
         let len = range(&series.candles, Some(found.start_time), Some(found.end_time)).len();
         let error = walk_forward.windows(len).err();
         Ok(error.map(|error| {
-            FieldError::new("walk_forward.windows", "too_many_windows", error.to_string())
+            FieldError::new("walk_forward.windows", ErrorCode::TooManyWindows, error.to_string())
         }))
     }
 
@@ -148,7 +149,7 @@ impl Commands {
         let (Status::Completed, Some(dataset)) = (live.status, &live.dataset) else {
             let message =
                 format!("the sweep is {}; only a completed one has rows", live.status.as_str());
-            return Err(CommandError::Rejected { code: "not_completed", message });
+            return Err(CommandError::Rejected { code: ErrorCode::NotCompleted, message });
         };
         let row = SweepRow {
             sweep_id: id,

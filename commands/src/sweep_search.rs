@@ -1,5 +1,6 @@
 //! What a sweep searches: the one check of its combinations and settings, for the service and the command line alike.
 
+use domain::error_code::ErrorCode;
 use domain::{
     fields::FieldError,
     simulation::{
@@ -53,11 +54,11 @@ fn unsuited(settings: &Settings, spec: &Spec) -> Vec<FieldError> {
     if spec.walk_forward.is_some() && settings.finalize == Finalize::LeaveOpen {
         let message =
             "a walk-forward closes what is open at the end of each window: not leave_open";
-        errors.push(FieldError::new("metadata.finalize", "invalid", message));
+        errors.push(FieldError::new("metadata.finalize", ErrorCode::Invalid, message));
     }
     if settings.intrabar == Intrabar::LowerTimeframe {
         let message = "a sweep looks at no finer candles: not lower_timeframe";
-        errors.push(FieldError::new("metadata.intrabar", "unsupported_setting", message));
+        errors.push(FieldError::new("metadata.intrabar", ErrorCode::UnsupportedSetting, message));
     }
     errors
 }
@@ -80,7 +81,7 @@ fn find(
                 "{combinations_count} combinations in the range and in {windows} windows are more than {combinations_max} runs",
             );
             let field = "walk_forward.windows";
-            return Err(vec![FieldError::new(field, "too_many_combinations", message)]);
+            return Err(vec![FieldError::new(field, ErrorCode::TooManyCombinations, message)]);
         }
     }
     let parameters = strategy.fixed().clone();

@@ -6,6 +6,7 @@ pub mod backtest;
 pub mod catalogue;
 pub mod dataset;
 pub mod decimals;
+pub mod error_code;
 pub mod event;
 pub mod fields;
 pub mod ids;

@@ -3,6 +3,7 @@
 mod app;
 mod binary;
 mod cluster;
+mod contract;
 mod data;
 mod database;
 pub mod kafka;

@@ -8,6 +8,8 @@ use std::{
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
+use crate::contract;
+
 /// Long enough for a busy machine; a test that waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -120,14 +122,19 @@ impl Reply {
         Self::try_of(request).await.expect("a response")
     }
 
-    /// Sends the request to where nobody may answer.
+    /// Sends the request to where nobody may answer. What comes back is as the document says.
     ///
     /// # Errors
     /// The connection's.
     pub async fn try_of(request: reqwest::RequestBuilder) -> reqwest::Result<Self> {
-        let response = request.send().await?;
+        let (http, request) = request.build_split();
+        let request = request?;
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let response = http.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await?;
+        let violations = contract::violations(&method, &url, status, &text);
+        assert!(violations.is_empty(), "{method} {url} {status}: {violations:#?}\n{text}");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         Ok(Self { status, headers, body, text })
     }

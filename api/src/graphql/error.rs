@@ -8,7 +8,7 @@ use crate::http::error::ApiError;
 pub(super) fn refusal(error: impl Into<ApiError>) -> async_graphql::Error {
     let error = error.into();
     error.log();
-    let code = error.code().to_owned();
+    let code = error.code();
     async_graphql::Error::new(error.message()).extend_with(|_, extensions| {
         extensions.set("code", code.as_str());
     })

@@ -1,5 +1,6 @@
 //! What a query may cost before it is parsed and validated: its length, its nesting, and its size with all fragments expanded.
 
+use domain::error_code::ErrorCode;
 use std::collections::HashMap;
 
 use async_graphql::{
@@ -30,9 +31,9 @@ pub(super) fn check(request: &mut Request) -> Result<&ExecutableDocument, Server
     Ok(document)
 }
 
-fn refusal(code: &str, message: impl Into<String>, at: Option<Pos>) -> ServerError {
+fn refusal(code: ErrorCode, message: impl Into<String>, at: Option<Pos>) -> ServerError {
     let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code);
+    extensions.set("code", code.as_str());
     let mut error = ServerError::new(message, at);
     error.extensions = Some(extensions);
     error
@@ -43,7 +44,7 @@ fn refusal(code: &str, message: impl Into<String>, at: Option<Pos>) -> ServerErr
 fn scan(document: &str) -> Result<(), ServerError> {
     if document.len() > DOCUMENT_BYTES_MAX {
         let message = format!("The query may have at most {DOCUMENT_BYTES_MAX} bytes.");
-        return Err(refusal("too_long", message, None));
+        return Err(refusal(ErrorCode::TooLong, message, None));
     }
     let bytes = document.as_bytes();
     let (mut at, mut nesting) = (0, 0_usize);
@@ -54,13 +55,17 @@ fn scan(document: &str) -> Result<(), ServerError> {
                 rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len())
             }
             b'"' => string_length(rest).ok_or_else(|| {
-                refusal("malformed", "A string is not closed.", Some(position(document, at)))
+                refusal(
+                    ErrorCode::Malformed,
+                    "A string is not closed.",
+                    Some(position(document, at)),
+                )
             })?,
             b'(' | b'[' | b'{' => {
                 nesting += 1;
                 if nesting > NESTING_MAX {
                     let message = format!("Brackets may be nested at most {NESTING_MAX} deep.");
-                    return Err(refusal("too_deep", message, Some(position(document, at))));
+                    return Err(refusal(ErrorCode::TooDeep, message, Some(position(document, at))));
                 }
                 1
             }
@@ -117,7 +122,7 @@ fn check_expanded_size(document: &ExecutableDocument) -> Result<(), ServerError>
         let message = format!(
             "The query may select at most {COMPLEXITY_MAX} fields with its fragments expanded."
         );
-        return Err(refusal("too_complex", message, None));
+        return Err(refusal(ErrorCode::TooComplex, message, None));
     }
     Ok(())
 }
@@ -176,7 +181,7 @@ impl<'a> Sizes<'a> {
             Some(size) => *size,
             None if self.path.contains(&name) => {
                 let message = format!("Fragment `{name}` spreads itself.");
-                return Err(refusal("fragment_cycle", message, Some(fragment.pos)));
+                return Err(refusal(ErrorCode::FragmentCycle, message, Some(fragment.pos)));
             }
             None => {
                 self.path.push(name);
@@ -197,7 +202,7 @@ impl<'a> Sizes<'a> {
 fn too_deep(at: Pos) -> ServerError {
     let message =
         format!("Selections may be nested at most {DEPTH_MAX} deep with fragments expanded.");
-    refusal("too_deep", message, Some(at))
+    refusal(ErrorCode::TooDeep, message, Some(at))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 
 use commands::CommandError;
+use domain::error_code::ErrorCode;
 use domain::{access::Forbidden, fields::FieldError};
 use infra::postgres::{DatabaseError, accounts::AccountError};
 use poem::{
@@ -28,7 +29,7 @@ pub(crate) struct ApiError(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     status: StatusCode,
-    code: String,
+    code: ErrorCode,
     message: String,
     details: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -53,7 +54,10 @@ pub(crate) struct ErrorBody {
 /// An invalid field.
 #[derive(Debug, Serialize, Object)]
 pub(crate) struct ErrorDetail {
+    /// The field as a path, or the name of a query parameter or header.
     field: String,
+    /// A stable, machine-readable code.
+    code: String,
     message: String,
 }
 
@@ -78,10 +82,10 @@ pub(crate) struct ErrorEnvelope {
 
 impl ApiError {
     /// An error of that status, code and message.
-    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             status,
-            code: code.to_owned(),
+            code,
             message: message.into(),
             details: Vec::new(),
             headers: Vec::new(),
@@ -91,70 +95,66 @@ impl ApiError {
 
     /// 400: what came is not what it says it is.
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed", message)
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::Malformed, message)
     }
 
     /// 401.
     pub(crate) fn unauthorized(message: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+        Self::new(StatusCode::UNAUTHORIZED, ErrorCode::Unauthorized, message)
             .with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     /// 403.
     pub(crate) fn forbidden() -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "This belongs to another user.")
+        Self::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, "This belongs to another user.")
     }
 
     /// 404 of a named thing.
     pub(crate) fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
+        Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, format!("There is no such {what}."))
     }
 
     /// 413.
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         let message = format!("The body may have at most {bytes_max} bytes.");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message)
     }
 
     /// 415.
     pub(crate) fn unsupported_media_type() -> Self {
         let message = "Send the body as JSON, with `Content-Type: application/json`.";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedMediaType, message)
     }
 
-    /// 422 with everything that is wrong. A code that all share becomes the error's own, if it says something.
+    /// 422 with everything that is wrong.
     pub(crate) fn invalid(details: Vec<FieldError>) -> Self {
-        let shared = details.first().map(|first| first.code.clone()).filter(|code| {
-            !matches!(code.as_str(), "invalid" | "required")
-                && details.iter().all(|detail| detail.code == *code)
-        });
-        let code = shared.unwrap_or_else(|| "validation_failed".to_owned());
         let message = match details.as_slice() {
             [only] => only.message.clone(),
             _ => "The request is invalid; see `details`.".to_owned(),
         };
-        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, &code, message);
+        let code = ErrorCode::ValidationFailed;
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
         error.0.details = details;
         error
     }
 
     /// 422 of one field.
     pub(crate) fn invalid_field(field: &str, message: impl Into<String>) -> Self {
-        Self::invalid(vec![FieldError::new(field, "invalid", message)])
+        Self::invalid(vec![FieldError::new(field, ErrorCode::Invalid, message)])
     }
 
     /// 500; `cause` goes to the log alone.
     pub(crate) fn internal(cause: impl Display) -> Self {
         let message =
             "Something went wrong on our side. Quote the request id when you ask for support.";
-        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message);
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, message);
         error.0.cause = Some(cause.to_string());
         error
     }
 
     /// 503; `cause` goes to the log alone.
     pub(crate) fn unavailable(message: &str, cause: impl Display) -> Self {
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
             .with_header(header::RETRY_AFTER, "1");
         error.0.cause = Some(cause.to_string());
         error
@@ -172,13 +172,14 @@ impl ApiError {
     pub(crate) fn of_poem(error: &poem::Error) -> Self {
         let status = error.status();
         let (code, message) = match status {
-            StatusCode::NOT_FOUND => ("not_found", "There is no resource at this path."),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                ("method_not_allowed", "This path does not support this method; see `Allow`.")
-            }
+            StatusCode::NOT_FOUND => (ErrorCode::NotFound, "There is no resource at this path."),
+            StatusCode::METHOD_NOT_ALLOWED => (
+                ErrorCode::MethodNotAllowed,
+                "This path does not support this method; see `Allow`.",
+            ),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => return Self::unsupported_media_type(),
-            StatusCode::PAYLOAD_TOO_LARGE => ("too_large", "The body is too large."),
-            _ if status.is_client_error() => ("malformed", "The request is malformed."),
+            StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::TooLarge, "The body is too large."),
+            _ if status.is_client_error() => (ErrorCode::Malformed, "The request is malformed."),
             _ => return Self::internal(error),
         };
         Self::new(status, code, message)
@@ -190,8 +191,8 @@ impl ApiError {
     }
 
     /// Its code.
-    pub(crate) fn code(&self) -> &str {
-        &self.0.code
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.0.code
     }
 
     /// Its fields that are wrong.
@@ -208,7 +209,11 @@ impl ApiError {
     /// Logs what is hidden from the client.
     pub(crate) fn log(&self) {
         if let Some(cause) = &self.0.cause {
-            tracing::error!(status = self.0.status.as_u16(), code = self.0.code, "{cause}");
+            tracing::error!(
+                status = self.0.status.as_u16(),
+                code = self.0.code.as_str(),
+                "{cause}"
+            );
         }
     }
 
@@ -216,7 +221,7 @@ impl ApiError {
     pub(crate) fn to_response(&self, request_id: &str, is_bare: bool) -> Response {
         let inner = &self.0;
         let details: Vec<Value> = (inner.details.iter())
-            .map(|detail| json!({"field": detail.field, "message": detail.message}))
+            .map(|detail| json!({"field": detail.field, "code": detail.code, "message": detail.message}))
             .collect();
         let error = json!({
             "code": inner.code, "message": inner.message, "details": details, "request_id": request_id,
@@ -322,8 +327,8 @@ impl From<AccountError> for ApiError {
         match error {
             AccountError::EmailTaken => {
                 let message = "This email address is already in use.";
-                let mut error = Self::new(StatusCode::CONFLICT, "email_taken", message);
-                error.0.details = vec![FieldError::new("email", "email_taken", message)];
+                let mut error = Self::new(StatusCode::CONFLICT, ErrorCode::EmailTaken, message);
+                error.0.details = vec![FieldError::new("email", ErrorCode::EmailTaken, message)];
                 error
             }
             AccountError::WrongCredentials => {
@@ -343,12 +348,12 @@ impl From<CommandError> for ApiError {
             CommandError::Forbidden => Self::forbidden(),
             CommandError::Conflict(what) => Self::new(
                 StatusCode::CONFLICT,
-                "conflict",
+                ErrorCode::Conflict,
                 format!("The {what} was changed concurrently. Try again."),
             ),
             CommandError::PreconditionFailed { actual } => Self::new(
                 StatusCode::PRECONDITION_FAILED,
-                "precondition_failed",
+                ErrorCode::PreconditionFailed,
                 "The resource has changed. Read it again.",
             )
             .with_header(header::ETAG, &format!("\"{actual}\"")),
@@ -357,7 +362,7 @@ impl From<CommandError> for ApiError {
             }
             CommandError::IdempotencyMismatch => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "idempotency_mismatch",
+                ErrorCode::IdempotencyMismatch,
                 "This Idempotency-Key was used with another body.",
             ),
             CommandError::Database(error) => error.into(),

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use domain::error_code::ErrorCode;
 use domain::{fields::FieldError, market::Timeframe};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use rust_decimal::Decimal;
@@ -111,7 +112,8 @@ impl Field {
 /// The schema of an input.
 pub(crate) fn schema_of<T: Input>() -> MetaSchema {
     let mut schema = MetaSchema::new("object");
-    let required = T::FIELDS.iter().filter(|field| field.is_required);
+    // What is open is only a part of something: nothing in it is required.
+    let required = T::FIELDS.iter().filter(|field| field.is_required && !T::IS_OPEN);
     schema.required = required.map(|field| field.name).collect();
     schema.properties = T::FIELDS
         .iter()
@@ -135,7 +137,9 @@ pub(crate) fn read<T: Input>(
     }
     match T::read(&mut fields) {
         Some(value) if fields.errors.is_empty() => Ok(value),
-        _ if fields.errors.is_empty() => Err(vec![FieldError::new("", "invalid", "is invalid")]),
+        _ if fields.errors.is_empty() => {
+            Err(vec![FieldError::new("", ErrorCode::Invalid, "is invalid")])
+        }
         _ => Err(fields.errors),
     }
 }
@@ -154,7 +158,7 @@ impl Fields<'_> {
     }
 
     /// Notes an error.
-    pub(crate) fn error(&mut self, field: &str, code: &str, message: impl Into<String>) {
+    pub(crate) fn error(&mut self, field: &str, code: ErrorCode, message: impl Into<String>) {
         self.errors.push(FieldError::new(field, code, message));
     }
 
@@ -180,15 +184,17 @@ impl Fields<'_> {
                 continue;
             };
             match (parse(value), &found) {
-                (Err(message), _) => self.error(name, "invalid", format!("`{name}` {message}.")),
+                (Err(message), _) => {
+                    self.error(name, ErrorCode::Invalid, format!("`{name}` {message}."))
+                }
                 (Ok(value), None) => found = Some((name, value)),
                 (Ok(value), Some((_, earlier))) if value == *earlier => {}
                 (Ok(_), Some((other, _))) => {
                     let message =
                         format!("`{other}` and `{name}` are aliases but have different values.");
                     let other = *other;
-                    self.error(other, "conflicting_synonyms", message.clone());
-                    self.error(name, "conflicting_synonyms", message);
+                    self.error(other, ErrorCode::ConflictingSynonyms, message.clone());
+                    self.error(name, ErrorCode::ConflictingSynonyms, message);
                 }
             }
         }
@@ -204,7 +210,7 @@ impl Fields<'_> {
     pub(crate) fn require(&mut self, names: &[&str]) {
         if !self.has(names) {
             let name = names.first().copied().unwrap_or_default();
-            self.error(name, "required", format!("`{name}` is required."));
+            self.error(name, ErrorCode::Required, format!("`{name}` is required."));
         }
     }
 
@@ -306,7 +312,7 @@ impl Fields<'_> {
             let shown: String = key.chars().take(60).collect();
             let hint = nearest(&shown, &names).map(|name| format!(" Did you mean `{name}`?"));
             let message = format!("There is no {what} `{shown}`.{}", hint.unwrap_or_default());
-            self.errors.push(FieldError::new(shown, "unknown_field", message));
+            self.errors.push(FieldError::new(shown, ErrorCode::UnknownField, message));
         }
     }
 }
@@ -368,9 +374,9 @@ mod tests {
         let errors =
             read_sample(json!({"initial_balence": 1, "initial_balance": "x"})).unwrap_err();
         assert_eq!(errors.len(), 3);
-        assert_eq!(errors[0].code, "unknown_field");
+        assert_eq!(errors[0].code.as_str(), "unknown_field");
         assert!(errors[0].message.contains("Did you mean `initial_balance`?"));
-        assert_eq!(errors[1].code, "required");
+        assert_eq!(errors[1].code.as_str(), "required");
         assert_eq!(errors[2].field, "initial_balance");
     }
 }

@@ -1,6 +1,7 @@
 //! `ValidJson<T>`: a JSON body, with every field error at once.
 
 use bytes::Bytes;
+use domain::error_code::ErrorCode;
 use domain::fields::FieldError;
 use poem::{
     Body, Request, RequestBody,
@@ -125,11 +126,11 @@ fn refusal(bytes: &[u8], error: &serde_json::Error, path: &str) -> ApiError {
     let path: String = path.chars().take(200).collect();
     if text.starts_with("recursion limit exceeded") {
         let message = "Groups are nested too deeply.";
-        return ApiError::invalid(vec![FieldError::new(path, "too_deep", message)]);
+        return ApiError::invalid(vec![FieldError::new(path, ErrorCode::TooDeep, message)]);
     }
     if text.starts_with("number out of range") || is_at_infinite_number(bytes, error) {
         let message = format!("`{path}` must be a finite number.");
-        return ApiError::invalid(vec![FieldError::new(path, "invalid_number", message)]);
+        return ApiError::invalid(vec![FieldError::new(path, ErrorCode::InvalidNumber, message)]);
     }
     ApiError::malformed(format!("The body is not JSON: {text}."))
 }
@@ -171,7 +172,7 @@ mod tests {
             format!("{{\"entry_rules\": {}", r#"{"operator":"and","conditions":["#.repeat(33_000));
         let error = error_of(&body);
         assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error.code(), "too_deep");
+        assert_eq!(error.details()[0].code.as_str(), "too_deep");
     }
 
     #[test]

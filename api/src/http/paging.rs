@@ -1,5 +1,6 @@
 //! The pages of lists: what is asked for, and what a list says about itself.
 
+use domain::error_code::ErrorCode;
 use poem_openapi::Object;
 use projections::page::PageRequest;
 use serde::Serialize;
@@ -80,7 +81,7 @@ impl Paging {
     /// Reads the page of a list with the given limits.
     pub(crate) fn read_with(fields: &mut Fields<'_>, limit_default: i64, limit_max: i64) -> Self {
         if fields.has(&["page"]) && fields.has(&["cursor"]) {
-            fields.error("page", "invalid", "Use either `page` or `cursor`.");
+            fields.error("page", ErrorCode::Invalid, "Use either `page` or `cursor`.");
         }
         let limit = fields.integer(&["limit", "per_page"], 1, limit_max).unwrap_or(limit_default);
         Self { page: fields.integer(&["page"], 1, 1_000_000), limit, cursor: read_cursor(fields) }
@@ -165,7 +166,7 @@ fn read_cursor(fields: &mut Fields<'_>) -> Option<Cursor> {
     match text.parse() {
         Ok(cursor) => Some(cursor),
         Err(InvalidCursor) => {
-            fields.error("cursor", "invalid", InvalidCursor.to_string());
+            fields.error("cursor", ErrorCode::Invalid, InvalidCursor.to_string());
             None
         }
     }

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::error_code::ErrorCode;
 use crate::fields::FieldError;
 
 /// Decimals of all money, as in the ledger.
@@ -20,7 +21,7 @@ pub fn check_balance(balance: Decimal) -> Result<Decimal, FieldError> {
     } else {
         return Ok(balance);
     };
-    Err(FieldError::new("initial_balance", "out_of_range", message))
+    Err(FieldError::new("initial_balance", ErrorCode::OutOfRange, message))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{
         suggest::{did_you_mean, shown},
     },
 };
+use crate::error_code::ErrorCode;
 use crate::{fields::FieldError, number::Number};
 
 /// Parameters by name.
@@ -28,13 +29,13 @@ pub fn read(field: &str, value: Option<&Value>, errors: &mut Vec<FieldError>) ->
         Some(Value::Object(members)) => members,
         Some(other) => {
             let message = format!("this is {}, not an object", kind(other));
-            errors.push(FieldError::new(field, "invalid", message));
+            errors.push(FieldError::new(field, ErrorCode::Invalid, message));
             return Parameters::new();
         }
     };
     if members.len() > PARAMETERS_MAX {
         let message = format!("there are more than {PARAMETERS_MAX} parameters");
-        errors.push(FieldError::new(field, "too_many_parameters", message));
+        errors.push(FieldError::new(field, ErrorCode::TooManyParameters, message));
         return Parameters::new();
     }
     read_members(field, members, errors)
@@ -50,7 +51,7 @@ fn read_members(
         let path = format!("{field}.{}", shown(name));
         if !is_name(name) {
             let message = "a name has letters, digits and `_`, and begins with no digit";
-            errors.push(FieldError::new(path, "invalid", message));
+            errors.push(FieldError::new(path, ErrorCode::Invalid, message));
             continue;
         }
         let number = match value {
@@ -64,7 +65,7 @@ fn read_members(
             }
             None => {
                 let message = format!("this is {}, not a finite number", kind(value));
-                errors.push(FieldError::new(path, "invalid", message));
+                errors.push(FieldError::new(path, ErrorCode::Invalid, message));
             }
         }
     }
@@ -95,12 +96,12 @@ pub fn merge(
         match seen.insert(canonical, (name, *number)) {
             Some((other, before)) if before != *number => {
                 let message = format!("`{name}` and `{other}` are the same parameter");
-                errors.push(FieldError::new(path.clone(), "conflict", message));
+                errors.push(FieldError::new(path.clone(), ErrorCode::Conflict, message));
             }
             Some(_) | None => {}
         }
         if let Some(message) = builtin.and_then(|builtin| out_of_range(builtin, name, *number)) {
-            errors.push(FieldError::new(path, "out_of_range", message));
+            errors.push(FieldError::new(path, ErrorCode::OutOfRange, message));
         }
         merged.insert(canonical.to_owned(), *number);
     }
@@ -130,7 +131,7 @@ pub(crate) fn unknown(field: String, name: &str, defaults: &Parameters) -> Field
         }
     };
     let message = format!("there is no parameter `{}`{near}", shown(name));
-    FieldError::new(field, "unknown_parameter", message)
+    FieldError::new(field, ErrorCode::UnknownParameter, message)
 }
 
 fn out_of_range(builtin: &Builtin, name: &str, number: Number) -> Option<String> {
@@ -161,7 +162,11 @@ fn check_ascending(
         if low >= high {
             let message =
                 format!("{lower} must be below {upper}, not {} and {}", low.get(), high.get());
-            errors.push(FieldError::new(format!("{field}.{lower}"), "out_of_range", message));
+            errors.push(FieldError::new(
+                format!("{field}.{lower}"),
+                ErrorCode::OutOfRange,
+                message,
+            ));
         }
     }
 }

@@ -14,6 +14,7 @@ use super::{
     },
     parameters,
 };
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     number::Number,
@@ -65,7 +66,7 @@ impl StrategyRules {
         for (field, given) in short_rules {
             if given.is_some() && config.config.direction != Directions::Both {
                 let message = "only direction `both` has rules of its own for shorts";
-                errors.push(FieldError::new(field, "invalid", message));
+                errors.push(FieldError::new(field, ErrorCode::Invalid, message));
             }
         }
         Some(Self { entry, exit, short_entry, short_exit, config })

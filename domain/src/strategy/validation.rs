@@ -1,6 +1,6 @@
 //! Checks a strategy body: reports every error and warning at once, and the length of its warm-up.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
@@ -10,10 +10,11 @@ use super::{
     parameters,
     rules::StrategyRules,
 };
+use crate::error_code::ErrorCode;
 use crate::{fields::FieldError, number::Number, simulation::rules::BoundStrategy};
 
 /// What is to be said about a strategy body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Validation {
     pub valid: bool,
     pub errors: Vec<FieldError>,
@@ -115,20 +116,20 @@ fn read_code_ref(
                 } else {
                     "a strategy has either a code_ref or entry_rules"
                 };
-                errors.push(FieldError::new("entry_rules", "required", message));
+                errors.push(FieldError::new("entry_rules", ErrorCode::Required, message));
             }
             return None;
         }
         Some(Value::String(code_ref)) => code_ref,
         Some(other) => {
             let message = format!("this is {}, not a string", kind(other));
-            errors.push(FieldError::new("code_ref", "invalid", message));
+            errors.push(FieldError::new("code_ref", ErrorCode::Invalid, message));
             return None;
         }
     };
     if has_rules {
         let message = "a strategy has either a code_ref or rules, not both";
-        errors.push(FieldError::new("code_ref", "conflict", message));
+        errors.push(FieldError::new("code_ref", ErrorCode::Conflict, message));
     }
     let builtin = builtins::find(code_ref);
     match builtin {
@@ -149,7 +150,7 @@ fn warn_unused(
         if !used.contains(name.as_str()) {
             let field = format!("default_parameters.{name}");
             let message = format!("no rule uses `${name}`");
-            warnings.push(FieldError::new(field, "unused_parameter", message));
+            warnings.push(FieldError::new(field, ErrorCode::UnusedParameter, message));
         }
     }
 }

@@ -163,7 +163,13 @@ async fn a_finished_run_cannot_be_cancelled() {
     let id = desk.request(owner, strategy).await;
     desk.until_status(id, Status::Completed).await;
     let refused = desk.commands.cancel_backtest(&context(owner), id).await.unwrap_err();
-    assert!(matches!(refused, commands::CommandError::Rejected { code: "not_cancellable", .. }));
+    assert!(matches!(
+        refused,
+        commands::CommandError::Rejected {
+            code: domain::error_code::ErrorCode::NotCancellable,
+            ..
+        }
+    ));
     executor.stop().await;
 }
 

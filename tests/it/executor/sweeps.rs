@@ -221,7 +221,10 @@ async fn a_pending_sweep_is_cancelled_at_once_and_a_finished_one_not_at_all() {
     executor.stop().await;
     assert_eq!(types(&desk, pending).await, ["SweepRequested", "SweepCancelled"]);
     let refused = desk.commands.cancel_sweep(&context(owner), done).await.unwrap_err();
-    assert!(matches!(refused, CommandError::Rejected { code: "not_cancellable", .. }));
+    assert!(matches!(
+        refused,
+        CommandError::Rejected { code: domain::error_code::ErrorCode::NotCancellable, .. }
+    ));
 }
 
 /// A sweep whose executor has to wait for `table` longer than its lease of a second.
@@ -370,7 +373,7 @@ async fn what_cannot_be_swept_is_refused_with_all_that_is_wrong() {
     let fields = async |draft: &SweepDraft| {
         let refused = desk.commands.request_sweep(&context(owner), draft).await;
         let Err(CommandError::Invalid(errors)) = refused else { panic!("{refused:?}") };
-        errors.into_iter().map(|error| (error.field, error.code)).collect::<Vec<_>>()
+        errors.into_iter().map(|error| (error.field, error.code.to_string())).collect::<Vec<_>>()
     };
     let good = sweep_draft(&desk, owner, 5).await;
     let with = |change: &dyn Fn(&mut SweepDraft)| {

@@ -1,5 +1,6 @@
 //! `/users`: signing up, and the signed-in user.
 
+use domain::error_code::ErrorCode;
 use infra::postgres::accounts::User;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
@@ -62,11 +63,15 @@ impl Input for NewUser {
         fields.require(&["password"]);
         let email = fields.text(&["email"], 254).map(|email| email.trim().to_lowercase());
         if email.as_deref().is_some_and(|email| !is_email(email)) {
-            fields.error("email", "invalid", "`email` must be an email address.");
+            fields.error("email", ErrorCode::Invalid, "`email` must be an email address.");
         }
         let password = fields.text(&["password"], 1_024);
         if password.as_deref().is_some_and(|password| password.chars().count() < 12) {
-            fields.error("password", "too_short", "`password` must have at least 12 characters.");
+            fields.error(
+                "password",
+                ErrorCode::TooShort,
+                "`password` must have at least 12 characters.",
+            );
         }
         let name = fields.text(&["name"], 200).unwrap_or_default();
         Some(Self { email: email?, password: password?, name: name.trim().to_owned() })

@@ -1,5 +1,6 @@
 //! Which events a list shows.
 
+use domain::error_code::ErrorCode;
 use infra::postgres::event_store::{Direction, EventFilter};
 
 use crate::http::{
@@ -53,7 +54,7 @@ impl Input for EventQuery {
         let after = match paging.cursor() {
             Some(Cursor::Event(position)) => Some(*position),
             Some(_) => {
-                fields.error("cursor", "invalid", InvalidCursor.to_string());
+                fields.error("cursor", ErrorCode::Invalid, InvalidCursor.to_string());
                 None
             }
             None => fields.integer(&["after"], 0, i64::MAX),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use commands::BacktestDraft;
+use domain::error_code::ErrorCode;
 use domain::{
     backtest::Origin, fields::FieldError, market::Timeframe, number::Number, simulation::Settings,
 };
@@ -84,7 +85,7 @@ impl Input for BacktestBody {
         let given = BALANCE.into_iter().find(|name| fields.has(&[name])).unwrap_or(BALANCE[0]);
         let mut initial_balance = fields.decimal(&BALANCE).unwrap_or_else(|| Decimal::from(10_000));
         if initial_balance <= Decimal::ZERO {
-            fields.error(given, "out_of_range", format!("`{given}` must be above 0."));
+            fields.error(given, ErrorCode::OutOfRange, format!("`{given}` must be above 0."));
             initial_balance = Decimal::ONE;
         }
         let parameters = fields.object("parameters").unwrap_or_default();
@@ -125,7 +126,7 @@ fn read_parameters(
             None => {
                 let shown: String = name.chars().take(60).collect();
                 let message = format!("`{shown}` must be a finite number.");
-                fields.error(&format!("parameters.{shown}"), "invalid", message);
+                fields.error(&format!("parameters.{shown}"), ErrorCode::Invalid, message);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use domain::error_code::ErrorCode;
 use domain::simulation::metrics::Metrics;
 use poem::http::StatusCode;
 use poem_openapi::{
@@ -140,7 +141,7 @@ impl ParseFromJSON for MetricsResource {
 fn not_completed(row: &BacktestRow) -> ApiError {
     let status = row.status.as_str();
     let message = format!("The backtest is {status}; only a completed one has metrics.");
-    ApiError::new(StatusCode::NOT_FOUND, "not_completed", message)
+    ApiError::new(StatusCode::NOT_FOUND, ErrorCode::NotCompleted, message)
 }
 
 #[OpenApi(tag = "Chapter::Backtests")]

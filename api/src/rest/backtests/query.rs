@@ -1,6 +1,7 @@
 //! Which backtests a list shows, and in which order.
 
 use chrono::{DateTime, Utc};
+use domain::error_code::ErrorCode;
 use domain::{job::Status, market::Timeframe};
 use projections::{
     backtests::{BacktestSort, TimeRange},
@@ -108,7 +109,7 @@ impl Include {
                 other => {
                     let message =
                         format!("`{other}` cannot be included; use `metrics` or `strategy`.");
-                    fields.error("include", "invalid", message);
+                    fields.error("include", ErrorCode::Invalid, message);
                 }
             }
         }
@@ -147,12 +148,18 @@ impl BacktestQuery {
                 "gte" => (&mut range.from, read(DayEnd::Start)),
                 "lte" => (&mut range.to, read(DayEnd::End)),
                 _ => {
-                    return fields.error(name, "invalid", format!("`{name}`: use gte and lte."));
+                    return fields.error(
+                        name,
+                        ErrorCode::Invalid,
+                        format!("`{name}`: use gte and lte."),
+                    );
                 }
             };
             match time {
                 Ok(time) => set(end, time),
-                Err(message) => fields.error(name, "invalid", format!("`{name}` {message}.")),
+                Err(message) => {
+                    fields.error(name, ErrorCode::Invalid, format!("`{name}` {message}."))
+                }
             }
             return;
         }
@@ -160,7 +167,7 @@ impl BacktestQuery {
             let known: Vec<&str> = Metric::names().collect();
             let hint = nearest(filtered, &known).map(|near| format!(" Did you mean `{near}`?"));
             let message = format!("There is no metric `{filtered}`.{}", hint.unwrap_or_default());
-            return fields.error(name, "unknown_field", message);
+            return fields.error(name, ErrorCode::UnknownField, message);
         };
         let comparison = match comparison {
             "gt" => Comparison::Gt,
@@ -170,7 +177,7 @@ impl BacktestQuery {
             "eq" => Comparison::Eq,
             _ => {
                 let message = format!("`{name}`: use gt, gte, lt, lte or eq.");
-                return fields.error(name, "invalid", message);
+                return fields.error(name, ErrorCode::Invalid, message);
             }
         };
         let number = value.as_str().and_then(|text| text.trim().parse::<f64>().ok());
@@ -179,7 +186,9 @@ impl BacktestQuery {
                 let value = number / values::metric_scale(filtered);
                 self.metrics.push(MetricFilter { metric, comparison, value });
             }
-            None => fields.error(name, "invalid", format!("`{name}` must be a finite number.")),
+            None => {
+                fields.error(name, ErrorCode::Invalid, format!("`{name}` must be a finite number."))
+            }
         }
     }
 }
@@ -206,6 +215,6 @@ fn read_sort(fields: &mut Fields<'_>) -> (BacktestSort, bool) {
     let known: Vec<&str> = Metric::names().chain(["created_at"]).collect();
     let hint = nearest(name, &known).map(|near| format!(" Did you mean `{near}`?"));
     let message = format!("Lists cannot be sorted by `{name}`.{}", hint.unwrap_or_default());
-    fields.error("sort", "invalid", message);
+    fields.error("sort", ErrorCode::Invalid, message);
     (BacktestSort::CreatedAt, descending)
 }

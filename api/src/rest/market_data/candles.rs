@@ -2,6 +2,7 @@
 
 use std::{ops::Range, str::FromStr as _};
 
+use domain::error_code::ErrorCode;
 use domain::{
     market::{Candle, Market, Timeframe},
     simulation::Candles as CandleColumns,
@@ -67,7 +68,8 @@ pub(crate) async fn find(
     if series.is_none() && revision.is_some() {
         return Err(InvalidCursor.into());
     }
-    let no_data = |message: String| ApiError::new(StatusCode::NOT_FOUND, "no_data", message);
+    let no_data =
+        |message: String| ApiError::new(StatusCode::NOT_FOUND, ErrorCode::NoData, message);
     let series =
         series.ok_or_else(|| no_data(format!("No {timeframe} candles of {symbol} are stored.")))?;
     let candles = &series.candles;

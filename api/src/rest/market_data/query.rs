@@ -1,6 +1,7 @@
 //! Which candles a list shows.
 
 use chrono::{DateTime, Utc};
+use domain::error_code::ErrorCode;
 use domain::market::Timeframe;
 
 use crate::http::{
@@ -73,7 +74,11 @@ impl Input for CandleQuery {
         if let (Some(start), Some(end)) = (start, end)
             && end < start
         {
-            fields.error("end_time", "out_of_range", "The end must not be before the start.");
+            fields.error(
+                "end_time",
+                ErrorCode::OutOfRange,
+                "The end must not be before the start.",
+            );
         }
         let paging = Paging::read_with(fields, LIMIT_DEFAULT, LIMIT_MAX);
         Some(Self { quote: fields.text(&["quote"], 30), start, end, paging })

@@ -1,6 +1,7 @@
 //! The body of a strategy.
 
 use commands::StrategyDraft;
+use domain::error_code::ErrorCode;
 use domain::{
     market::Symbol,
     strategy::{StrategyContent, StrategyDefinition},
@@ -73,7 +74,7 @@ impl Input for StrategyBody {
         fields.require(&["name"]);
         let name = fields.text(&["name"], 200).map(|name| name.trim().to_owned());
         if name.as_deref() == Some("") {
-            fields.error("name", "required", "`name` must not be empty.");
+            fields.error("name", ErrorCode::Required, "`name` must not be empty.");
         }
         let description = fields.text(&["description"], 5_000).unwrap_or_default();
         let definition = StrategyDefinition::parse(fields.map());

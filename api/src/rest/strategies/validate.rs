@@ -34,7 +34,7 @@ pub(crate) struct Finding {
 
 impl From<FieldError> for Finding {
     fn from(error: FieldError) -> Self {
-        Self { field: error.field, code: error.code, message: error.message }
+        Self { field: error.field, code: error.code.to_string(), message: error.message }
     }
 }
 

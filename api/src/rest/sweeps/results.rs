@@ -1,5 +1,6 @@
 //! `/sweeps/{id}/results`: the rows of a sweep, and a row as a backtest.
 
+use domain::error_code::ErrorCode;
 use domain::{job::Status, simulation::metrics::Metrics};
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
@@ -53,7 +54,7 @@ impl Input for ResultQuery {
             let known: Vec<&str> = Metrics::all_names().chain(["rank", "number"]).collect();
             let hint = nearest(name, &known).map(|near| format!(" Did you mean `{near}`?"));
             let message = format!("Rows cannot be sorted by `{name}`.{}", hint.unwrap_or_default());
-            fields.error("sort", "invalid", message);
+            fields.error("sort", ErrorCode::Invalid, message);
             ResultSort::Rank
         });
         let descending = text.starts_with('-');
@@ -65,7 +66,7 @@ impl Input for ResultQuery {
 fn not_completed(row: &SweepRow) -> ApiError {
     let status = row.status.as_str();
     let message = format!("The sweep is {status}; only a completed one has rows.");
-    ApiError::new(StatusCode::NOT_FOUND, "not_completed", message)
+    ApiError::new(StatusCode::NOT_FOUND, ErrorCode::NotCompleted, message)
 }
 
 /// Returns the sweep with that id if it has completed.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Arguments, IndicatorSpec, ParameterKind, ParameterSpec, find};
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     simulation::{Candles, source::Source},
@@ -29,7 +30,7 @@ pub fn calculate(
     let Some(spec) = find(indicator) else {
         let shown: String = indicator.chars().take(60).collect();
         let message = format!("there is no indicator `{shown}`");
-        return Err(vec![FieldError::new("indicator", "unknown_indicator", message)]);
+        return Err(vec![FieldError::new("indicator", ErrorCode::UnknownIndicator, message)]);
     };
     let arguments = arguments(spec, params)?;
     let columns = (spec.compute)(data, &arguments);
@@ -50,7 +51,7 @@ fn arguments(
         .map(|name| {
             let shown: String = name.chars().take(60).collect();
             let message = format!("`{}` has no parameter `{shown}`", spec.name);
-            FieldError::new(format!("params.{shown}"), "unknown_argument", message)
+            FieldError::new(format!("params.{shown}"), ErrorCode::UnknownArgument, message)
         })
         .collect();
     let mut arguments = Arguments { numbers: Vec::new(), source: Source::Close };
@@ -67,7 +68,7 @@ fn take(
     parameter: &ParameterSpec,
     given: Option<&Value>,
     arguments: &mut Arguments,
-) -> Result<(), (&'static str, String)> {
+) -> Result<(), (ErrorCode, String)> {
     let number = |default: f64| match given {
         None => Some(default),
         Some(Value::Number(number)) => number.as_f64(),
@@ -81,14 +82,14 @@ fn take(
             };
             let value = number(f64::from(default)).filter(fits).ok_or_else(|| {
                 let message = format!("must be a whole number from {minimum} to {maximum}");
-                ("invalid_period", message)
+                (ErrorCode::InvalidPeriod, message)
             })?;
             arguments.numbers.push(value);
         }
         ParameterKind::Number { minimum, maximum, default } => {
             let fits = |value: &f64| (minimum..=maximum).contains(value);
             let value = number(default).filter(fits).ok_or_else(|| {
-                ("out_of_range", format!("must be a number from {minimum} to {maximum}"))
+                (ErrorCode::OutOfRange, format!("must be a number from {minimum} to {maximum}"))
             })?;
             arguments.numbers.push(value);
         }
@@ -99,7 +100,7 @@ fn take(
             };
             let message =
                 || "must be open, high, low, close, volume, hl2, hlc3 or ohlc4".to_owned();
-            arguments.source = source.ok_or_else(|| ("unknown_source", message()))?;
+            arguments.source = source.ok_or_else(|| (ErrorCode::UnknownSource, message()))?;
         }
     }
     Ok(())

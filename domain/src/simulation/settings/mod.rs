@@ -10,6 +10,7 @@ use super::{
     rules::{Sizing, StrategyConfig, Trailing},
     warning::Warning,
 };
+use crate::error_code::ErrorCode;
 use crate::{fields::FieldError, number::Number};
 
 /// Why `finalize: open` is refused.
@@ -108,7 +109,7 @@ impl Settings {
     #[must_use]
     pub fn conflicts(&self, config: &StrategyConfig) -> Vec<FieldError> {
         let unsupported = |name: &str, message: &str| {
-            FieldError::new(format!("metadata.{name}"), "unsupported_setting", message)
+            FieldError::new(format!("metadata.{name}"), ErrorCode::UnsupportedSetting, message)
         };
         let has_parts = !config.partial_take_profits.is_empty();
         let parts = (has_parts && !self.preset.is_backtrail()).then(|| {

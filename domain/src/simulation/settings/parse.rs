@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{FillMode, Finalize, Intrabar, OPEN_NEEDS_PRESET, Preset, Settings, Warmup};
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError, number::Number, simulation::exact, strategy::language::suggest::nearest,
 };
@@ -218,7 +219,11 @@ impl Reader<'_> {
         let lot = Decimal::from_str_exact(&text).or_else(|_| Decimal::from_scientific(&text));
         match lot.map(|lot| lot.normalize()) {
             Ok(lot) if lot > Decimal::ZERO && lot.scale() <= 8 => Some(lot),
-            _ => self.refuse("lot", "out_of_range", "a number above 0 with at most 8 decimals"),
+            _ => self.refuse(
+                "lot",
+                ErrorCode::OutOfRange,
+                "a number above 0 with at most 8 decimals",
+            ),
         }
     }
 
@@ -227,7 +232,11 @@ impl Reader<'_> {
         let seed = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok());
         match seed {
             Some(seed) => Some(seed),
-            None => self.refuse("seed", "invalid", "a whole number from 0 to 18446744073709551615"),
+            None => self.refuse(
+                "seed",
+                ErrorCode::Invalid,
+                "a whole number from 0 to 18446744073709551615",
+            ),
         }
     }
 
@@ -241,13 +250,15 @@ impl Reader<'_> {
         let value = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
         match value.and_then(Number::try_new) {
             Some(number) if !is_allowed(number.get()) => {
-                self.refuse(name, "out_of_range", expected)
+                self.refuse(name, ErrorCode::OutOfRange, expected)
             }
-            Some(number) if exact::decimal(number.get()).is_none() => {
-                self.refuse(name, "out_of_range", "a number of at most 28 digits and 28 decimals")
-            }
+            Some(number) if exact::decimal(number.get()).is_none() => self.refuse(
+                name,
+                ErrorCode::OutOfRange,
+                "a number of at most 28 digits and 28 decimals",
+            ),
             Some(number) => Some(number),
-            None => self.refuse(name, "invalid", "a finite number"),
+            None => self.refuse(name, ErrorCode::Invalid, "a finite number"),
         }
     }
 
@@ -255,7 +266,9 @@ impl Reader<'_> {
         let value = self.given(name)?;
         match serde_json::from_value(value.clone()) {
             Ok(choice) => Some(choice),
-            Err(_) => self.refuse(name, "invalid", &format!("one of {}", choices.join(", "))),
+            Err(_) => {
+                self.refuse(name, ErrorCode::Invalid, &format!("one of {}", choices.join(", ")))
+            }
         }
     }
 
@@ -263,7 +276,7 @@ impl Reader<'_> {
         self.metadata.get(name).filter(|value| !value.is_null())
     }
 
-    fn refuse<T>(&mut self, name: &str, code: &str, expected: &str) -> Option<T> {
+    fn refuse<T>(&mut self, name: &str, code: ErrorCode, expected: &str) -> Option<T> {
         let message = format!("`{name}` must be {expected}");
         self.errors.push(FieldError::new(format!("metadata.{name}"), code, message));
         None
@@ -271,7 +284,7 @@ impl Reader<'_> {
 
     fn unsupported(&mut self, name: &str, message: String) {
         let field = format!("metadata.{name}");
-        self.errors.push(FieldError::new(field, "unsupported_setting", message));
+        self.errors.push(FieldError::new(field, ErrorCode::UnsupportedSetting, message));
     }
 }
 
@@ -289,7 +302,7 @@ mod tests {
 
     fn codes(metadata: Value) -> Vec<(String, String)> {
         let errors = parse(metadata).unwrap_err();
-        errors.into_iter().map(|error| (error.field, error.code)).collect()
+        errors.into_iter().map(|error| (error.field, error.code.to_string())).collect()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec::{Search, Spec};
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     simulation::rules::BoundStrategy,
@@ -143,7 +144,7 @@ impl ParametricStrategy {
                 Ok(name) => {
                     if renamed.insert(name, value).is_some() {
                         let message = "this parameter is named twice, by two of its names";
-                        errors.push(FieldError::new(at, "conflict", message));
+                        errors.push(FieldError::new(at, ErrorCode::Conflict, message));
                     }
                 }
                 Err(error) => errors.push(error),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::spec::{Axis, Goal, Mode, Objective, Search, Spec, WalkForward};
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     number::Number,
@@ -49,7 +50,7 @@ impl<'a> Reader<'a> {
         self.body.get(name).filter(|value| !value.is_null())
     }
 
-    fn refuse(&mut self, field: impl Into<String>, code: &str, message: impl Into<String>) {
+    fn refuse(&mut self, field: impl Into<String>, code: ErrorCode, message: impl Into<String>) {
         self.errors.push(FieldError::new(field, code, message));
     }
 
@@ -59,16 +60,24 @@ impl<'a> Reader<'a> {
         match (grid, list) {
             (None, None) => {
                 let message = "is required: the values of each parameter, or `combinations`";
-                self.refuse("grid", "required", message);
+                self.refuse("grid", ErrorCode::Required, message);
                 None
             }
             (Some(_), Some(_)) => {
-                self.refuse("combinations", "conflict", "give either `grid` or `combinations`");
+                self.refuse(
+                    "combinations",
+                    ErrorCode::Conflict,
+                    "give either `grid` or `combinations`",
+                );
                 None
             }
             (None, Some(list)) => {
                 if random.is_some() {
-                    self.refuse("random", "conflict", "draws from a `grid`, not from a list");
+                    self.refuse(
+                        "random",
+                        ErrorCode::Conflict,
+                        "draws from a `grid`, not from a list",
+                    );
                 }
                 self.combinations(list)
             }
@@ -84,7 +93,7 @@ impl<'a> Reader<'a> {
 
     fn combinations(&mut self, list: &Value) -> Option<Search> {
         let Value::Array(list) = list else {
-            self.refuse("combinations", "invalid", "must be a list of objects");
+            self.refuse("combinations", ErrorCode::Invalid, "must be a list of objects");
             return None;
         };
         let before = self.errors.len();
@@ -99,7 +108,7 @@ impl<'a> Reader<'a> {
     fn axes(&mut self, grid: &Value) -> Option<BTreeMap<String, Axis>> {
         let Value::Object(members) = grid else {
             let message = "must be an object: a list, or {from, to, step}, for each parameter";
-            self.refuse("grid", "invalid", message);
+            self.refuse("grid", ErrorCode::Invalid, message);
             return None;
         };
         let before = self.errors.len();
@@ -109,7 +118,9 @@ impl<'a> Reader<'a> {
                 Ok(axis) => {
                     axes.insert(name.clone(), axis);
                 }
-                Err(message) => self.refuse(format!("grid.{}", shown(name)), "invalid", message),
+                Err(message) => {
+                    self.refuse(format!("grid.{}", shown(name)), ErrorCode::Invalid, message)
+                }
             }
         }
         (self.errors.len() == before).then_some(axes)
@@ -136,7 +147,7 @@ impl<'a> Reader<'a> {
             Some(texts) if texts.len() <= CONSTRAINTS_MAX => texts,
             Some(_) | None => {
                 let message = format!("must be a list of at most {CONSTRAINTS_MAX} strings");
-                self.refuse("constraints", "invalid", message);
+                self.refuse("constraints", ErrorCode::Invalid, message);
                 Vec::new()
             }
         }
@@ -151,7 +162,7 @@ impl<'a> Reader<'a> {
                 let members = self.object("objective", value, &["metric", "direction"])?;
                 let metric = members.get("metric").and_then(Value::as_str);
                 let Some(metric) = metric else {
-                    self.refuse("objective.metric", "required", "is the name of a metric");
+                    self.refuse("objective.metric", ErrorCode::Required, "is the name of a metric");
                     return None;
                 };
                 (metric, members.get("direction").filter(|value| !value.is_null()))
@@ -160,7 +171,7 @@ impl<'a> Reader<'a> {
         if !is_objective(metric) {
             let near = did_you_mean(metric, Metrics::all_names().filter(|name| is_objective(name)));
             let message = format!("rows are not ranked by a metric `{}`{near}", shown(metric));
-            self.refuse("objective", "unknown_metric", message);
+            self.refuse("objective", ErrorCode::UnknownMetric, message);
             return None;
         }
         let direction = match direction.map(Value::as_str) {
@@ -168,7 +179,11 @@ impl<'a> Reader<'a> {
             Some(Some("maximize")) => Goal::Maximize,
             Some(Some("minimize")) => Goal::Minimize,
             Some(_) => {
-                self.refuse("objective.direction", "invalid", "must be maximize or minimize");
+                self.refuse(
+                    "objective.direction",
+                    ErrorCode::Invalid,
+                    "must be maximize or minimize",
+                );
                 return None;
             }
         };
@@ -183,7 +198,7 @@ impl<'a> Reader<'a> {
             None | Some(Some("rolling")) => Some(Mode::Rolling),
             Some(Some("anchored")) => Some(Mode::Anchored),
             Some(_) => {
-                self.refuse("walk_forward.mode", "invalid", "must be rolling or anchored");
+                self.refuse("walk_forward.mode", ErrorCode::Invalid, "must be rolling or anchored");
                 None
             }
         };
@@ -206,13 +221,17 @@ impl<'a> Reader<'a> {
         known: &[&str],
     ) -> Option<&'a Map<String, Value>> {
         let Value::Object(members) = value else {
-            self.refuse(field, "invalid", format!("must be an object of {}", known.join(", ")));
+            self.refuse(
+                field,
+                ErrorCode::Invalid,
+                format!("must be an object of {}", known.join(", ")),
+            );
             return None;
         };
         for name in members.keys().filter(|name| !known.contains(&name.as_str())) {
             let name = shown(name);
             let message = format!("is not a field of it; there are {}", known.join(", "));
-            self.refuse(format!("{field}.{name}"), "unknown_field", message);
+            self.refuse(format!("{field}.{name}"), ErrorCode::UnknownField, message);
         }
         Some(members)
     }
@@ -226,7 +245,7 @@ impl<'a> Reader<'a> {
         let number = number.filter(|number| (least..=most).contains(number));
         if number.is_none() {
             let message = format!("must be a whole number from {least} to {most}");
-            self.refuse(field, "invalid", message);
+            self.refuse(field, ErrorCode::Invalid, message);
         }
         number
     }
@@ -274,7 +293,9 @@ mod tests {
         let mut errors = Vec::new();
         let spec = Spec::parse(body.as_object().unwrap(), &mut errors);
         let spec = spec.filter(|_| errors.is_empty());
-        spec.ok_or_else(|| errors.into_iter().map(|error| (error.field, error.code)).collect())
+        spec.ok_or_else(|| {
+            errors.into_iter().map(|error| (error.field, error.code.to_string())).collect()
+        })
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{
     ParametricStrategy,
     spec::{Axis, Search, Spec},
 };
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     number::Number,
@@ -66,9 +67,9 @@ pub fn combinations(
     };
     let refuse = |code, message: String| Err(vec![FieldError::new(field, code, message)]);
     match found.len() {
-        0 => refuse("no_combinations", "no combination meets all constraints".to_owned()),
+        0 => refuse(ErrorCode::NoCombinations, "no combination meets all constraints".to_owned()),
         count if count > combinations_max => refuse(
-            "too_many_combinations",
+            ErrorCode::TooManyCombinations,
             format!("there are more than {combinations_max} combinations"),
         ),
         _ => Ok(found),
@@ -100,7 +101,7 @@ impl Grid {
     fn read(axes: &BTreeMap<String, Axis>, errors: &mut Vec<FieldError>) -> Self {
         if axes.is_empty() || axes.len() > AXES_MAX {
             let message = format!("names 1 to {AXES_MAX} parameters, not {}", axes.len());
-            errors.push(FieldError::new("grid", "invalid", message));
+            errors.push(FieldError::new("grid", ErrorCode::Invalid, message));
         }
         let mut grid = Vec::new();
         let mut points: u64 = 1;
@@ -111,13 +112,17 @@ impl Grid {
                     grid.push((name.clone(), values));
                 }
                 Err(message) => {
-                    errors.push(FieldError::new(format!("grid.{name}"), "invalid", message));
+                    errors.push(FieldError::new(
+                        format!("grid.{name}"),
+                        ErrorCode::Invalid,
+                        message,
+                    ));
                 }
             }
         }
         if points > GRID_POINTS_MAX {
             let message = format!("the grid has {points} points, more than {GRID_POINTS_MAX}");
-            errors.push(FieldError::new("grid", "too_many_combinations", message));
+            errors.push(FieldError::new("grid", ErrorCode::TooManyCombinations, message));
         }
         Self(grid)
     }

@@ -18,6 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::language::suggest::{did_you_mean, shown};
+use crate::error_code::ErrorCode;
 use crate::{fields::FieldError, ids::StrategyId};
 
 /// A strategy that is available to every user, has no owner and was not created by an event.
@@ -151,7 +152,7 @@ pub fn unknown(code_ref: &str) -> FieldError {
         }
         false => format!("there is no strategy `{}`{near}", shown(code_ref)),
     };
-    FieldError::new("code_ref", "unknown_code_ref", message)
+    FieldError::new("code_ref", ErrorCode::UnknownCodeRef, message)
 }
 
 /// Longer than any name.

@@ -8,6 +8,7 @@ use super::{
     rules::{Rule, RuleComparison, RuleTest, Term},
     suggest::{did_you_mean, shown},
 };
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     number::Number,
@@ -117,7 +118,7 @@ impl<'a> Binder<'a> {
         }
         let near = did_you_mean(name, self.parameters.keys().map(String::as_str));
         let message = format!("`${}` is not among default_parameters{near}", shown(name));
-        self.fail(field.to_owned(), "unknown_parameter", message);
+        self.fail(field.to_owned(), ErrorCode::UnknownParameter, message);
         None
     }
 
@@ -157,7 +158,7 @@ impl<'a> Binder<'a> {
         }
         if self.calls.len() == CALLS_MAX + 1 {
             let message = format!("a strategy uses at most {CALLS_MAX} different indicators");
-            self.fail(term.field.clone(), "too_many_indicators", message);
+            self.fail(term.field.clone(), ErrorCode::TooManyIndicators, message);
         }
         None
     }
@@ -177,14 +178,14 @@ impl<'a> Binder<'a> {
         let message = format!("`{}` needs fast below slow, not {fast} and {slow}", call.spec.name);
         self.fail(
             term.params_field.as_ref().unwrap_or(&term.field).clone(),
-            "invalid_period",
+            ErrorCode::InvalidPeriod,
             message,
         );
         None
     }
 
     /// Notes an error once, however often a parameter is used.
-    fn fail(&mut self, field: String, code: &str, message: String) {
+    fn fail(&mut self, field: String, code: ErrorCode, message: String) {
         let error = FieldError::new(field, code, message);
         if !self.errors.contains(&error) {
             self.errors.push(error);
@@ -208,7 +209,7 @@ fn check(
     name: &str,
     kind: &ParameterKind,
     value: f64,
-) -> Result<(), (&'static str, String)> {
+) -> Result<(), (ErrorCode, String)> {
     match kind {
         ParameterKind::Integer { minimum, maximum, .. } => {
             let fits = value.fract() == 0.0
@@ -219,7 +220,7 @@ fn check(
                     "{name} {value}: the {name} of `{indicator}` is a whole number from {minimum} to {maximum}"
                 )
             };
-            if fits { Ok(()) } else { Err(("invalid_period", message())) }
+            if fits { Ok(()) } else { Err((ErrorCode::InvalidPeriod, message())) }
         }
         ParameterKind::Number { minimum, maximum, .. } => {
             let message = || {
@@ -230,7 +231,7 @@ fn check(
             if (*minimum..=*maximum).contains(&value) {
                 Ok(())
             } else {
-                Err(("out_of_range", message()))
+                Err((ErrorCode::OutOfRange, message()))
             }
         }
         ParameterKind::Source { .. } => Ok(()),

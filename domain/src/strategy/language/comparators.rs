@@ -4,6 +4,7 @@ use super::{
     Fault,
     suggest::{did_you_mean, shown},
 };
+use crate::error_code::ErrorCode;
 use crate::simulation::rules::Comparator;
 
 /// What a condition's `comparator` may say.
@@ -49,5 +50,8 @@ pub fn parse(text: &str) -> Result<Word, Fault> {
         }
         near => near,
     };
-    Err(Fault::new("unknown_comparator", format!("there is no comparator `{}`{near}", shown(text))))
+    Err(Fault::new(
+        ErrorCode::UnknownComparator,
+        format!("there is no comparator `{}`{near}", shown(text)),
+    ))
 }

@@ -7,6 +7,7 @@ use super::{
     suggest::{did_you_mean, shown},
     syntax::{self, Argument, Name, Syntax},
 };
+use crate::error_code::ErrorCode;
 use crate::{number::Number, simulation::rules::Arithmetic};
 
 /// A comparison of two expressions over parameters; a parameter is written by its name, with or without `$`.
@@ -57,7 +58,7 @@ impl Constraint {
         let at = |sign: &&(&'static str, Sign)| text.contains(sign.0);
         let Some((word, sign)) = SIGNS.iter().find(at) else {
             let message = "a constraint compares by one of <, <=, >, >=, == and !=";
-            return Err(Fault::new("invalid_constraint", message));
+            return Err(Fault::new(ErrorCode::InvalidConstraint, message));
         };
         let (left, right) = text.split_once(word).unwrap_or_default();
         let term = |text: &str| term(syntax::read(text)?, parameters);
@@ -90,7 +91,10 @@ fn term(syntax: Syntax, parameters: &BTreeSet<&str>) -> Result<Term, Fault> {
         }
         Syntax::Name(Name { name, output: Some(_), .. }) => return Err(not_allowed(&name)),
         Syntax::Lag(..) => {
-            return Err(Fault::new("invalid_constraint", "parameters have no earlier values"));
+            return Err(Fault::new(
+                ErrorCode::InvalidConstraint,
+                "parameters have no earlier values",
+            ));
         }
         Syntax::Negate(inner) => Term::Negate(boxed(*inner)?),
         Syntax::Arithmetic(operation, left, right) => {
@@ -105,7 +109,7 @@ fn known(name: String, parameters: &BTreeSet<&str>) -> Result<Term, Fault> {
     }
     let near = did_you_mean(&name, parameters.iter().copied());
     let message = format!("there is no parameter `{}`{near}", shown(&name));
-    Err(Fault::new("unknown_parameter", message))
+    Err(Fault::new(ErrorCode::UnknownParameter, message))
 }
 
 fn function(
@@ -131,7 +135,7 @@ fn not_allowed(name: &str) -> Fault {
         "`{}` cannot stand in a constraint: it takes parameters, numbers, + - * /, min, max and abs",
         shown(name)
     );
-    Fault::new("invalid_constraint", message)
+    Fault::new(ErrorCode::InvalidConstraint, message)
 }
 
 impl Term {
@@ -203,7 +207,7 @@ mod tests {
     #[case("short_window[1] < long_window", "invalid_constraint")]
     #[case("short_window < long_window < 5", "syntax")]
     fn what_is_no_constraint_is_refused(#[case] text: &str, #[case] code: &str) {
-        assert_eq!(parse(text).unwrap_err().code, code, "{text}");
+        assert_eq!(parse(text).unwrap_err().code.as_str(), code, "{text}");
     }
 
     #[test]

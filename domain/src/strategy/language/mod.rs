@@ -15,6 +15,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 
+use crate::error_code::ErrorCode;
 pub use expression::Expression;
 pub use resolve::parse;
 
@@ -35,13 +36,13 @@ pub const CONDITIONS_MAX: usize = 200;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// A stable word for programs.
-    pub code: &'static str,
+    pub code: ErrorCode,
     /// A sentence for people.
     pub message: String,
 }
 
 impl Fault {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
 }

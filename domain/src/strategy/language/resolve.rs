@@ -6,6 +6,7 @@ use super::{
     suggest::{did_you_mean, shown},
     syntax::{self, Name, Syntax},
 };
+use crate::error_code::ErrorCode;
 use crate::simulation::{
     indicators::{self, IndicatorSpec, ParameterKind},
     source::Source,
@@ -49,7 +50,10 @@ pub(super) fn parse_with(
     }
     let Some(spec) = indicators::find(&name.name) else {
         let fault = if Source::parse(&name.name).is_some() {
-            Fault::new("invalid", format!("`{}` is a source and takes no params", name.name))
+            Fault::new(
+                ErrorCode::Invalid,
+                format!("`{}` is a source and takes no params", name.name),
+            )
         } else {
             unknown_indicator(&name.name)
         };
@@ -83,7 +87,7 @@ pub(super) enum Given {
 }
 
 fn not_bare() -> Fault {
-    Fault::new("invalid", "with `params` beside it, this is the bare name of an indicator")
+    Fault::new(ErrorCode::Invalid, "with `params` beside it, this is the bare name of an indicator")
 }
 
 fn resolve(syntax: Syntax, faults: &mut Vec<Fault>) -> Option<Expression> {
@@ -113,7 +117,7 @@ fn resolve_name(name: Name, faults: &mut Vec<Fault>) -> Option<Expression> {
             }
             Some(_) => {
                 let message = format!("`{name}` is a source: it takes no arguments or outputs");
-                Err(Fault::new("invalid", message))
+                Err(Fault::new(ErrorCode::Invalid, message))
             }
             None => match indicators::find(&name) {
                 Some(spec) => {
@@ -146,13 +150,13 @@ fn resolve_function(
 ) -> Option<Expression> {
     let before = faults.len();
     if output.is_some() {
-        faults.push(Fault::new("unknown_output", format!("`{name}` has only one output")));
+        faults.push(Fault::new(ErrorCode::UnknownOutput, format!("`{name}` has only one output")));
     }
     let mut list = Vec::new();
     for argument in arguments {
         if argument.name.is_some() {
             let message = format!("the arguments of `{name}` have no names");
-            faults.push(Fault::new("unknown_argument", message));
+            faults.push(Fault::new(ErrorCode::UnknownArgument, message));
         }
         list.extend(resolve(argument.value, faults));
     }
@@ -166,7 +170,7 @@ fn resolve_function(
     };
     if !fits {
         let message = format!("`{name}` takes {wanted}, not {count}");
-        faults.push(Fault::new("invalid", message));
+        faults.push(Fault::new(ErrorCode::Invalid, message));
         return None;
     }
     match name.to_ascii_lowercase().as_str() {
@@ -193,7 +197,7 @@ fn resolve_call(
                 slots.set_named(&name, given)
             }
             None if is_named => Err(Fault::new(
-                "invalid",
+                ErrorCode::Invalid,
                 format!("an argument of `{}` without a name follows one with a name", spec.name),
             )),
             None => slots.set_placed(index, given),
@@ -220,7 +224,7 @@ fn given(spec: &IndicatorSpec, value: Syntax) -> Result<Given, Fault> {
                 "an argument of `{}` is a number, a `$parameter` or a source, not an expression",
                 spec.name
             );
-            Err(Fault::new("invalid", message))
+            Err(Fault::new(ErrorCode::Invalid, message))
         }
     }
 }
@@ -235,7 +239,7 @@ fn resolve_output(spec: &IndicatorSpec, output: Option<&str>) -> Result<usize, F
             shown(output),
             spec.outputs.join(", ")
         );
-        Fault::new("unknown_output", message)
+        Fault::new(ErrorCode::UnknownOutput, message)
     })
 }
 
@@ -257,7 +261,7 @@ impl Slots {
                 1 => format!("`{}` takes one argument", self.spec.name),
                 count => format!("`{}` takes at most {count} arguments", self.spec.name),
             };
-            return Err(Fault::new("invalid", message));
+            return Err(Fault::new(ErrorCode::Invalid, message));
         }
         self.set(index, given)
     }
@@ -275,7 +279,7 @@ impl Slots {
                     did_you_mean(name, names())
                 ),
             };
-            return Err(Fault::new("unknown_argument", message));
+            return Err(Fault::new(ErrorCode::UnknownArgument, message));
         };
         self.set(index, given)
     }
@@ -286,11 +290,11 @@ impl Slots {
         if is_source != matches!(given, Given::Source(_)) {
             let wanted = if is_source { "a source such as close" } else { "a number" };
             let message = format!("{} of `{}` is {wanted}", parameter.name, self.spec.name);
-            return Err(Fault::new("invalid", message));
+            return Err(Fault::new(ErrorCode::Invalid, message));
         }
         if self.given[index].is_some() {
             let message = format!("{} of `{}` is given twice", parameter.name, self.spec.name);
-            return Err(Fault::new("invalid", message));
+            return Err(Fault::new(ErrorCode::Invalid, message));
         }
         self.given[index] = Some(given);
         Ok(())
@@ -321,17 +325,17 @@ fn unknown_indicator(name: &str) -> Fault {
         let message = format!(
             "`{name}` is a function of expressions, which stand in parentheses behind it, not an indicator"
         );
-        return Fault::new("unknown_indicator", message);
+        return Fault::new(ErrorCode::UnknownIndicator, message);
     }
     let near = did_you_mean(name, known_names());
     let message = format!("there is no indicator or source `{}`{near}", shown(name));
-    Fault::new("unknown_indicator", message)
+    Fault::new(ErrorCode::UnknownIndicator, message)
 }
 
 fn unknown_source(name: &str) -> Fault {
     let near = did_you_mean(name, SOURCES.map(Source::as_str));
     let message = format!("`{}` is not a source{near}", shown(name));
-    Fault::new("unknown_source", message)
+    Fault::new(ErrorCode::UnknownSource, message)
 }
 
 /// Every source, in the order of the documentation.

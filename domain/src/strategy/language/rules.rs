@@ -9,6 +9,7 @@ use super::{
     resolve::{self, Given},
     suggest::{did_you_mean, shown},
 };
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     simulation::{rules::Comparator, source::Source},
@@ -71,11 +72,11 @@ impl Reader<'_> {
     fn rule(&mut self, field: &str, rule: &Value, depth: usize) -> Option<Rule> {
         if depth > GROUP_DEPTH_MAX {
             let message = format!("groups are nested more than {GROUP_DEPTH_MAX} deep");
-            return self.fail(field, "too_deep", message);
+            return self.fail(field, ErrorCode::TooDeep, message);
         }
         let Value::Object(members) = rule else {
             let message = format!("this is {}, not a condition or a group", kind(rule));
-            return self.fail(field, "invalid", message);
+            return self.fail(field, ErrorCode::Invalid, message);
         };
         if members.contains_key("conditions") || members.contains_key("operator") {
             self.group(field, members, depth)
@@ -93,23 +94,23 @@ impl Reader<'_> {
             Some(Value::Array(_)) => {
                 return self.fail(
                     &list_field,
-                    "empty_group",
+                    ErrorCode::EmptyGroup,
                     "a group holds at least one condition",
                 );
             }
             Some(Value::Null) | None => {
-                return self.fail(&list_field, "required", "a group has conditions");
+                return self.fail(&list_field, ErrorCode::Required, "a group has conditions");
             }
             Some(other) => {
                 let message = format!("this is {}, not a list", kind(other));
-                return self.fail(&list_field, "invalid", message);
+                return self.fail(&list_field, ErrorCode::Invalid, message);
             }
         };
         let mut rules = Vec::new();
         for (index, inner) in list.iter().enumerate() {
             if self.conditions_left == 0 {
                 let message = format!("there are more than {CONDITIONS_MAX} conditions and groups");
-                return self.fail(&list_field, "too_many_conditions", message);
+                return self.fail(&list_field, ErrorCode::TooManyConditions, message);
             }
             self.conditions_left -= 1;
             rules.extend(self.rule(&format!("{list_field}[{index}]"), inner, depth + 1));
@@ -129,14 +130,14 @@ impl Reader<'_> {
             Some(Value::String(word)) => {
                 let message =
                     format!("unknown operator `{}`; known operators: and, or", shown(word));
-                self.fail(&field, "unknown_operator", message)
+                self.fail(&field, ErrorCode::UnknownOperator, message)
             }
             Some(Value::Null) | None => {
-                self.fail(&field, "required", "a group has an operator: and, or")
+                self.fail(&field, ErrorCode::Required, "a group has an operator: and, or")
             }
             Some(other) => {
                 let message = format!("this is {}, not `and` or `or`", kind(other));
-                self.fail(&field, "invalid", message)
+                self.fail(&field, ErrorCode::Invalid, message)
             }
         }
     }
@@ -154,7 +155,9 @@ impl Reader<'_> {
         let params = members.get("params").filter(|params| !params.is_null());
         let value = members.get("indicator").unwrap_or(&Value::Null);
         match (value, params) {
-            (Value::Null, _) => self.fail(&path, "required", "a condition has an indicator"),
+            (Value::Null, _) => {
+                self.fail(&path, ErrorCode::Required, "a condition has an indicator")
+            }
             (Value::String(name), Some(params)) => {
                 let params_field = format!("{field}.params");
                 let given = self.params(&params_field, params)?;
@@ -170,9 +173,11 @@ impl Reader<'_> {
                 let expression = expression.ok()?;
                 Some(Term { field: path, params_field: Some(params_field), expression })
             }
-            (_, Some(_)) => {
-                self.fail(&path, "invalid", "with `params` beside it, this is an indicator's name")
-            }
+            (_, Some(_)) => self.fail(
+                &path,
+                ErrorCode::Invalid,
+                "with `params` beside it, this is an indicator's name",
+            ),
             (value, None) => self.term(path, value),
         }
     }
@@ -181,11 +186,11 @@ impl Reader<'_> {
     fn params(&mut self, field: &str, params: &Value) -> Option<Vec<(String, Given)>> {
         let Value::Object(members) = params else {
             let message = format!("this is {}, not an object", kind(params));
-            return self.fail(field, "invalid", message);
+            return self.fail(field, ErrorCode::Invalid, message);
         };
         if members.len() > PARAMS_MAX {
             let message = format!("no indicator has more than {PARAMS_MAX} arguments");
-            return self.fail(field, "invalid", message);
+            return self.fail(field, ErrorCode::Invalid, message);
         }
         let mut given = Vec::new();
         for (name, value) in members {
@@ -211,10 +216,12 @@ impl Reader<'_> {
                 }
             },
             Value::Null if between.is_some() => Some(Word::Between),
-            Value::Null => self.fail(&comparator_field, "required", "a condition has a comparator"),
+            Value::Null => {
+                self.fail(&comparator_field, ErrorCode::Required, "a condition has a comparator")
+            }
             other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 let message = format!("this is {}, not a comparator", kind(other));
-                self.fail(&comparator_field, "invalid", message)
+                self.fail(&comparator_field, ErrorCode::Invalid, message)
             }
         };
         match (word, value, between) {
@@ -222,19 +229,19 @@ impl Reader<'_> {
             (Some(Word::Between), None, Some(pair)) => self.pair(&format!("{field}.between"), pair),
             (Some(Word::Between) | None, Some(_), Some(_)) => self.fail(
                 &format!("{field}.between"),
-                "conflict",
+                ErrorCode::Conflict,
                 "it cannot be combined with `value`",
             ),
             (Some(Word::One(_)), _, Some(_)) => {
                 let message = "with `between`, the comparator is `between` or left out";
-                self.fail(&comparator_field, "conflict", message)
+                self.fail(&comparator_field, ErrorCode::Conflict, message)
             }
             (Some(Word::One(comparator)), Some(value), None) => {
                 let term = self.term(format!("{field}.value"), value)?;
                 Some(RuleTest::Is(comparator, term))
             }
             (_, None, None) => {
-                self.fail(&format!("{field}.value"), "required", "a condition has a value")
+                self.fail(&format!("{field}.value"), ErrorCode::Required, "a condition has a value")
             }
             // The comparator is wrong, which was said; the value is looked at nevertheless.
             (None, Some(Value::Array(_)), None) | (None, None, Some(_)) => None,
@@ -248,11 +255,11 @@ impl Reader<'_> {
     fn pair(&mut self, field: &str, pair: &Value) -> Option<RuleTest> {
         let Value::Array(ends) = pair else {
             let message = format!("this is {}, not a pair", kind(pair));
-            return self.fail(field, "invalid", message);
+            return self.fail(field, ErrorCode::Invalid, message);
         };
         let [low, high] = ends.as_slice() else {
             let message = format!("a pair has two values, not {}", ends.len());
-            return self.fail(field, "invalid", message);
+            return self.fail(field, ErrorCode::Invalid, message);
         };
         let low = self.term(format!("{field}[0]"), low);
         let high = self.term(format!("{field}[1]"), high);
@@ -264,12 +271,12 @@ impl Reader<'_> {
         let expression = match value {
             Value::Number(number) => match number.as_f64().filter(|number| number.is_finite()) {
                 Some(number) => Ok(Expression::Number(number + 0.0)),
-                None => Err(vec![Fault::new("invalid", "the number must be finite")]),
+                None => Err(vec![Fault::new(ErrorCode::Invalid, "the number must be finite")]),
             },
             Value::String(text) => resolve::parse(text),
-            Value::Null => Err(vec![Fault::new("required", "a value is needed")]),
+            Value::Null => Err(vec![Fault::new(ErrorCode::Required, "a value is needed")]),
             Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(vec![Fault::new(
-                "invalid",
+                ErrorCode::Invalid,
                 format!("this is {}, not a number or an expression", kind(value)),
             )]),
         };
@@ -290,7 +297,8 @@ impl Reader<'_> {
             let near = did_you_mean(name, known.iter().copied());
             let message = format!("there is no such field{near}");
             let name = shown(name);
-            let _: Option<()> = self.fail(&format!("{field}.{name}"), "unknown_field", message);
+            let _: Option<()> =
+                self.fail(&format!("{field}.{name}"), ErrorCode::UnknownField, message);
         }
     }
 
@@ -299,12 +307,7 @@ impl Reader<'_> {
     }
 
     /// Notes an error; there is no result.
-    fn fail<T>(
-        &mut self,
-        field: &str,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Option<T> {
+    fn fail<T>(&mut self, field: &str, code: ErrorCode, message: impl Into<String>) -> Option<T> {
         self.report(field, Fault::new(code, message));
         None
     }
@@ -320,7 +323,7 @@ enum Operator {
 fn read_argument(value: &Value) -> Result<Option<Given>, Fault> {
     let wrong = || {
         let message = format!("this is {}, not a number, `$parameter` or source", kind(value));
-        Fault::new("invalid", message)
+        Fault::new(ErrorCode::Invalid, message)
     };
     match value {
         Value::Null => Ok(None),
@@ -336,7 +339,7 @@ fn read_argument(value: &Value) -> Result<Option<Given>, Fault> {
                 Ok(Expression::Number(number)) => Ok(Some(Given::Number(number))),
                 Ok(Expression::Parameter(name)) => Ok(Some(Given::Parameter(name))),
                 Ok(_) | Err(_) => Err(Fault::new(
-                    "invalid",
+                    ErrorCode::Invalid,
                     format!("`{}` is not a number, `$parameter` or source", shown(text)),
                 )),
             }

@@ -19,6 +19,7 @@ use winnow::{
 };
 
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, Fault, LAG_MAX};
+use crate::error_code::ErrorCode;
 use crate::simulation::rules::Arithmetic;
 
 /// An expression as it is written.
@@ -58,7 +59,7 @@ pub(super) fn read(text: &str) -> Result<Syntax, Fault> {
             "an expression has at most {EXPRESSION_LENGTH_MAX} bytes, this one has {}",
             text.len()
         );
-        return Err(Fault::new("too_long", message));
+        return Err(Fault::new(ErrorCode::TooLong, message));
     }
     let mut input = Input { input: LocatingSlice::new(text), state: Depth(0) };
     let whole = terminated(sum, expect(eof.void(), "an operator or the end"));
@@ -88,7 +89,7 @@ enum Reason {
     NoExpression,
     Expected(&'static str),
     TooDeep,
-    Other(&'static str, String),
+    Other(ErrorCode, String),
 }
 
 impl Stop {
@@ -106,12 +107,14 @@ impl Stop {
         };
         match self.reason {
             Reason::NoExpression => Fault::new(
-                "syntax",
+                ErrorCode::Syntax,
                 format!("{place}: a number, a name, `$parameter` or `(` is expected"),
             ),
-            Reason::Expected(what) => Fault::new("syntax", format!("{place}: {what} is expected")),
+            Reason::Expected(what) => {
+                Fault::new(ErrorCode::Syntax, format!("{place}: {what} is expected"))
+            }
             Reason::TooDeep => Fault::new(
-                "too_deep",
+                ErrorCode::TooDeep,
                 format!("parentheses are nested more than {EXPRESSION_DEPTH_MAX} deep"),
             ),
             Reason::Other(code, message) => Fault::new(code, format!("{place}: {message}")),
@@ -195,7 +198,7 @@ fn postfix(input: &mut Input<'_>) -> Parsed<Syntax> {
         let sum = before + candles;
         if sum > LAG_MAX {
             let message = format!("a lag looks back at most {LAG_MAX} candles");
-            return Err(Stop::cut(input, Reason::Other("invalid_lag", message)));
+            return Err(Stop::cut(input, Reason::Other(ErrorCode::InvalidLag, message)));
         }
         operand = if sum == 0 { *inner } else { Syntax::Lag(inner, sum) };
     }
@@ -205,7 +208,7 @@ fn postfix(input: &mut Input<'_>) -> Parsed<Syntax> {
 fn lag(input: &mut Input<'_>) -> Parsed<usize> {
     if opt(symbol('-')).parse_next(input)?.is_some() {
         let message = "a lag looks back: it cannot be negative".to_owned();
-        return Err(Stop::cut(input, Reason::Other("invalid_lag", message)));
+        return Err(Stop::cut(input, Reason::Other(ErrorCode::InvalidLag, message)));
     }
     let digits = expect(token(digit1), "a whole number of candles").parse_next(input)?;
     // More digits than fit are more candles than allowed, which the caller says.
@@ -232,7 +235,7 @@ fn number(input: &mut Input<'_>) -> Parsed<Syntax> {
         Ok(number) if number.is_finite() => Ok(Syntax::Number(number)),
         Ok(_) | Err(_) => {
             let message = "this number is too large".to_owned();
-            Err(Stop::cut(input, Reason::Other("invalid", message)))
+            Err(Stop::cut(input, Reason::Other(ErrorCode::Invalid, message)))
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use domain::error_code::ErrorCode;
 use domain::{
     backtest::check_balance,
     fields::FieldError,
@@ -64,7 +65,9 @@ impl RunSettings {
         let metadata = match body.get("metadata") {
             None | Some(Value::Null) => Ok(Settings::default()),
             Some(Value::Object(metadata)) => Settings::parse(metadata),
-            Some(_) => Err(vec![FieldError::new("metadata", "invalid", "must be an object")]),
+            Some(_) => {
+                Err(vec![FieldError::new("metadata", ErrorCode::Invalid, "must be an object")])
+            }
         };
         match metadata {
             Ok(metadata) if errors.is_empty() => Ok(Self {
@@ -92,7 +95,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn refuse(&mut self, field: &str, message: &str) {
-        self.errors.push(FieldError::new(field, "invalid", message));
+        self.errors.push(FieldError::new(field, ErrorCode::Invalid, message));
     }
 
     fn refuse_unknown(&mut self) {
@@ -101,7 +104,7 @@ impl<'a> Reader<'a> {
         for name in self.body.keys().filter(|name| !is_known(name)) {
             let known = FIELDS.map(|(field, _)| field).join(", ");
             let message = format!("is not a setting of a simulation; there are {known}");
-            self.errors.push(FieldError::new(name.as_str(), "unknown_field", message));
+            self.errors.push(FieldError::new(name.as_str(), ErrorCode::UnknownField, message));
         }
     }
 

@@ -20,7 +20,7 @@ fn shown(combinations: &[Parameters]) -> Vec<Vec<f64>> {
 }
 
 fn codes(result: Result<Vec<Parameters>, Vec<FieldError>>) -> Vec<(String, String)> {
-    result.unwrap_err().into_iter().map(|error| (error.field, error.code)).collect()
+    result.unwrap_err().into_iter().map(|error| (error.field, error.code.to_string())).collect()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{PriceTerms, Reader};
+use crate::error_code::ErrorCode;
 use crate::{
     simulation::{
         exact,
@@ -55,7 +56,7 @@ impl Reader<'_> {
             if is_used && self.is_absent(offset) && self.is_absent(expression) {
                 let message =
                     format!("entry_order {order} needs a price: set {offset} or {expression}");
-                self.fail(offset, "required", message);
+                self.fail(offset, ErrorCode::Required, message);
             }
             for name in names.into_iter().filter(|_| !is_used) {
                 if !self.is_absent(name) {
@@ -69,9 +70,9 @@ impl Reader<'_> {
             }
             if direction != Directions::Both {
                 let message = "only direction `both` has a price of its own for shorts";
-                self.fail(name, "invalid", message);
+                self.fail(name, ErrorCode::Invalid, message);
             } else if self.is_absent(long) {
-                self.fail(name, "invalid", format!("it is only allowed with {long}"));
+                self.fail(name, ErrorCode::Invalid, format!("it is only allowed with {long}"));
             }
         }
     }
@@ -83,7 +84,7 @@ impl Reader<'_> {
             return self.written("entry_offset", offset).and_then(exact::fraction);
         }
         let message = format!("it must be from 0 to below 100 percent, not {offset}");
-        self.fail("entry_offset", "out_of_range", message);
+        self.fail("entry_offset", ErrorCode::OutOfRange, message);
         None
     }
 
@@ -93,7 +94,7 @@ impl Reader<'_> {
             return self.written("entry_limit_offset", offset).and_then(exact::fraction);
         }
         let message = format!("it must be between -100 and 100 percent, not {offset}");
-        self.fail("entry_limit_offset", "out_of_range", message);
+        self.fail("entry_limit_offset", ErrorCode::OutOfRange, message);
         None
     }
 
@@ -103,6 +104,6 @@ impl Reader<'_> {
     }
 
     fn warn_unused_entry(&mut self, name: &str, order: &str) {
-        self.warn(name, "unused_setting", format!("entry_order {order} does not use it"));
+        self.warn(name, ErrorCode::UnusedSetting, format!("entry_order {order} does not use it"));
     }
 }

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::{Reader, STOP_SUSPICIOUS};
+use crate::error_code::ErrorCode;
 use crate::{
     simulation::{
         exact,
@@ -32,13 +33,13 @@ impl Reader<'_> {
         let multiple = self.positive("trailing_stop_atr");
         if multiple.is_some_and(|multiple| multiple > MULTIPLE_MAX) {
             let message = format!("it must be at most {MULTIPLE_MAX} average true ranges");
-            self.fail("trailing_stop_atr", "out_of_range", message);
+            self.fail("trailing_stop_atr", ErrorCode::OutOfRange, message);
         }
         let period = self.count("trailing_stop_atr_period", u32::MAX);
         let Some(multiple) = multiple else {
             if period.is_some() {
                 let message = "it is only allowed with trailing_stop_atr".to_owned();
-                self.warn("trailing_stop_atr_period", "unused_setting", message);
+                self.warn("trailing_stop_atr_period", ErrorCode::UnusedSetting, message);
             }
             return (None, None);
         };
@@ -51,7 +52,7 @@ impl Reader<'_> {
         let gain = self.percent("break_even")?;
         if direction != Directions::Long && gain >= Decimal::ONE_HUNDRED {
             let message = "a short gains less than 100 percent";
-            self.fail("break_even", "out_of_range", message);
+            self.fail("break_even", ErrorCode::OutOfRange, message);
         }
         self.check_suspicious("break_even", gain);
         exact::fraction(gain)
@@ -62,12 +63,12 @@ impl Reader<'_> {
         let size = self.percent("partial_exit_size");
         if size.is_some_and(|size| size >= Decimal::ONE_HUNDRED) {
             let message = "a part is less than 100 percent";
-            self.fail("partial_exit_size", "out_of_range", message);
+            self.fail("partial_exit_size", ErrorCode::OutOfRange, message);
         }
         let rules = self.members.get("partial_exit_rules").filter(|rules| !rules.is_null());
         if rules.is_none() && size.is_some() {
             let message = "it is only allowed with partial_exit_rules".to_owned();
-            self.warn("partial_exit_size", "unused_setting", message);
+            self.warn("partial_exit_size", ErrorCode::UnusedSetting, message);
         }
         let rule =
             rules.and_then(|rules| rules::read("config.partial_exit_rules", rules, self.errors));
@@ -82,11 +83,15 @@ impl Reader<'_> {
             return Vec::new();
         };
         let Value::Array(list) = value else {
-            self.fail(name, "invalid", format!("this is {}, not a list", kind(value)));
+            self.fail(name, ErrorCode::Invalid, format!("this is {}, not a list", kind(value)));
             return Vec::new();
         };
         if list.len() > PARTIAL_TARGETS_MAX {
-            self.fail(name, "too_long", format!("at most {PARTIAL_TARGETS_MAX} are allowed"));
+            self.fail(
+                name,
+                ErrorCode::TooLong,
+                format!("at most {PARTIAL_TARGETS_MAX} are allowed"),
+            );
             return Vec::new();
         }
         let targets = list.iter().enumerate();
@@ -95,7 +100,7 @@ impl Reader<'_> {
         // Each is at most 1, and there are few.
         let sum: Decimal = targets.iter().map(|target| target.portion).sum();
         if sum > Decimal::ONE {
-            self.fail(name, "out_of_range", "together they close more than 100 percent");
+            self.fail(name, ErrorCode::OutOfRange, "together they close more than 100 percent");
         }
         targets.sort_by_key(|target| target.distance);
         targets
@@ -109,19 +114,28 @@ impl Reader<'_> {
     ) -> Option<PartialTarget> {
         let field = format!("partial_take_profits[{place}]");
         let Value::Object(members) = value else {
-            self.fail(&field, "invalid", format!("this is {}, not an object", kind(value)));
+            self.fail(
+                &field,
+                ErrorCode::Invalid,
+                format!("this is {}, not an object", kind(value)),
+            );
             return None;
         };
         for unknown in members.keys().filter(|name| !["at", "close"].contains(&name.as_str())) {
             let message = "a partial target has `at` and `close`";
-            self.fail(&format!("{field}.{}", super::shown(unknown)), "unknown_field", message);
+            self.fail(
+                &format!("{field}.{}", super::shown(unknown)),
+                ErrorCode::UnknownField,
+                message,
+            );
         }
         let mut part = |name: &str, is_allowed: fn(f64) -> bool, expected: &str| {
             let value = members.get(name).unwrap_or(&Value::Null);
             let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
             let field = format!("{field}.{name}");
             let Some(number) = number.filter(|number| is_allowed(*number)) else {
-                let code = if value.is_null() { "required" } else { "out_of_range" };
+                let code =
+                    if value.is_null() { ErrorCode::Required } else { ErrorCode::OutOfRange };
                 self.fail(&field, code, format!("it must be {expected}"));
                 return None;
             };
@@ -141,7 +155,7 @@ impl Reader<'_> {
     fn check_stop_distance(&mut self, name: &str, direction: Directions, percent: Decimal) {
         if direction != Directions::Short && percent >= Decimal::ONE_HUNDRED {
             let message = "the stop of a long lies less than 100 percent below the price";
-            self.fail(name, "out_of_range", message);
+            self.fail(name, ErrorCode::OutOfRange, message);
         }
         self.check_suspicious(name, percent);
     }
@@ -149,7 +163,7 @@ impl Reader<'_> {
     fn check_suspicious(&mut self, name: &str, percent: Decimal) {
         if percent < STOP_SUSPICIOUS {
             let message = format!("{percent} means {percent} percent: 5 is 5 percent");
-            self.warn(name, "suspicious_unit", message);
+            self.warn(name, ErrorCode::SuspiciousUnit, message);
         }
     }
 }

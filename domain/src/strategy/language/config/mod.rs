@@ -10,6 +10,7 @@ use super::{
     rules::{Rule, Term, kind},
     suggest::{did_you_mean, shown},
 };
+use crate::error_code::ErrorCode;
 use crate::{
     fields::FieldError,
     simulation::{
@@ -93,7 +94,7 @@ pub fn read(
 ) -> Reading {
     let Value::Object(members) = config else {
         let message = format!("this is {}, not an object", kind(config));
-        errors.push(FieldError::new("config", "invalid", message));
+        errors.push(FieldError::new("config", ErrorCode::Invalid, message));
         return Reading::default();
     };
     let mut reader = Reader { members, errors, warnings };
@@ -141,7 +142,7 @@ impl Reader<'_> {
             let message =
                 format!("`{}` is not supported{}", shown(name), did_you_mean(name, KNOWN));
             let field = format!("config.{}", shown(name));
-            self.errors.push(FieldError::new(field, "unsupported_setting", message));
+            self.errors.push(FieldError::new(field, ErrorCode::UnsupportedSetting, message));
         }
     }
 
@@ -163,7 +164,7 @@ impl Reader<'_> {
         };
         if mode != PositionMode::Single && direction != Directions::Both {
             let message = "only direction `both` holds positions that can meet".to_owned();
-            self.warn("position_mode", "unused_setting", message);
+            self.warn("position_mode", ErrorCode::UnusedSetting, message);
         }
         mode
     }
@@ -190,7 +191,7 @@ impl Reader<'_> {
                 if !has_stop && self.is_absent("stop_loss") {
                     let message =
                         "risk_percentage measures the risk to the stop: it needs a stop_loss";
-                    self.fail("stop_loss", "required", message);
+                    self.fail("stop_loss", ErrorCode::Required, message);
                 }
                 Sizing::RiskPercentage(self.needed_percent("risk_percentage", risk, sizing))
             }
@@ -201,7 +202,7 @@ impl Reader<'_> {
     /// The value that `sizing` cannot do without. Zero stands in for an error.
     fn needed(&mut self, name: &str, value: Option<Decimal>, sizing: &str) -> Decimal {
         if value.is_none() && self.is_absent(name) {
-            self.fail(name, "required", format!("position_sizing {sizing} requires it"));
+            self.fail(name, ErrorCode::Required, format!("position_sizing {sizing} requires it"));
         }
         value.unwrap_or_default()
     }
@@ -210,7 +211,11 @@ impl Reader<'_> {
     fn needed_percent(&mut self, name: &str, value: Option<Decimal>, sizing: &str) -> Decimal {
         let value = self.needed(name, value, sizing);
         if value > Decimal::ONE_HUNDRED {
-            self.fail(name, "out_of_range", format!("it must be at most 100 percent, not {value}"));
+            self.fail(
+                name,
+                ErrorCode::OutOfRange,
+                format!("it must be at most 100 percent, not {value}"),
+            );
         }
         exact::fraction(value).unwrap_or_default()
     }
@@ -226,16 +231,16 @@ impl Reader<'_> {
         };
         if direction != Directions::Short && is_all(stop) {
             let message = "the stop of a long lies less than 100 percent below the price";
-            self.fail("stop_loss", "out_of_range", message);
+            self.fail("stop_loss", ErrorCode::OutOfRange, message);
         }
         if direction != Directions::Long && is_all(target) {
             let message = "the target of a short lies less than 100 percent below the price";
-            self.fail("take_profit", "out_of_range", message);
+            self.fail("take_profit", ErrorCode::OutOfRange, message);
         }
         for (name, value) in [("stop_loss", stop), ("take_profit", target)] {
             if let Some(value) = value.filter(|value| *value < STOP_SUSPICIOUS) {
                 let message = format!("{value} means {value} percent: 5 is 5 percent");
-                self.warn(name, "suspicious_unit", message);
+                self.warn(name, ErrorCode::SuspiciousUnit, message);
             }
         }
     }
@@ -246,7 +251,7 @@ impl Reader<'_> {
         if number > 0.0 {
             return Some(number);
         }
-        self.fail(name, "out_of_range", format!("it must be above 0, not {number}"));
+        self.fail(name, ErrorCode::OutOfRange, format!("it must be above 0, not {number}"));
         None
     }
 
@@ -261,7 +266,7 @@ impl Reader<'_> {
         let written = exact::decimal(number).filter(|percent| exact::fraction(*percent).is_some());
         if written.is_none() {
             let message = "it must be a number of at most 28 digits and 26 decimals";
-            self.fail(name, "out_of_range", message);
+            self.fail(name, ErrorCode::OutOfRange, message);
         }
         written
     }
@@ -274,7 +279,7 @@ impl Reader<'_> {
             return Some(number as usize);
         }
         let message = format!("it must be a whole number from 1 to {maximum}, not {number}");
-        self.fail(name, "out_of_range", message);
+        self.fail(name, ErrorCode::OutOfRange, message);
         None
     }
 
@@ -293,7 +298,7 @@ impl Reader<'_> {
                     Some(text) => format!("`{}` is not a finite number", shown(text)),
                     None => format!("this is {}, not a number", kind(value)),
                 };
-                self.fail(name, "invalid", message);
+                self.fail(name, ErrorCode::Invalid, message);
                 None
             }
         }
@@ -311,7 +316,7 @@ impl Reader<'_> {
             }
             None => format!("this is {}; known values: {}", kind(value), known.join(", ")),
         };
-        self.fail(name, "invalid", message);
+        self.fail(name, ErrorCode::Invalid, message);
         None
     }
 
@@ -320,21 +325,25 @@ impl Reader<'_> {
     }
 
     fn warn_unused(&mut self, name: &str, sizing: &str) {
-        self.warn(name, "unused_setting", format!("position_sizing {sizing} does not use it"));
+        self.warn(
+            name,
+            ErrorCode::UnusedSetting,
+            format!("position_sizing {sizing} does not use it"),
+        );
     }
 
     /// Of two settings that say the same, only one may be given.
     fn check_either(&mut self, one: &str, other: &str) {
         if !self.is_absent(one) && !self.is_absent(other) {
-            self.fail(other, "conflict", format!("it cannot be combined with {one}"));
+            self.fail(other, ErrorCode::Conflict, format!("it cannot be combined with {one}"));
         }
     }
 
-    fn warn(&mut self, name: &str, code: &str, message: String) {
+    fn warn(&mut self, name: &str, code: ErrorCode, message: String) {
         self.warnings.push(FieldError::new(format!("config.{name}"), code, message));
     }
 
-    fn fail(&mut self, name: &str, code: &str, message: impl Into<String>) {
+    fn fail(&mut self, name: &str, code: ErrorCode, message: impl Into<String>) {
         self.errors.push(FieldError::new(format!("config.{name}"), code, message));
     }
 }

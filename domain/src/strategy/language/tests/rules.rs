@@ -28,7 +28,7 @@ fn bound(rule: &Value, parameters: &[(&str, f64)]) -> Result<Condition, Vec<Fiel
 
 fn errors(rule: &Value) -> Vec<(String, String)> {
     let errors = bound(rule, &[]).unwrap_err();
-    errors.into_iter().map(|error| (error.field, error.code)).collect()
+    errors.into_iter().map(|error| (error.field, error.code.to_string())).collect()
 }
 
 /// The only comparison's text.

@@ -1,11 +1,12 @@
 //! The OpenAPI document: made from the handlers, completed, and asked for methods and fields.
 
-use std::collections::BTreeMap;
+mod complete;
+mod schemas;
 
 use bytes::Bytes;
 use poem::{Endpoint, Request, Response};
 use poem_openapi::{OpenApi, OpenApiService};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// The published document.
 pub(crate) struct Document {
@@ -32,10 +33,11 @@ impl Document {
     ) -> Result<Self, serde_json::Error> {
         let raw = service.spec();
         let mut value: Value = serde_json::from_str(&raw)?;
-        complete(&mut value);
+        let methods = methods_of(&value);
+        schemas::complete(&mut value);
+        complete::complete(&mut value);
         let text = serde_json::to_string_pretty(&value)?;
         let swagger = service.swagger_ui_html().replace(&raw, &text);
-        let methods = methods_of(&value);
         Ok(Self { text, value, swagger: Bytes::from(swagger), methods })
     }
 
@@ -133,98 +135,6 @@ fn methods_of(document: &Value) -> Vec<(Vec<String>, String)> {
         methods.push((path.split('/').map(str::to_owned).collect(), names.to_owned()));
     }
     methods
-}
-
-/// Adds what poem-openapi cannot know: query fields one by one, common parameters and headers, order.
-fn complete(document: &mut Value) {
-    let Some(paths) = document["paths"].as_object_mut() else { return };
-    for operations in paths.values_mut().filter_map(Value::as_object_mut) {
-        for (method, operation) in operations.iter_mut() {
-            complete_operation(method, operation);
-        }
-    }
-    let sorted: BTreeMap<String, Value> = std::mem::take(paths).into_iter().collect();
-    paths.extend(sorted);
-}
-
-fn complete_operation(method: &str, operation: &mut Value) {
-    let mut parameters = Vec::new();
-    for parameter in operation["parameters"].as_array().cloned().unwrap_or_default() {
-        match parameter["schema"]["properties"].as_object() {
-            Some(fields) if parameter["in"] == "query" => {
-                parameters
-                    .extend(fields.iter().map(|(name, schema)| query_parameter(name, schema)));
-            }
-            _ => parameters.push(parameter),
-        }
-    }
-    if method == "get" {
-        parameters.extend(read_parameters());
-    }
-    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
-    if matches!(id.as_str(), "createStrategy" | "createBacktest") {
-        parameters.push(header_parameter(
-            "Idempotency-Key",
-            "1 to 255 characters. For 24 hours, repeating the request with the same key and body returns the original response.",
-        ));
-    }
-    if matches!(method, "put" | "patch" | "delete") && id != "closeSession" {
-        parameters.push(header_parameter("If-Match", "The ETag of the version to change. Responds with 412 if the resource has changed since."));
-    }
-    if is_command(method, &id) {
-        parameters.push(header_parameter(
-            "Prefer",
-            "`respond-async` responds without waiting for the read models. `wait=N` waits up to N seconds (at most 30) for the run to finish.",
-        ));
-    }
-    if !parameters.is_empty() {
-        operation["parameters"] = Value::Array(parameters);
-    }
-    if id == "createBacktest" {
-        // `Prefer: wait` and a run that ended by then.
-        operation["responses"]["201"] = operation["responses"]["202"].clone();
-    }
-    if is_command(method, &id) {
-        describe_position(operation);
-    }
-}
-
-/// Whether it appends events.
-fn is_command(method: &str, id: &str) -> bool {
-    method != "get"
-        && !matches!(id, "createUser" | "openSession" | "closeSession" | "validateStrategy")
-}
-
-fn describe_position(operation: &mut Value) {
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
-    for (_, response) in responses.iter_mut().filter(|(status, _)| status.starts_with('2')) {
-        response["headers"] = json!({
-            "X-Backtrail-Position": {
-                "description": "Position of the command's last event. Pass it to a later read as `min_position`.",
-                "schema": {"type": "integer", "format": "int64"},
-            },
-            "X-Backtrail-Pending": {
-                "description": "`true` if the read models do not reflect the command yet.",
-                "schema": {"type": "string"},
-            },
-        });
-    }
-}
-
-fn query_parameter(name: &str, schema: &Value) -> Value {
-    let mut schema = schema.clone();
-    let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-    json!({"name": name, "in": "query", "required": false, "schema": schema, "description": description})
-}
-
-fn read_parameters() -> [Value; 2] {
-    let fields = json!({"type": "string", "description": "Returns only these fields, by path: `id,performance_summary.total_pnl`."});
-    let position = json!({"type": "integer", "format": "int64", "description": "Waits until the read models have reached this position. Responds with 503 if they do not in time."});
-    [query_parameter("fields", &fields), query_parameter("min_position", &position)]
-}
-
-fn header_parameter(name: &str, description: &str) -> Value {
-    json!({"name": name, "in": "header", "required": false, "schema": {"type": "string"}, "description": description})
 }
 
 #[cfg(test)]
