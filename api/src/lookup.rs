@@ -1,6 +1,9 @@
 //! Resources by id together with the check of who may see them: REST, GraphQL and channels look them up here and nowhere else.
 
-use std::{collections::HashMap, str::FromStr};
+use std::{
+    collections::{BTreeSet, HashMap},
+    str::FromStr,
+};
 
 use domain::{
     access::{self, Access, Forbidden, Ownership},
@@ -132,6 +135,21 @@ impl Caller {
         let live = loaded.aggregate.live.ok_or_else(|| ApiError::not_found("strategy"))?;
         self.may(Access::Write, live.owner_id, live.is_public)?;
         Ok((live, loaded.sequence))
+    }
+
+    /// Returns the versions of another's strategy that the caller may see; `None` if it is the caller's own.
+    ///
+    /// # Errors
+    /// The database.
+    pub(crate) async fn published_versions(
+        &self,
+        row: &StrategyRow,
+    ) -> Result<Option<BTreeSet<u32>>, ApiError> {
+        if row.owner_id == self.user.id {
+            return Ok(None);
+        }
+        let loaded = self.api.store.load::<Strategy>(&row.id.to_string()).await?;
+        Ok(Some(loaded.aggregate.published_versions))
     }
 
     fn may(&self, access: Access, owner_id: UserId, is_public: bool) -> Result<(), Forbidden> {

@@ -1,12 +1,12 @@
 //! What a query may cost before it is parsed and validated: its length, its nesting, and its size with all fragments expanded.
 
-use domain::error_code::ErrorCode;
 use std::collections::HashMap;
 
 use async_graphql::{
-    ErrorExtensionValues, Pos, Positioned, Request, ServerError,
+    ErrorExtensionValues, Pos, Positioned, Request, ServerError, Value as ConstValue,
     parser::types::{ExecutableDocument, Selection, SelectionSet},
 };
+use domain::error_code::ErrorCode;
 
 /// Fields in one another; of a query for the schema alone, the standard one is 15 deep.
 pub(super) const FIELDS_DEPTH_MAX: usize = 12;
@@ -26,6 +26,9 @@ const DEPTH_MAX: usize = 32;
 /// The limit that the query exceeds, or what is wrong with its syntax.
 pub(super) fn check(request: &mut Request) -> Result<&ExecutableDocument, ServerError> {
     scan(&request.query)?;
+    if request.variables.values().any(has_nul) {
+        return Err(nul(None));
+    }
     let document = request.parsed_query()?;
     check_expanded_size(document)?;
     Ok(document)
@@ -54,13 +57,15 @@ fn scan(document: &str) -> Result<(), ServerError> {
             b'#' => {
                 rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len())
             }
-            b'"' => string_length(rest).ok_or_else(|| {
-                refusal(
-                    ErrorCode::Malformed,
-                    "A string is not closed.",
-                    Some(position(document, at)),
-                )
-            })?,
+            b'"' => {
+                let place = || Some(position(document, at));
+                let unclosed = || refusal(ErrorCode::Malformed, "A string is not closed.", place());
+                let length = string_length(rest).ok_or_else(unclosed)?;
+                if rest.get(..length).is_some_and(spells_nul) {
+                    return Err(nul(place()));
+                }
+                length
+            }
             b'(' | b'[' | b'{' => {
                 nesting += 1;
                 if nesting > NESTING_MAX {
@@ -96,6 +101,36 @@ fn string_length(bytes: &[u8]) -> Option<usize> {
             _ => 1,
         };
     }
+}
+
+/// Whether a string holds a NUL character or the escape of one, which no text in PostgreSQL can. (A block string has no escapes
+/// but may hold the same letters, which are refused, too.)
+fn spells_nul(string: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(rest) = string.get(at..).filter(|rest| !rest.is_empty()) {
+        if rest[0] == 0 || rest.starts_with(br"\u0000") {
+            return true;
+        }
+        at += if rest[0] == b'\\' { 2 } else { 1 };
+    }
+    false
+}
+
+fn has_nul(value: &ConstValue) -> bool {
+    match value {
+        ConstValue::String(text) => text.contains('\0'),
+        ConstValue::List(values) => values.iter().any(has_nul),
+        ConstValue::Object(fields) => fields.values().any(has_nul),
+        ConstValue::Null
+        | ConstValue::Number(_)
+        | ConstValue::Boolean(_)
+        | ConstValue::Binary(_)
+        | ConstValue::Enum(_) => false,
+    }
+}
+
+fn nul(at: Option<Pos>) -> ServerError {
+    refusal(ErrorCode::Invalid, "A string must not contain a NUL character.", at)
 }
 
 /// Line and column, from 1.
@@ -221,6 +256,18 @@ mod tests {
 
     fn nested(open: &str, close: &str, depth: usize) -> String {
         format!("{}{}", open.repeat(depth), close.repeat(depth))
+    }
+
+    #[test]
+    fn no_string_holds_a_nul() {
+        for query in [r#"{ a(x: "\u0000") }"#, r#"{ a(x: "b\\\u0000") }"#, "{ a(x: \"\0\") }"] {
+            assert_eq!(code_of(query), "invalid", "{query}");
+        }
+        assert_eq!(code_of(r#"{ a(x: "\\u0000") }"#), "ok");
+        let variables = serde_json::json!({"filter": {"symbols": ["BTC\0"]}});
+        let mut request =
+            Request::new("{ a }").variables(async_graphql::Variables::from_json(variables));
+        assert!(check(&mut request).is_err());
     }
 
     #[test]

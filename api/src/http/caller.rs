@@ -12,6 +12,7 @@ use super::{
     auth::bearer,
     context::{Preferences, context},
     error::ApiError,
+    read_your_writes,
 };
 use crate::context::Context;
 
@@ -30,10 +31,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Returns the user whose token the request bears.
+    /// Returns the user whose token the request bears, once the read models have reached the `min_position` of a read.
     ///
     /// # Errors
-    /// 401; 422 for headers that cannot be read.
+    /// 401; 422 for headers or a position that cannot be read, or a position beyond the end of the log; 503 if the read models
+    /// do not reach it in time.
     pub(crate) async fn of(request: &Request) -> Result<Self, ApiError> {
         let api = Arc::clone(context(request)?);
         let token = bearer::token(request.headers()).ok_or_else(|| {
@@ -43,6 +45,7 @@ impl Caller {
         let user =
             user.ok_or_else(|| ApiError::unauthorized("The token is invalid or has expired."))?;
         let headers = Preferences::read(request)?;
+        read_your_writes::wait_for_position(request, &api).await?;
         Ok(Self { user, token: token.to_owned(), headers, api })
     }
 

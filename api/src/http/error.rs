@@ -34,7 +34,16 @@ struct Inner {
     details: Vec<FieldError>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log alone.
-    cause: Option<String>,
+    cause: Option<Cause>,
+}
+
+/// Why something did not work that should have.
+#[derive(Debug)]
+enum Cause {
+    /// The service is at fault.
+    Fault(String),
+    /// The service is behind or busy, which clients can bring about.
+    Load(String),
 }
 
 /// What went wrong.
@@ -148,7 +157,15 @@ impl ApiError {
         let message =
             "Something went wrong on our side. Quote the request id when you ask for support.";
         let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, message);
-        error.0.cause = Some(cause.to_string());
+        error.0.cause = Some(Cause::Fault(cause.to_string()));
+        error
+    }
+
+    /// 503 for now: others have to be served first.
+    pub(crate) fn busy(message: &str, cause: impl Display) -> Self {
+        let cause = Cause::Load(cause.to_string());
+        let mut error = Self::unavailable(message, "");
+        error.0.cause = Some(cause);
         error
     }
 
@@ -156,7 +173,7 @@ impl ApiError {
     pub(crate) fn unavailable(message: &str, cause: impl Display) -> Self {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message)
             .with_header(header::RETRY_AFTER, "1");
-        error.0.cause = Some(cause.to_string());
+        error.0.cause = Some(Cause::Fault(cause.to_string()));
         error
     }
 
@@ -208,12 +225,11 @@ impl ApiError {
 
     /// Logs what is hidden from the client.
     pub(crate) fn log(&self) {
-        if let Some(cause) = &self.0.cause {
-            tracing::error!(
-                status = self.0.status.as_u16(),
-                code = self.0.code.as_str(),
-                "{cause}"
-            );
+        let (status, code) = (self.0.status.as_u16(), self.0.code.as_str());
+        match &self.0.cause {
+            Some(Cause::Fault(cause)) => tracing::error!(status, code, "{cause}"),
+            Some(Cause::Load(cause)) => tracing::info!(status, code, "{cause}"),
+            None => {}
         }
     }
 
@@ -307,9 +323,7 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         match error {
             QueryError::Behind(error) => error.into(),
-            QueryError::Busy => {
-                Self::unavailable("Too much is computed for others. Try again.", error)
-            }
+            QueryError::Busy => Self::busy("Too much is computed for others. Try again.", error),
             QueryError::BadCursor => Self::invalid_field("cursor", "The cursor is invalid."),
             QueryError::Database(error) => error.into(),
         }
@@ -318,7 +332,7 @@ impl From<QueryError> for ApiError {
 
 impl From<Behind> for ApiError {
     fn from(error: Behind) -> Self {
-        Self::unavailable("The data has not reached this position yet. Try again.", error)
+        Self::busy("The data has not reached this position yet. Try again.", error)
     }
 }
 

@@ -4,6 +4,9 @@ use poem::http::Uri;
 
 use super::paging::ListMeta;
 
+/// A longer query has no links; `meta` says as much.
+const QUERY_BYTES_MAX: usize = 1_000;
+
 /// The parameter's value, decoded.
 pub(crate) fn parameter(uri: &Uri, name: &str) -> Option<String> {
     pairs(uri).into_iter().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -16,6 +19,10 @@ fn pairs(uri: &Uri) -> Vec<(String, String)> {
 
 /// Returns `first`, `prev`, `next` and `last` of numbered pages, and `next` of pages by cursor; `None` if there are none.
 pub(crate) fn link(uri: &Uri, meta: &ListMeta) -> Option<String> {
+    // Each of them repeats the query.
+    if uri.query().is_some_and(|query| query.len() > QUERY_BYTES_MAX) {
+        return None;
+    }
     let mut links = Vec::new();
     if let (Some(page), Some(pages)) = (meta.page, meta.total_pages) {
         let mut add = |rel, page: i64| links.push(one(uri, rel, "page", &page.to_string()));
@@ -44,10 +51,8 @@ fn one(uri: &Uri, rel: &str, name: &str, value: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn links_keep_the_other_parameters() {
-        let uri: Uri = "/api/v1/backtests?status=failed&page=2".parse().unwrap();
-        let meta = ListMeta {
+    fn second_of_three() -> ListMeta {
+        ListMeta {
             total: Some(50),
             page: Some(2),
             limit: 20,
@@ -56,7 +61,19 @@ mod tests {
             total_count: Some(50),
             next_cursor: None,
             has_more: true,
-        };
+        }
+    }
+
+    #[test]
+    fn a_long_query_is_not_repeated() {
+        let uri: Uri = format!("/api/v1/backtests?fields={}", "id,".repeat(8_000)).parse().unwrap();
+        assert_eq!(link(&uri, &second_of_three()), None);
+    }
+
+    #[test]
+    fn links_keep_the_other_parameters() {
+        let uri: Uri = "/api/v1/backtests?status=failed&page=2".parse().unwrap();
+        let meta = second_of_three();
         let expected = r#"</api/v1/backtests?status=failed&page=1>; rel="first", </api/v1/backtests?status=failed&page=1>; rel="prev", </api/v1/backtests?status=failed&page=3>; rel="next", </api/v1/backtests?status=failed&page=3>; rel="last""#;
         assert_eq!(link(&uri, &meta).as_deref(), Some(expected));
     }

@@ -17,6 +17,11 @@ use super::{
 };
 use crate::{context::Context, ops::metrics};
 
+/// What responses depend on.
+const VARY: &str = "Authorization, Cookie, Accept, Accept-Encoding, Origin";
+/// What responses depend on that are the same for everyone.
+const VARY_PUBLIC: &str = "Accept, Accept-Encoding, Origin";
+
 /// Around everything.
 pub(crate) struct Middleware<E> {
     inner: E,
@@ -65,6 +70,7 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         if let Ok(id) = HeaderValue::from_str(&info.request_id) {
             response.headers_mut().insert("x-request-id", id);
         }
+        vary(&mut response);
         let route = self.document.template(&info.path);
         metrics::count_request(&info.method, route, response.status(), begun);
         tracing::debug!(status = response.status().as_u16(), "responded");
@@ -87,12 +93,6 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         // PostgreSQL's texts hold no NUL, so nothing has such a name.
         if info.path.contains("%00") {
             return Err(ApiError::not_found("path"));
-        }
-        if let Some(position) = min_position(&info.uri)? {
-            self.context
-                .reads
-                .wait_for(&projections::NAMES, position, self.context.options.write_wait)
-                .await?;
         }
         let called = AssertUnwindSafe(self.inner.call(request)).catch_unwind().await;
         let called = called.map_err(|_| ApiError::internal("the handler panicked"))?;
@@ -202,18 +202,19 @@ impl RequestInfo {
     }
 }
 
+/// Says on what the response depends besides its path, so that no shared cache shows it to others.
+fn vary(response: &mut Response) {
+    let caching = response.headers().get(header::CACHE_CONTROL);
+    let is_public = caching.is_some_and(|value| value.as_bytes().starts_with(b"public"));
+    let names = if is_public { VARY_PUBLIC } else { VARY };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static(names));
+}
+
 /// `/api/v1/…` for the alias `/api/…`.
 fn canonical(path: &str) -> Option<String> {
     let rest = path.strip_prefix("/api/")?;
     let first = rest.split('/').next()?;
     (!matches!(first, "v1" | "docs" | "")).then(|| format!("/api/v1/{rest}"))
-}
-
-fn min_position(uri: &Uri) -> Result<Option<i64>, ApiError> {
-    let Some(text) = links::parameter(uri, "min_position") else { return Ok(None) };
-    let position = text.parse().ok().filter(|position: &i64| *position >= 0);
-    let message = "`min_position` must be a non-negative integer.";
-    position.map(Some).ok_or_else(|| ApiError::invalid_field("min_position", message))
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The strategy aggregate: decides and applies.
 
+use std::collections::BTreeSet;
+
 use cqrs_es::{Aggregate, event_sink::EventSink};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ use crate::ids::UserId;
 pub struct Strategy {
     pub live: Option<LiveStrategy>,
     pub is_deleted: bool,
+    /// The versions that were current while the strategy was public: what others may know of it.
+    #[serde(default)]
+    pub published_versions: BTreeSet<u32>,
 }
 
 /// The state of a strategy that exists.
@@ -75,6 +80,10 @@ impl LiveStrategy {
         is_public: bool,
     ) -> Vec<StrategyEvent> {
         let mut events = Vec::new();
+        // What is revised and made private at once was never public.
+        if self.is_public && !is_public {
+            events.push(StrategyEvent::StrategyUnpublished {});
+        }
         if content != self.content {
             events.push(StrategyEvent::StrategyRevised { version: self.version + 1, content });
         }
@@ -83,10 +92,8 @@ impl LiveStrategy {
             (true, false) => events.push(StrategyEvent::StrategyDeactivated {}),
             (false, false) | (true, true) => {}
         }
-        match (self.is_public, is_public) {
-            (false, true) => events.push(StrategyEvent::StrategyPublished {}),
-            (true, false) => events.push(StrategyEvent::StrategyUnpublished {}),
-            (false, false) | (true, true) => {}
+        if !self.is_public && is_public {
+            events.push(StrategyEvent::StrategyPublished {});
         }
         events
     }
@@ -150,6 +157,9 @@ impl Aggregate for Strategy {
                     live.apply(event);
                 }
             }
+        }
+        if let Some(live) = self.live.as_ref().filter(|live| live.is_public) {
+            self.published_versions.insert(live.version);
         }
     }
 }

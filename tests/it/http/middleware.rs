@@ -1,5 +1,7 @@
 //! What holds for every path: ids, errors, bodies, caching, documentation, health.
 
+use std::time::{Duration, Instant};
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tests::{ANYONE, Reply, TestApp};
@@ -73,15 +75,38 @@ async fn fields_are_chosen_and_unknown_ones_refused() {
 }
 
 #[tokio::test]
-async fn a_position_that_does_not_come_is_503_and_says_when_to_try_again() {
+async fn a_position_beyond_the_log_is_refused_after_sign_in() {
     let app = TestApp::start().await;
-    let reply = app.get(&ANYONE, "/api/v1/time?min_position=0").await;
-    reply.expect(StatusCode::OK);
-    let reply = app.get(&ANYONE, "/api/v1/time?min_position=1000000").await;
-    assert_eq!(reply.header("retry-after"), "1");
-    assert_eq!(reply.expect(StatusCode::SERVICE_UNAVAILABLE)["error"]["code"], "unavailable");
-    let reply = app.get(&ANYONE, "/api/v1/time?min_position=soon").await;
-    assert_eq!(reply.field_errors()[0].0, "min_position");
+    let user = app.user().await;
+    let get = async |user, position: &str| {
+        app.get(user, &format!("/api/v1/users/me?min_position={position}")).await
+    };
+    get(&user, "0").await.expect(StatusCode::OK);
+    // Beyond the end of the log: whoever waits for it waits in vain.
+    let begun = Instant::now();
+    let beyond = [("min_position".to_owned(), "out_of_range".to_owned())];
+    assert_eq!(get(&user, "1000000").await.field_errors(), beyond);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(get(&user, "soon").await.field_errors()[0].0, "min_position");
+    // Route, method and sign-in come first.
+    get(&ANYONE, "1000000").await.expect(StatusCode::UNAUTHORIZED);
+    let path = "/api/v1/nothing?min_position=1000000";
+    app.get(&user, path).await.expect(StatusCode::NOT_FOUND);
+    let path = "/api/v1/users/me?min_position=1000000";
+    let reply = app.send(&user, Method::DELETE, path, None, &[]).await;
+    reply.expect(StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn no_shared_cache_shows_one_users_answer_to_another() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let private = "Authorization, Cookie, Accept, Accept-Encoding, Origin";
+    for path in ["/api/v1/users/me", "/api/v1/events", "/api/v1/nothing", "/api/backtests"] {
+        assert_eq!(app.get(&user, path).await.header("vary"), private, "{path}");
+    }
+    let public = "Accept, Accept-Encoding, Origin";
+    assert_eq!(app.get(&ANYONE, "/api/v1/indicators").await.header("vary"), public);
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ async fn a_strategy_is_shown_as_its_events_left_it_with_all_its_versions() {
     assert_eq!(bench.reads.strategy_by_slug(user(7), "golden").await.unwrap(), Some(row));
     assert_eq!(bench.reads.strategy_by_slug(user(8), "golden").await.unwrap(), None);
 
-    let versions = bench.reads.strategy_versions(StrategyId::new(id), &ALL).await.unwrap();
+    let versions = bench.reads.strategy_versions(StrategyId::new(id), None, &ALL).await.unwrap();
     let names: Vec<_> = versions.rows.iter().map(|row| (row.version, row.name.as_str())).collect();
     assert_eq!(names, [(2, "renamed"), (1, "golden")]);
     let first = bench.reads.strategy_version(StrategyId::new(id), 1).await.unwrap().unwrap();
@@ -66,7 +66,7 @@ async fn a_deleted_strategy_leaves_nothing_and_frees_its_slug() {
     bench.catch_up().await;
 
     assert_eq!(bench.reads.strategy(StrategyId::new(old)).await.unwrap(), None);
-    let versions = bench.reads.strategy_versions(StrategyId::new(old), &ALL).await.unwrap();
+    let versions = bench.reads.strategy_versions(StrategyId::new(old), None, &ALL).await.unwrap();
     assert_eq!(versions.rows, []);
     let found = bench.reads.strategy_by_slug(user(7), "golden").await.unwrap().unwrap();
     assert_eq!(found.id, StrategyId::new(new));

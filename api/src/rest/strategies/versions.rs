@@ -14,7 +14,7 @@ pub(crate) struct Versions;
 
 #[OpenApi(tag = "Chapter::Strategies")]
 impl Versions {
-    /// Lists the versions of a strategy, newest first.
+    /// Lists the versions of a strategy, newest first. Of another user's strategy, only versions that were public.
     #[oai(path = "/strategies/:id/versions", method = "get", operation_id = "listStrategyVersions")]
     async fn list(
         &self,
@@ -25,7 +25,9 @@ impl Versions {
         match caller.strategy(&id.0).await? {
             FoundStrategy::Stored(row) => {
                 let request = query.0.request()?;
-                let page = caller.api.reads.strategy_versions(row.id, &request).await?;
+                let published = caller.published_versions(&row).await?;
+                let reads = &caller.api.reads;
+                let page = reads.strategy_versions(row.id, published.as_ref(), &request).await?;
                 Ok(List::of(&query.0, page, VersionResource::from))
             }
             FoundStrategy::Builtin(builtin) => Ok(List::whole(vec![builtin.into()])),

@@ -3,6 +3,8 @@
 mod fold;
 mod row;
 
+use std::collections::BTreeSet;
+
 use domain::ids::StrategyId;
 use tokio_postgres::Row;
 
@@ -21,17 +23,23 @@ pub const NAME: &str = "strategy_versions";
 const TABLE: &str = "strategy_versions_v1";
 
 impl ReadModels {
-    /// The versions of a strategy, newest first.
+    /// The versions of a strategy, or only these, newest first.
     ///
     /// # Errors
     /// A cursor that is none, or the database.
     pub async fn strategy_versions(
         &self,
         strategy_id: StrategyId,
+        only: Option<&BTreeSet<u32>>,
         page: &PageRequest,
     ) -> Result<Page<StrategyVersionRow>, QueryError> {
         let mut select = Select::new("*", TABLE);
         select.compare("strategy_id =", strategy_id.uuid());
+        if let Some(only) = only {
+            let only: Vec<i64> = only.iter().map(|version| i64::from(*version)).collect();
+            let versions = select.bind(only);
+            select.only(format!("version = ANY ({versions}::bigint[])"));
+        }
         let order =
             Order { expression: "version", kind: KeyKind::Integer, descending: true, tie: None };
         let read = |row: &Row| {

@@ -87,6 +87,36 @@ async fn a_strategy_is_replaced_patched_and_deleted() {
 }
 
 #[tokio::test]
+async fn publishing_a_strategy_does_not_show_its_private_past() {
+    let app = TestApp::start().await;
+    let (owner, stranger) = (app.user().await, app.user().await);
+    let id = created(&app, &owner, dip("First")).await["id"].as_str().unwrap().to_owned();
+    let path = format!("{PATH}/{id}");
+    for patch in [
+        json!({"description": "private"}),
+        json!({"description": "public", "is_public": true}),
+        json!({"description": "still public"}),
+        // Never public: it came with the end of publication.
+        json!({"description": "private again", "is_public": false}),
+        json!({"description": "more private"}),
+        json!({"is_public": true}),
+    ] {
+        let reply = app.send(&owner, Method::PATCH, &path, Some(patch), &[]).await;
+        reply.expect(StatusCode::OK);
+    }
+    let versions = async |user| {
+        let list = app.get(user, &format!("{path}/versions")).await.expect(StatusCode::OK);
+        let numbers = list["data"].as_array().unwrap().iter().map(|one| one["version"].clone());
+        (numbers.collect::<Vec<_>>(), list["meta"]["total"].clone())
+    };
+    assert_eq!(
+        versions(&owner).await,
+        (vec![json!(6), json!(5), json!(4), json!(3), json!(2), json!(1)], json!(6))
+    );
+    assert_eq!(versions(&stranger).await, (vec![json!(6), json!(4), json!(3)], json!(3)));
+}
+
+#[tokio::test]
 async fn a_stranger_sees_and_changes_only_what_is_public_or_theirs() {
     let app = TestApp::start().await;
     let (owner, stranger) = (app.user().await, app.user().await);
