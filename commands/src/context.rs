@@ -10,8 +10,8 @@ pub struct CommandContext {
     pub request_id: String,
     pub traceparent: Option<String>,
     pub idempotency: Option<IdempotencyKey>,
-    /// `If-Match`: the sequence that the aggregate must have.
-    pub expected_sequence: Option<i64>,
+    /// `If-Match`: the aggregate must have one of these sequences.
+    pub expected_sequences: Option<Vec<i64>>,
 }
 
 /// The client's `Idempotency-Key` with what it was sent for.

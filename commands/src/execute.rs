@@ -188,8 +188,10 @@ where
 }
 
 fn check_precondition(context: &CommandContext, actual: i64) -> Result<(), CommandError> {
-    match context.expected_sequence {
-        Some(expected) if expected != actual => Err(CommandError::PreconditionFailed { actual }),
+    match &context.expected_sequences {
+        Some(expected) if !expected.contains(&actual) => {
+            Err(CommandError::PreconditionFailed { actual })
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -116,3 +116,26 @@ impl Serialize for ErrorCode {
         serializer.serialize_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_every_code_with_its_meaning() {
+        let docs = include_str!("../../docs/rules.md");
+        for code in ErrorCode::ALL {
+            let row = format!("| `{code}` | {} |", code.meaning());
+            let count = if code.scope() == Scope::Both { 2 } else { 1 };
+            assert_eq!(docs.matches(&row).count(), count, "docs/rules.md: {row}");
+        }
+    }
+
+    #[test]
+    fn no_code_comes_twice() {
+        let mut words: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), ErrorCode::ALL.len());
+    }
+}

@@ -61,7 +61,7 @@ impl Caller {
             request_id: self.headers.request_id.clone(),
             traceparent: self.headers.traceparent.clone(),
             idempotency: None,
-            expected_sequence: self.headers.if_match,
+            expected_sequences: self.headers.if_match.clone(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Caller {
             key,
             body_hash: body_hash.to_owned(),
         });
-        CommandContext { idempotency, expected_sequence: None, ..self.command() }
+        CommandContext { idempotency, expected_sequences: None, ..self.command() }
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct RequestContext {
 pub(crate) struct Preferences {
     pub(crate) request_id: String,
     pub(crate) traceparent: Option<String>,
-    pub(crate) if_match: Option<i64>,
+    pub(crate) if_match: Option<Vec<i64>>,
     pub(crate) idempotency_key: Option<String>,
     /// It came by `/api/…` instead of `/api/v1/…`.
     pub(crate) is_alias: bool,

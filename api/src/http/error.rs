@@ -123,6 +123,14 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, format!("There is no such {what}."))
     }
 
+    /// 404 of what fields of a body name.
+    pub(crate) fn missing(details: Vec<FieldError>) -> Self {
+        let mut error = Self::invalid(details);
+        error.0.status = StatusCode::NOT_FOUND;
+        error.0.code = ErrorCode::NotFound;
+        error
+    }
+
     /// 413.
     pub(crate) fn too_large(bytes_max: usize) -> Self {
         let message = format!("The body may have at most {bytes_max} bytes.");

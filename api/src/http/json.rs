@@ -25,7 +25,7 @@ use super::{
 /// A body that is valid.
 pub(crate) struct ValidJson<T> {
     pub(crate) value: T,
-    /// SHA-256 of the bytes that came.
+    /// SHA-256 of the body in canonical form (RFC 8785): spelling and the order of fields do not count.
     pub(crate) hash: Vec<u8>,
 }
 
@@ -68,7 +68,8 @@ async fn read_body<T: Input>(
     let bytes = read_bytes(request.headers(), body, bytes_max).await?;
     let map = parse_object(&bytes)?;
     let value = fields::read(&map, false)?;
-    Ok(ValidJson { value, hash: Sha256::digest(&bytes).to_vec() })
+    let canonical = serde_json_canonicalizer::to_vec(&map).map_err(ApiError::internal)?;
+    Ok(ValidJson { value, hash: Sha256::digest(&canonical).to_vec() })
 }
 
 /// The bytes of a body that says that it is JSON.

@@ -9,23 +9,11 @@ use serde_json::{Map, Value};
 
 use super::{
     error::ApiError,
-    fields::{self, Field, Fields, Input},
+    fields::{self, Input},
 };
 
 /// The query of a request; the document shows its fields one by one.
 pub(crate) struct Query<T>(pub(crate) T);
-
-/// A query without parameters.
-pub(crate) struct NoQuery;
-
-impl Input for NoQuery {
-    const NAME: &'static str = "NoQuery";
-    const FIELDS: &'static [Field] = &[];
-
-    fn read(_fields: &mut Fields<'_>) -> Option<Self> {
-        Some(Self)
-    }
-}
 
 impl<'a, T: Input> ApiExtractor<'a> for Query<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::Parameter];

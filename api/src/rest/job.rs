@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use commands::CommandError;
-use domain::{fields::FieldError, job::Status};
+use domain::{error_code::ErrorCode, fields::FieldError, job::Status};
 use infra::postgres::jobs::JobKind;
 use poem_openapi::Object;
 use projections::run_columns::RunColumns;
@@ -86,6 +86,17 @@ pub(crate) fn refused<T>(noted: Vec<FieldError>, checked: Result<T, CommandError
     let is_new = |error: &FieldError| !noted.iter().any(|one| one.field == error.field);
     let found: Vec<_> = found.into_iter().filter(is_new).collect();
     ApiError::invalid([noted, found].concat())
+}
+
+/// An unknown strategy is 404 if nothing else is wrong.
+pub(crate) fn refusal(error: CommandError) -> ApiError {
+    let CommandError::Invalid(found) = error else { return error.into() };
+    match found.as_slice() {
+        [only] if only.field == STRATEGY_ID.name && only.code == ErrorCode::NotFound => {
+            ApiError::missing(found)
+        }
+        _ => found.into(),
+    }
 }
 
 /// Returns the progress of each job in percent: 100 if completed, otherwise below that, as its executor last reported; `None` if

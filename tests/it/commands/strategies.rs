@@ -155,7 +155,8 @@ async fn a_precondition_that_does_not_hold_says_where_the_strategy_is() {
     let desk = Desk::with_minutes(10).await;
     let owner = user();
     let id = create(&desk.commands, owner, "Mine").await;
-    let at = |sequence| CommandContext { expected_sequence: Some(sequence), ..context(owner) };
+    let at =
+        |sequence| CommandContext { expected_sequences: Some(vec![sequence]), ..context(owner) };
     let stale = desk.commands.revise_strategy(&at(7), id, named("New")).await.unwrap_err();
     assert!(matches!(stale, CommandError::PreconditionFailed { actual: 1 }));
     desk.commands.revise_strategy(&at(1), id, named("New")).await.unwrap();

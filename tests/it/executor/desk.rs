@@ -233,7 +233,7 @@ pub(crate) fn context(user: UserId) -> CommandContext {
         request_id: Clock::system().new_ulid().to_string(),
         traceparent: None,
         idempotency: None,
-        expected_sequence: None,
+        expected_sequences: None,
     }
 }
 

@@ -255,10 +255,11 @@ fn header_parameter(name: &str, description: &str) -> Value {
 /// The path of GraphQL, whose schema is published by itself.
 fn graphql() -> Value {
     let answer = || {
-        let schema = json!({"type": "object", "properties": {
+        let one = json!({"type": "object", "properties": {
             "data": {"type": "object", "nullable": true},
             "errors": {"type": "array", "items": {"type": "object"}},
         }});
+        let schema = json!({"oneOf": [one, {"type": "array", "maxItems": 10, "items": one}]});
         json!({"200": {
             "description": "What was asked for, and what went wrong with it.",
             "content": {

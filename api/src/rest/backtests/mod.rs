@@ -31,7 +31,7 @@ use self::{
 };
 use super::{
     Chapter,
-    job::{etag, progress, refused},
+    job::{etag, progress, refusal, refused},
     strategies::resource::StrategyResource,
 };
 use crate::{
@@ -193,7 +193,8 @@ impl Backtests {
             let checked = commands.check_backtest(&caller.actor(), &body.draft).await;
             return Err(refused(body.errors, checked));
         }
-        let accepted = commands.request_backtest(&context, &body.draft).await?;
+        let accepted = commands.request_backtest(&context, &body.draft).await;
+        let accepted = accepted.map_err(refusal)?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         requested(&caller, accepted.value, receipt).await
     }

@@ -3,6 +3,7 @@
 mod assets;
 mod candles;
 mod indicators;
+mod listed;
 mod price_series;
 mod query;
 mod symbols;

@@ -4,11 +4,12 @@ use domain::market::Market;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
+use super::listed::{DetailsQuery, Listed};
 use crate::{
     http::{
         caller::Caller,
         error::ApiError,
-        query::{NoQuery, Query},
+        query::Query,
         response::List,
         values::{DecimalText, time_text},
     },
@@ -46,16 +47,19 @@ pub(crate) struct CoverageResource {
 
 #[OpenApi(tag = "Chapter::MarketData")]
 impl Symbols {
-    /// Lists the markets and their stored candles.
+    /// Lists the markets: their symbols or, with `details=true`, also their stored candles.
     #[oai(path = "/market_data/symbols", method = "get", operation_id = "listSymbols")]
     async fn list(
         &self,
         caller: Caller,
-        query: Query<NoQuery>,
-    ) -> Result<List<MarketResource>, ApiError> {
-        let Query(NoQuery) = query;
-        let coverage = caller.api.candles.coverage().await?;
+        query: Query<DetailsQuery>,
+    ) -> Result<List<Listed<MarketResource>>, ApiError> {
         let markets = caller.api.markets.markets().await?;
+        if !query.0.has_details {
+            let names = markets.into_iter().map(|market| Listed::Name(market.symbol.to_string()));
+            return Ok(List::whole(names.collect()));
+        }
+        let coverage = caller.api.candles.coverage().await?;
         let resource = |market: Market| MarketResource {
             coverage: coverage
                 .iter()
@@ -75,6 +79,7 @@ impl Symbols {
             price_decimals: market.price_decimals,
             volume_decimals: market.volume_decimals,
         };
-        Ok(List::whole(markets.into_iter().map(resource).collect()))
+        let rows = markets.into_iter().map(|market| Listed::Details(resource(market)));
+        Ok(List::whole(rows.collect()))
     }
 }

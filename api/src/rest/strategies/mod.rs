@@ -197,8 +197,8 @@ impl Strategies {
             let (live, sequence) = caller.writable_strategy(id).await?;
             let draft = patched(live, patch.clone())?;
             let mut context = caller.command();
-            let is_conditional = context.expected_sequence.is_some();
-            context.expected_sequence.get_or_insert(sequence);
+            let is_conditional = context.expected_sequences.is_some();
+            context.expected_sequences.get_or_insert(vec![sequence]);
             match caller.api.commands.revise_strategy(&context, id, draft).await {
                 Ok(accepted) => {
                     let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;

@@ -16,7 +16,7 @@ use projections::sweeps::{self, SweepFilter, SweepRow};
 use self::{body::SweepBody, query::SweepQuery, resource::SweepResource};
 use super::{
     Chapter,
-    job::{etag, progress, refused},
+    job::{etag, progress, refusal, refused},
 };
 use crate::{
     context::Context,
@@ -104,7 +104,7 @@ impl Sweeps {
             let checked = commands.check_sweep(&caller.actor(), &draft).await;
             return Err(refused(body.errors, checked));
         }
-        let accepted = commands.request_sweep(&context, &draft).await?;
+        let accepted = commands.request_sweep(&context, &draft).await.map_err(refusal)?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         let id = accepted.value;
         let has_ended = caller.sees_end_of::<Sweep>(&id.to_string(), &TOUCHED).await?;

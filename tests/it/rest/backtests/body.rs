@@ -53,7 +53,6 @@ async fn each_wrong_field_is_named() {
         (json!({"end_date": "2019-01-01"}), "end_time"),
         (json!({"timeframe": "7m"}), "timeframe"),
         (json!({"start_time": "yesterday"}), "start_time"),
-        (json!({"strategy_id": "no-such-strategy"}), "strategy_id"),
         (json!({"strategy_id": Value::Null}), "strategy_id"),
         (json!({"symbol": "NOPE"}), "symbol"),
         (json!({"metadata": {"leverage": 0.5}}), "metadata.leverage"),
@@ -68,12 +67,24 @@ async fn each_wrong_field_is_named() {
 }
 
 #[tokio::test]
+async fn an_unknown_strategy_alone_is_404_and_beside_other_errors_one_of_them() {
+    let asking = Asking::new().await;
+    let alone = asking.with(json!({"strategy_id": "no-such-strategy"})).await;
+    let alone = alone.expect(StatusCode::NOT_FOUND);
+    assert_eq!(alone["error"]["code"], "not_found");
+    assert_eq!(alone["error"]["details"][0]["field"], "strategy_id");
+    let body = json!({"strategy_id": "no-such-strategy", "timeframe": "7m", "symbol": "NOPE"});
+    assert_eq!(asking.fields(body).await, ["timeframe", "strategy_id", "symbol"]);
+}
+
+#[tokio::test]
 async fn what_is_not_supported_has_a_code_of_its_own() {
     let asking = Asking::new().await;
     for setting in [json!({"trailing_stop": 3}), json!({"alternative_exit": 5})] {
         let error = asking.with(json!({"metadata": setting})).await;
         let error = error.expect(StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error["error"]["code"], "unsupported_setting", "{error}");
+        assert_eq!(error["error"]["code"], "validation_failed", "{error}");
+        assert_eq!(error["error"]["details"][0]["code"], "unsupported_setting", "{error}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/market_data`: with auth.
 
 use reqwest::StatusCode;
+use serde_json::json;
 use tests::{ANYONE, TestApp};
 
 #[tokio::test]
@@ -19,7 +20,17 @@ async fn candles_come_with_the_market_s_decimals_and_what_there_is_is_said() {
     let path = "/api/v1/market_data/BTCUSDT/1d?start_time=2020-01-01&end_time=2020-01-02";
     let body = app.get(&user, path).await.expect(StatusCode::OK);
     assert_eq!(body["data"].as_array().map(Vec::len), Some(2));
-    let symbols = app.get(&user, "/api/v1/market_data/symbols").await.expect(StatusCode::OK);
+    for prefix in ["/api/v1", "/api"] {
+        let path = |what: &str| format!("{prefix}/market_data/{what}");
+        let symbols = app.get(&user, &path("symbols")).await.expect(StatusCode::OK);
+        assert!(symbols["data"].as_array().unwrap().contains(&json!("BTCUSDT")), "{symbols}");
+        let timeframes = app.get(&user, &path("timeframes")).await.expect(StatusCode::OK);
+        assert_eq!(timeframes["data"], json!(["1m", "5m", "15m", "1h", "4h", "1d"]));
+        let details = app.get(&user, &path("timeframes?details=true")).await.expect(StatusCode::OK);
+        assert_eq!(details["data"][0], json!({"timeframe": "1m", "seconds": 60}));
+    }
+    let path = "/api/v1/market_data/symbols?details=true";
+    let symbols = app.get(&user, path).await.expect(StatusCode::OK);
     let symbols = symbols["data"].as_array().cloned().unwrap();
     let btc = symbols.iter().find(|symbol| symbol["symbol"] == "BTCUSDT").unwrap();
     assert_eq!(btc["coverage"][0]["timeframe"], "1d");
