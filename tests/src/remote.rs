@@ -133,7 +133,12 @@ impl Reply {
         let response = http.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await?;
-        let violations = contract::violations(&method, &url, status, &text);
+        // Processes without the API have no document.
+        let is_of_api = headers.contains_key("x-request-id");
+        let violations = match is_of_api {
+            true => contract::violations(&method, &url, status, &text),
+            false => Vec::new(),
+        };
         assert!(violations.is_empty(), "{method} {url} {status}: {violations:#?}\n{text}");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         Ok(Self { status, headers, body, text })

@@ -128,12 +128,15 @@ fn is_conditional(method: &str, id: &str) -> bool {
 /// The statuses of the errors that the operation can respond with.
 fn errors_of(path: &str, method: &str, id: &str, operation: &Value) -> Vec<&'static str> {
     let has_body = !operation["requestBody"].is_null();
-    let names_a_resource = path.contains('{');
+    // By its path, or a strategy by a field.
+    let names_a_resource = path.contains('{')
+        || is_creation(method, id)
+        || matches!(id, "listBacktests" | "listSweeps");
     let is_private = !operation["security"].is_null();
     let is_possible = |status: &str| match status {
         "401" => is_private || id == "openSession",
         "403" => names_a_resource && is_private,
-        "404" => names_a_resource || is_creation(method, id),
+        "404" => names_a_resource,
         "409" => is_command(method, id) || id == "createUser",
         "412" => is_conditional(method, id),
         "413" | "415" => has_body,

@@ -26,6 +26,8 @@ const WORDS: &[(&str, &str, &[&str])] = &[
     ("HeatMap", "direction", &["maximize", "minimize"]),
 ];
 
+/// Matrices in which some cells are null.
+const SPARSE: [(&str, &str); 1] = [("HeatMap", "cells")];
 /// Bodies whose other fields are not refused by the reader, but by what they become a part of.
 const OPEN_BODIES: [&str; 1] = ["StrategyPart"];
 
@@ -47,6 +49,9 @@ pub(super) fn complete(document: &mut Value) {
             }
             if !required.contains(field) {
                 allow_null(schema);
+            }
+            if SPARSE.contains(&(name.as_str(), field.as_str())) {
+                allow_null(innermost_items(schema));
             }
         }
     }
@@ -106,6 +111,11 @@ fn meanings(codes: &[ErrorCode]) -> String {
     let lines = codes.iter().map(|code| format!("- `{code}`: {}", code.meaning()));
     let lines: Vec<_> = lines.collect();
     format!("A stable, machine-readable code:\n\n{}", lines.join("\n"))
+}
+
+/// The schema of what lists of lists hold.
+fn innermost_items(schema: &mut Value) -> &mut Value {
+    if schema.get("items").is_some() { innermost_items(&mut schema["items"]) } else { schema }
 }
 
 /// Marks a field that is null where it does not apply. What may hold anything may hold null already.
