@@ -6,7 +6,7 @@ use poem::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::error::ApiError;
+use super::{compression::plain_tag, error::ApiError};
 
 /// Bytes of the hash that make a weak tag.
 const TAG_BYTES: usize = 8;
@@ -48,7 +48,7 @@ fn sequence_of(tag: &str) -> Result<Option<i64>, ApiError> {
 }
 
 /// Adds what a handler left out: the response is private to the caller, and its tag is a hash of the body.
-pub(crate) fn complete_caching(headers: &mut HeaderMap, body: &str) {
+pub(crate) fn complete_caching(headers: &mut HeaderMap, body: impl AsRef<[u8]>) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     }
@@ -65,7 +65,7 @@ pub(crate) fn complete_caching(headers: &mut HeaderMap, body: &str) {
 pub(crate) fn is_unchanged(response: &Response, if_none_match: Option<&str>) -> bool {
     let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
     let (Some(tag), Some(known)) = (tag, if_none_match) else { return false };
-    let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    let weak = |tag: &str| plain_tag(tag.trim().trim_start_matches("W/"));
     known.split(',').any(|one| one.trim() == "*" || weak(one) == weak(tag))
 }
 

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use poem::{Request, http::HeaderMap};
+use poem::{
+    Request,
+    http::{HeaderMap, HeaderValue},
+};
 
 use super::{conditional, error::ApiError, idempotency};
 use crate::context::Context;
@@ -46,11 +49,11 @@ impl Preferences {
         let headers = request.headers();
         let (respond_async, wait) = preferences(headers);
         let known = request.data::<RequestContext>();
-        let traceparent = headers.get("traceparent").and_then(|text| text.to_str().ok());
+        let traceparent = headers.get("traceparent").filter(|value| is_traceparent(value));
         Ok(Self {
             request_id: known.map(|known| known.request_id.clone()).unwrap_or_default(),
             is_alias: known.is_some_and(|known| known.is_alias),
-            traceparent: traceparent.filter(|text| is_traceparent(text)).map(str::to_owned),
+            traceparent: traceparent.and_then(|value| value.to_str().ok()).map(str::to_owned),
             if_match: conditional::if_match(headers)?,
             idempotency_key: idempotency::key(headers)?,
             respond_async,
@@ -81,8 +84,10 @@ fn preferences(headers: &HeaderMap) -> (bool, Option<Duration>) {
     (respond_async, wait)
 }
 
-fn is_traceparent(text: &str) -> bool {
-    text.len() == 55 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+/// Whether it may be a `traceparent` of W3C's Trace Context.
+pub(crate) fn is_traceparent(value: &HeaderValue) -> bool {
+    value.len() == 55
+        && value.as_bytes().iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-')
 }
 
 #[cfg(test)]

@@ -7,13 +7,19 @@ use infra::clock::Clock;
 use poem::{
     Endpoint, Request, Response,
     http::{HeaderValue, Method, StatusCode, Uri, header},
+    web::CompressionAlgo,
 };
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{
-    conditional, context::RequestContext, envelope::Envelope, error::ApiError, links,
-    openapi::Document, sparse_fields::select,
+    compression, conditional,
+    context::{RequestContext, is_traceparent},
+    envelope::Envelope,
+    error::ApiError,
+    links,
+    openapi::Document,
+    sparse_fields::select,
 };
 use crate::{context::Context, ops::metrics};
 
@@ -38,6 +44,8 @@ struct RequestInfo {
     path: String,
     is_bare: bool,
     if_none_match: Option<String>,
+    accepted_coding: Option<CompressionAlgo>,
+    traceparent: Option<HeaderValue>,
     request_id: String,
 }
 
@@ -69,6 +77,9 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         };
         if let Ok(id) = HeaderValue::from_str(&info.request_id) {
             response.headers_mut().insert("x-request-id", id);
+        }
+        if let Some(traceparent) = info.traceparent {
+            response.headers_mut().insert("traceparent", traceparent);
         }
         vary(&mut response);
         let route = self.document.template(&info.path);
@@ -105,6 +116,11 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         if is_read && response.status() == StatusCode::OK && is_unchanged() {
             response.set_status(StatusCode::NOT_MODIFIED);
             response.take_body();
+        }
+        if let Some(algorithm) = info.accepted_coding
+            && response.status() != StatusCode::NOT_MODIFIED
+        {
+            response = compression::compress(response, algorithm).await?;
         }
         if info.method == Method::HEAD {
             response.take_body();
@@ -181,21 +197,27 @@ impl RequestInfo {
         let request_id =
             sent.filter(is_fit).map_or_else(|| clock.new_ulid().to_string(), str::to_owned);
         let uri = request.uri().clone();
-        let alias = canonical(uri.path());
+        let asked = without_slash(uri.path());
+        let alias = canonical(asked);
         let is_alias = alias.is_some();
         request.set_data(RequestContext { request_id: request_id.clone(), is_alias });
-        if let Some(path) = &alias {
+        let path = alias.unwrap_or_else(|| asked.to_owned());
+        if path != uri.path() {
             let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
             if let Ok(rewritten) = format!("{path}{query}").parse() {
                 *request.uri_mut() = rewritten;
             }
         }
         let if_none_match = request.headers().get(header::IF_NONE_MATCH);
+        let traceparent =
+            request.headers().get("traceparent").filter(|value| is_traceparent(value));
         Self {
             method: request.method().clone(),
-            is_bare: alias.is_some(),
-            path: alias.unwrap_or_else(|| uri.path().to_owned()),
+            is_bare: is_alias,
+            path,
             uri,
+            accepted_coding: compression::accepted(request.headers()),
+            traceparent: traceparent.cloned(),
             if_none_match: if_none_match.and_then(|tag| tag.to_str().ok()).map(str::to_owned),
             request_id,
         }
@@ -208,6 +230,14 @@ fn vary(response: &mut Response) {
     let is_public = caching.is_some_and(|value| value.as_bytes().starts_with(b"public"));
     let names = if is_public { VARY_PUBLIC } else { VARY };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static(names));
+}
+
+/// The path without a slash at its end, which makes no difference.
+fn without_slash(path: &str) -> &str {
+    match path.trim_end_matches('/') {
+        "" => path,
+        trimmed => trimmed,
+    }
 }
 
 /// `/api/v1/…` for the alias `/api/…`.

@@ -2,6 +2,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod caller;
+pub(crate) mod compression;
 pub(crate) mod conditional;
 pub(crate) mod context;
 pub(crate) mod cursor;

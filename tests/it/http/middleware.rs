@@ -62,6 +62,41 @@ async fn what_is_known_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn long_answers_are_compressed_for_those_who_accept_it() {
+    let app = TestApp::start().await;
+    let path = "/api/v1/openapi.json";
+    let plain = app.get(&ANYONE, path).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    let tag = plain.header("etag").to_owned();
+    for coding in ["gzip", "zstd"] {
+        let request = app.request(&ANYONE, Method::GET, path).header("accept-encoding", coding);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.headers()["content-encoding"], coding);
+        assert_eq!(response.headers()["etag"].to_str().unwrap(), tag, "a weak one stays");
+        let length = response.bytes().await.unwrap().len();
+        assert!(length < plain.text.len() / 5, "{coding}: {length} of {}", plain.text.len());
+    }
+    let headers = [("accept-encoding", "gzip"), ("if-none-match", tag.as_str())];
+    let reply = app.send(&ANYONE, Method::GET, path, None, &headers).await;
+    assert_eq!((reply.status, reply.text.as_str()), (StatusCode::NOT_MODIFIED, ""));
+    let short = [("accept-encoding", "gzip")];
+    let reply = app.send(&ANYONE, Method::GET, "/api/v1/time", None, &short).await;
+    assert_eq!(reply.header("content-encoding"), "");
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_makes_no_difference_and_a_trace_comes_back() {
+    let app = TestApp::start().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let headers = [("traceparent", trace)];
+    for path in ["/api/v1/time/", "/api/time/", "/livez/"] {
+        let reply = app.send(&ANYONE, Method::GET, path, None, &headers).await;
+        assert_eq!(reply.header("traceparent"), trace, "{path}");
+        reply.expect(StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn fields_are_chosen_and_unknown_ones_refused() {
     let app = TestApp::start().await;
     let reply = app.get(&ANYONE, "/api/v1/time?fields=epoch_ms").await;

@@ -4,9 +4,14 @@ mod complete;
 mod schemas;
 
 use bytes::Bytes;
-use poem::{Endpoint, Request, Response};
+use poem::{
+    Endpoint, Request, Response,
+    http::{HeaderMap, HeaderValue, header},
+};
 use poem_openapi::{OpenApi, OpenApiService};
 use serde_json::{Map, Value};
+
+use super::conditional;
 
 /// The published document.
 pub(crate) struct Document {
@@ -21,6 +26,8 @@ pub(crate) struct Document {
 pub(crate) struct DocumentEndpoint {
     content_type: &'static str,
     body: Bytes,
+    /// With its caching and its entity tag.
+    headers: HeaderMap,
 }
 
 impl Document {
@@ -95,13 +102,19 @@ impl Document {
 impl DocumentEndpoint {
     /// The JSON.
     pub(crate) fn json(document: &Document) -> Self {
-        let body = Bytes::from(document.text.clone());
-        Self { content_type: "application/json", body }
+        Self::new("application/json", Bytes::from(document.text.clone()))
     }
 
     /// The page that shows it; all of its code is in it.
     pub(crate) fn swagger(document: &Document) -> Self {
-        Self { content_type: "text/html; charset=utf-8", body: document.swagger.clone() }
+        Self::new("text/html; charset=utf-8", document.swagger.clone())
+    }
+
+    fn new(content_type: &'static str, body: Bytes) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+        conditional::complete_caching(&mut headers, &body);
+        Self { content_type, body, headers }
     }
 }
 
@@ -110,8 +123,9 @@ impl Endpoint for DocumentEndpoint {
 
     async fn call(&self, _request: Request) -> poem::Result<Response> {
         let response = Response::builder().content_type(self.content_type);
-        let response = response.header("cache-control", "public, max-age=3600");
-        Ok(response.body(self.body.clone()))
+        let mut response = response.body(self.body.clone());
+        response.headers_mut().extend(self.headers.clone());
+        Ok(response)
     }
 }
 
