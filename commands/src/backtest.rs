@@ -28,6 +28,8 @@ pub struct BacktestDraft {
     pub strategy: Option<String>,
     /// A market's symbol or an asset; `None` if it is missing or cannot be read.
     pub symbol: Option<String>,
+    /// The base asset that the market must have, if it is named beside the symbol.
+    pub asset: Option<String>,
     pub quote: Option<String>,
     pub timeframe: Timeframe,
     /// Defaults to the first stored candle.

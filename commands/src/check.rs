@@ -118,7 +118,7 @@ impl Commands {
         needed: Option<usize>,
         errors: &mut Vec<FieldError>,
     ) -> Result<Option<MarketRange>, CommandError> {
-        let Some(market) = kept(errors, self.market_of(draft).await?) else { return Ok(None) };
+        let Some(market) = kept_all(errors, self.market_of(draft).await?) else { return Ok(None) };
         if reversed_range(draft).is_some() {
             return Ok(None);
         }
@@ -129,13 +129,30 @@ impl Commands {
     async fn market_of(
         &self,
         draft: &BacktestDraft,
-    ) -> Result<Result<Market, FieldError>, CommandError> {
-        let Some(text) = &draft.symbol else { return Ok(Err(required("symbol"))) };
+    ) -> Result<Result<Market, Vec<FieldError>>, CommandError> {
+        let Some(text) = &draft.symbol else { return Ok(Err(vec![required("symbol")])) };
         let market = self.markets.resolve(text, draft.quote.as_deref()).await?;
-        Ok(market.ok_or_else(|| {
+        let Some(market) = market else {
             let message = format!("there is no market `{}`", shortened(text));
-            FieldError::new("symbol", ErrorCode::NotFound, message)
-        }))
+            return Ok(Err(vec![FieldError::new("symbol", ErrorCode::NotFound, message)]));
+        };
+        let is_of = |asset: &&String| {
+            asset.eq_ignore_ascii_case(&market.base)
+                || asset.eq_ignore_ascii_case(market.symbol.as_str())
+        };
+        Ok(match draft.asset.as_ref().filter(|asset| !is_of(asset)) {
+            None => Ok(market),
+            Some(asset) => {
+                let (symbol, base) = (&market.symbol, &market.base);
+                let message = format!(
+                    "the base asset of {symbol} is {base}, and `asset_symbol` is `{}`",
+                    shortened(asset)
+                );
+                let code = ErrorCode::ConflictingSynonyms;
+                let error = |field| FieldError::new(field, code, message.as_str());
+                Err(vec![error("symbol"), error("asset_symbol")])
+            }
+        })
     }
 
     /// Start and end, when candles lie between them and one of them can be evaluated by rules whose first defined index is

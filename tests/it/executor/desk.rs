@@ -262,6 +262,7 @@ pub(crate) fn backtest(strategy: &str) -> BacktestDraft {
     BacktestDraft {
         strategy: Some(strategy.to_owned()),
         symbol: Some("BTCUSDT".to_owned()),
+        asset: None,
         quote: None,
         timeframe: Timeframe::OneMinute,
         start_time: None,

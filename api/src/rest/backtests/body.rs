@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     http::{
-        fields::{Field, Fields, Input, Kind, field},
+        fields::{Field, Fields, Input, Kind, field, joined},
         values::DayEnd,
     },
     rest::job,
@@ -26,6 +26,71 @@ pub(crate) struct BacktestBody {
 }
 
 const SYMBOL: [&str; 2] = ["symbol", "asset_symbol"];
+/// What a run's own answer says besides: it can be sent again as it is.
+const OUTCOME: [Field; 21] = {
+    const fn outcome(name: &'static str) -> Field {
+        field(name, Kind::ReadOnly, "Ignored.")
+    }
+    [
+        outcome("id"),
+        outcome("strategy_version"),
+        outcome("strategy_name"),
+        outcome("final_balance"),
+        outcome("status"),
+        outcome("progress"),
+        outcome("cancellation_requested_at"),
+        outcome("origin"),
+        outcome("error"),
+        outcome("warnings"),
+        outcome("dataset"),
+        outcome("engine_version"),
+        outcome("result_hash"),
+        outcome("attempt"),
+        outcome("created_at"),
+        outcome("started_at"),
+        outcome("completed_at"),
+        outcome("updated_at"),
+        outcome("performance_summary"),
+        outcome("metrics"),
+        outcome("strategy"),
+    ]
+};
+const ASKED: [Field; 14] = [
+    job::STRATEGY_ID.required(),
+    field("symbol", Kind::Text, "A market (`BTCUSDT`) or an asset (`BTC`)."),
+    field(
+        "asset_symbol",
+        Kind::Text,
+        "Alias of `symbol`; beside it, the base asset that the market must have.",
+    ),
+    field(
+        "quote",
+        Kind::Text,
+        "Quote asset of the market, if `symbol` is an asset. Defaults to `USDT`.",
+    ),
+    field("timeframe", Kind::Text, "`1m`, `5m`, `15m`, `1h`, `4h` or `1d`. Defaults to `1d`."),
+    field("interval", Kind::Text, "Alias of `timeframe`."),
+    field(
+        "start_time",
+        Kind::Time,
+        "Open time of the first candle, inclusive. Defaults to the first stored candle.",
+    ),
+    field("start_date", Kind::Time, "Alias of `start_time`."),
+    field(
+        "end_time",
+        Kind::Time,
+        "Open time of the last candle, inclusive. A bare date means the end of that day. Defaults to the last stored candle.",
+    ),
+    field("end_date", Kind::Time, "Alias of `end_time`."),
+    field("initial_balance", Kind::Decimal, "Greater than 0. Defaults to 10000."),
+    field("initial_capital", Kind::Decimal, "Alias of `initial_balance`."),
+    field("parameters", Kind::Object, "Numbers that override the strategy's `default_parameters`."),
+    field(
+        "metadata",
+        Kind::Object,
+        "Settings of the simulation: `leverage`, `maintenance_margin`, `funding_rate`, `funding_interval_hours`, `commission`, `commission_maker`, `commission_fixed`, `slippage_bps`, `slippage_range_percentage`, `spread_bps`, `fill` (`next_open`, `close`), `intrabar` (`stop_first`, `target_first`, `lower_timeframe`), `finalize` (`close`, `leave_open`, with the preset `backtesting_py` also `open`), `warmup` (`before_start`, `in_range`), `lot`, `seed`, `preset` (`backtrail`, `backtesting_py`).",
+    ),
+];
 const BALANCE: [&str; 2] = ["initial_balance", "initial_capital"];
 
 impl Input for BacktestBody {
@@ -36,48 +101,15 @@ impl Input for BacktestBody {
         "parameters": {"short_window": 50, "long_window": 200},
         "metadata": {"commission": 0.001}
     }"#;
-    const FIELDS: &'static [Field] = &[
-        job::STRATEGY_ID.required(),
-        field("symbol", Kind::Text, "A market (`BTCUSDT`) or an asset (`BTC`)."),
-        field("asset_symbol", Kind::Text, "Alias of `symbol`."),
-        field(
-            "quote",
-            Kind::Text,
-            "Quote asset of the market, if `symbol` is an asset. Defaults to `USDT`.",
-        ),
-        field("timeframe", Kind::Text, "`1m`, `5m`, `15m`, `1h`, `4h` or `1d`. Defaults to `1d`."),
-        field("interval", Kind::Text, "Alias of `timeframe`."),
-        field(
-            "start_time",
-            Kind::Time,
-            "Open time of the first candle, inclusive. Defaults to the first stored candle.",
-        ),
-        field("start_date", Kind::Time, "Alias of `start_time`."),
-        field(
-            "end_time",
-            Kind::Time,
-            "Open time of the last candle, inclusive. A bare date means the end of that day. Defaults to the last stored candle.",
-        ),
-        field("end_date", Kind::Time, "Alias of `end_time`."),
-        field("initial_balance", Kind::Decimal, "Greater than 0. Defaults to 10000."),
-        field("initial_capital", Kind::Decimal, "Alias of `initial_balance`."),
-        field(
-            "parameters",
-            Kind::Object,
-            "Numbers that override the strategy's `default_parameters`.",
-        ),
-        field(
-            "metadata",
-            Kind::Object,
-            "Settings of the simulation: `leverage`, `maintenance_margin`, `funding_rate`, `funding_interval_hours`, `commission`, `commission_maker`, `commission_fixed`, `slippage_bps`, `slippage_range_percentage`, `spread_bps`, `fill` (`next_open`, `close`), `intrabar` (`stop_first`, `target_first`, `lower_timeframe`), `finalize` (`close`, `leave_open`, with the preset `backtesting_py` also `open`), `warmup` (`before_start`, `in_range`), `lot`, `seed`, `preset` (`backtrail`, `backtesting_py`).",
-        ),
-    ];
+    const FIELDS: &'static [Field] = &joined::<{ ASKED.len() + OUTCOME.len() }>(&ASKED, &OUTCOME);
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         fields.require(&["strategy_id"]);
         fields.require(&SYMBOL);
         let strategy = fields.text(&["strategy_id"], 200);
-        let symbol = fields.text(&SYMBOL, 60);
+        let market = fields.text(&["symbol"], 60);
+        let asset = fields.text(&["asset_symbol"], 60);
+        let symbol = market.or_else(|| asset.clone());
         let quote = fields.text(&["quote"], 30);
         let timeframe = fields.timeframe(&["timeframe", "interval"]).unwrap_or(Timeframe::OneDay);
         let start_time = fields.time(&["start_time", "start_date"], DayEnd::Start);
@@ -95,6 +127,7 @@ impl Input for BacktestBody {
         let draft = BacktestDraft {
             strategy,
             symbol,
+            asset,
             quote,
             timeframe,
             start_time,

@@ -80,9 +80,10 @@ async fn show(
         false => HashMap::new(),
     };
     let show = |(row, percent): (BacktestRow, Option<u8>)| {
-        let metrics = if include.metrics { MetricsResource::of(&row) } else { None };
+        let metrics = include.metrics.then(|| MetricsResource::of(&row));
         // A public strategy may have become private since.
-        let strategy = strategies.get(&row.run.strategy_id).cloned().map(StrategyResource::from);
+        let strategy = || strategies.get(&row.run.strategy_id).cloned().map(StrategyResource::from);
+        let strategy = include.strategy.then(strategy);
         let mut shown = BacktestResource::new(row, percent.unwrap_or(0));
         (shown.metrics, shown.strategy) = (metrics, strategy);
         shown

@@ -51,10 +51,10 @@ pub(crate) struct BacktestResource {
     performance_summary: Option<Summary>,
     /// Only with `include=metrics`. Null until the backtest has completed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) metrics: Option<MetricsResource>,
+    pub(crate) metrics: Option<Option<MetricsResource>>,
     /// Only with `include=strategy`. Null if the strategy was deleted or can no longer be read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) strategy: Option<StrategyResource>,
+    pub(crate) strategy: Option<Option<StrategyResource>>,
 }
 
 /// Why it failed.

@@ -48,6 +48,28 @@ async fn a_run_is_accepted_there_at_once_and_ends() {
 }
 
 #[tokio::test]
+async fn a_run_s_own_answer_asks_for_the_same_run_again() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let first = completed(&app, &user, golden_cross()).await;
+    let path = format!("{PATH}/{}?include=metrics,strategy", first["id"].as_str().unwrap());
+    let whole = app.get(&user, &path).await.expect(StatusCode::OK)["data"].clone();
+    assert!(whole["metrics"].is_object() && whole["strategy"].is_object(), "{whole}");
+    let made = app.post(&user, PATH, whole.clone()).await.expect(StatusCode::ACCEPTED);
+    let pending = format!("{PATH}/{}?include=metrics", made["data"]["id"].as_str().unwrap());
+    let pending = app.get(&user, &pending).await.expect(StatusCode::OK)["data"].clone();
+    assert!(pending.as_object().unwrap().contains_key("metrics"), "{pending}");
+    let again = completed(&app, &user, whole.clone()).await;
+    assert_ne!(again["id"], first["id"]);
+    assert_eq!(again["result_hash"], first["result_hash"]);
+    let mut other = whole;
+    other["asset_symbol"] = "ETH".into();
+    let reply = app.post(&user, PATH, other).await;
+    let conflict = |field: &str| (field.to_owned(), "conflicting_synonyms".to_owned());
+    assert_eq!(reply.field_errors(), [conflict("symbol"), conflict("asset_symbol")]);
+}
+
+#[tokio::test]
 async fn a_range_beyond_the_candles_says_what_was_run() {
     let app = TestApp::with_candles().await;
     let user = app.user().await;
