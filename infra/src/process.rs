@@ -17,6 +17,12 @@ pub fn name() -> &'static str {
     })
 }
 
+/// Returns the id of the user who started this process.
+#[must_use]
+pub fn user_id() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
 /// Waits until `stop` is true; for ever if its sender has gone.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {

@@ -20,6 +20,8 @@ pub struct Inspection {
     pub connections_count: i64,
     /// The server's clock.
     pub now: DateTime<Utc>,
+    /// Whether Backtrail has ever been migrated into the database.
+    pub has_schema: bool,
     /// Migrations that have not been applied; `None` if the user may not read which have been.
     pub pending_migrations_count: Option<usize>,
 }
@@ -61,6 +63,7 @@ pub async fn inspect(url: &str) -> Result<Inspection, DatabaseError> {
         connections_max: row.try_get(2)?,
         connections_count: row.try_get(3)?,
         now: row.try_get(4)?,
+        has_schema: has_history,
         pending_migrations_count,
     })
 }

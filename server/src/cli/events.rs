@@ -55,7 +55,7 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
         return Ok(output::line(&serde_json::to_string_pretty(&schemas)?)?);
     }
     let mut stop = signals::watch_for_stop()?;
-    let backend = Backend::open(config, Access::Share).await?;
+    let backend = Backend::open(config, Access::Existing).await?;
     let store = EventStore::start(backend.database.clone());
     let printed = tokio::select! {
         printed = print(&store, arguments) => printed,

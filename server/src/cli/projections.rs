@@ -51,7 +51,7 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
     if matches!(command, Command::List) {
         return list();
     }
-    let backend = Backend::open(config, Access::Share).await?;
+    let backend = Backend::open(config, Access::Existing).await?;
     let done = act(config, &backend, command).await;
     backend.finish(done).await
 }

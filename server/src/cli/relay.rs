@@ -1,7 +1,9 @@
 //! `backtrail relay`: shows how far the relay to Kafka is, and skips an event that cannot be sent.
 
-use anyhow::Context;
-use infra::postgres::relays::{RelayStatus, Relays};
+use infra::{
+    postgres::relays::{RelayStatus, Relays},
+    process,
+};
 
 use crate::{
     backend::{Access, Backend},
@@ -28,29 +30,38 @@ pub(super) enum Command {
         /// Why the topics may do without it.
         #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         reason: String,
-        /// Who decided so. Defaults to the user of this shell.
+        /// Who decided so. Defaults to the user of this shell, by name or, without one, by number.
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
     },
 }
 
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()> {
-    let backend = Backend::open(config, Access::Share).await?;
+    let backend = Backend::open(config, Access::Existing).await?;
     let relays = Relays::new(backend.database.clone(), config.kafka.topic_prefix.clone());
-    let done = act(&relays, command).await;
+    let done = act(config, &relays, command).await;
     backend.finish(done).await
 }
 
-async fn act(relays: &Relays, command: &Command) -> anyhow::Result<()> {
+async fn act(config: &Config, relays: &Relays, command: &Command) -> anyhow::Result<()> {
     match command {
-        Command::Status => show(&relays.status().await?),
+        Command::Status => {
+            if config.kafka.options().is_none() {
+                output::line(WITHOUT_KAFKA)?;
+            }
+            show(&relays.status().await?)
+        }
         Command::Skip { position, reason, by } => {
-            let by = by.clone().or_else(user).context("say who you are: --by NAME")?;
+            let by = by.clone().unwrap_or_else(|| user(|name| std::env::var(name).ok()));
             relays.skip(*position, reason, &by).await?;
             Ok(output::line(&format!("the relay continues without position {position}"))?)
         }
     }
 }
+
+/// What `relay status` says first if this configuration relays nothing.
+const WITHOUT_KAFKA: &str = "Kafka is not configured: set kafka.brokers (BACKTRAIL_KAFKA__BROKERS) as the \
+                             relay has it.\nWithout it nothing is relayed; this is what the database knows.";
 
 fn show(status: &RelayStatus) -> anyhow::Result<()> {
     let RelayStatus { position, head, leader, stop, skips } = status;
@@ -70,8 +81,22 @@ fn show(status: &RelayStatus) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the user of this shell.
-fn user() -> Option<String> {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty())
+/// Returns the user of this shell: the name that the environment holds, or the id.
+fn user(variable: impl Fn(&str) -> Option<String>) -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(variable);
+    let named = names.map(|name| name.trim().to_owned()).find(|name| !name.is_empty());
+    named.unwrap_or_else(|| format!("uid {}", process::user_id()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_without_a_name_is_named_by_id() {
+        let empty = |name: &str| (name == "SUDO_USER").then(String::new);
+        assert_eq!(user(empty), format!("uid {}", process::user_id()));
+        let named = |name: &str| Some(if name == "LOGNAME" { "ada" } else { " " }.to_owned());
+        assert_eq!(user(named), "ada");
+    }
 }

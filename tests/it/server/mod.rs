@@ -11,6 +11,7 @@ pub(crate) mod fleet;
 mod instances;
 mod metrics;
 mod outage;
+mod reading;
 mod restored;
 mod roles;
 mod serving;

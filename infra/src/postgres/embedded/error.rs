@@ -20,6 +20,15 @@ pub enum EmbeddedError {
         .directory.display()
     )]
     WrongVersion { directory: PathBuf, cluster: String, installed: String },
+    /// A command that only reads found nothing to read.
+    #[error(
+        "there is no database in {}. Run this command in the folder in which `backtrail serve` runs,\n\
+         or point to the database: BACKTRAIL_DATA_DIR is the folder of an embedded one, \
+         BACKTRAIL_DATABASE__URL the address of another.\n\
+         `backtrail migrate` creates a new one here",
+        .0.display()
+    )]
+    NoCluster(PathBuf),
     /// Another live process holds the lock.
     #[error(
         "{} is in use by another backtrail (process {holder}); stop it first, \

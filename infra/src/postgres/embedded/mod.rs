@@ -107,6 +107,27 @@ impl EmbeddedCluster {
         }
     }
 
+    /// Attaches to the cluster of `data_dir` if another live process holds it; otherwise starts or adopts it. Never creates
+    /// one, nor the folder.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::NoCluster`] if there is none; what is missing or in the way, with the remedy.
+    pub async fn start_existing(data_dir: &Path) -> Result<Self, EmbeddedError> {
+        let cluster = place::cluster_folder(data_dir)?;
+        // A holder of the lock may be about to create the cluster.
+        if server::cluster_version(&cluster)?.is_none() && !place::has_lock(data_dir) {
+            return Err(no_cluster(data_dir));
+        }
+        let data_dir = prepare_data_dir(data_dir)?;
+        match place::try_lock(&data_dir)? {
+            Ok(_) if server::cluster_version(&place::cluster_folder(&data_dir)?)?.is_none() => {
+                Err(no_cluster(&data_dir))
+            }
+            Ok(lock) => Self::hold(&data_dir, lock).await,
+            Err(holder) => Self::attach(data_dir, holder).await,
+        }
+    }
+
     /// Looks for the cluster of `data_dir` and for the programs that would run it; creates and starts nothing.
     ///
     /// # Errors
@@ -241,6 +262,11 @@ impl Holder {
     }
 }
 
+fn no_cluster(data_dir: &Path) -> EmbeddedError {
+    let absolute = std::path::absolute(data_dir);
+    EmbeddedError::NoCluster(absolute.unwrap_or_else(|_| data_dir.to_owned()))
+}
+
 /// Creates `data_dir` if it is missing, and returns its absolute path.
 fn prepare_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     fs::create_dir_all(data_dir)
@@ -251,6 +277,23 @@ fn prepare_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_created_where_only_an_existing_cluster_will_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join(".backtrail");
+        let expect_none = async || {
+            let error = EmbeddedCluster::start_existing(&data_dir).await.unwrap_err();
+            assert!(matches!(&error, EmbeddedError::NoCluster(at) if *at == data_dir), "{error}");
+        };
+        expect_none().await;
+        assert!(!data_dir.exists());
+        // What a process leaves behind that ended before it had created the cluster.
+        fs::create_dir(&data_dir).unwrap();
+        drop(place::try_lock(&data_dir).unwrap().unwrap());
+        expect_none().await;
+        assert!(!data_dir.join("postgres").exists());
+    }
 
     #[tokio::test]
     async fn the_lock_of_a_process_that_is_just_dying_is_waited_for() {

@@ -48,6 +48,11 @@ pub(super) fn try_lock(data_dir: &Path) -> Result<Result<Lock, String>, Embedded
     }
 }
 
+/// Whether a process has ever locked the `data_dir`.
+pub(super) fn has_lock(data_dir: &Path) -> bool {
+    data_dir.join("lock").exists()
+}
+
 /// Returns the folder of the cluster: `data_dir/postgres`, or the place named in `data_dir/postgres.location`.
 ///
 /// # Errors

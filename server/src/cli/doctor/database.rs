@@ -175,6 +175,7 @@ mod tests {
             connections_max: 100,
             connections_count: 3,
             now: DateTime::UNIX_EPOCH,
+            has_schema: true,
             pending_migrations_count: Some(2),
         }
     }
