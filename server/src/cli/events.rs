@@ -8,6 +8,7 @@ use infra::postgres::EventStore;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::{
     backend::{Access, Backend},
@@ -17,6 +18,8 @@ use crate::{
 
 /// Events per read.
 const BATCH: i64 = 1_000;
+/// The last digits of an id, which are random, tell aggregates apart.
+const ID_DIGITS_SHOWN: usize = 8;
 /// How long `--follow` sleeps without a wake-up, which is only a hint.
 const POLL: Duration = Duration::from_millis(200);
 
@@ -29,7 +32,7 @@ pub(super) struct Arguments {
     /// Keep printing events as they are appended, until Ctrl-C.
     #[arg(long)]
     follow: bool,
-    /// Only events of one aggregate type or of one aggregate: `backtest`, `strategy/0192…`.
+    /// Only events of one aggregate type or of one aggregate: `backtest`, `strategy/0192…`. The last digits of an id will do, as the text shows them.
     #[arg(long, value_name = "TYPE[/ID]")]
     aggregate: Option<String>,
     /// Only events after this position.
@@ -38,7 +41,7 @@ pub(super) struct Arguments {
     /// Print the JSON Schemas of all events instead, as one JSON array.
     #[arg(long, conflicts_with_all = ["follow", "aggregate", "after", "format"])]
     schemas: bool,
-    /// One line per event, as text or JSON. Defaults to text on a terminal and to JSON otherwise.
+    /// One line per event: a short text without the payload, or JSON with all of it. Defaults to text on a terminal and to JSON otherwise.
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
@@ -95,11 +98,14 @@ async fn wait(wakeups: &mut watch::Receiver<u64>) {
     }
 }
 
-/// Where the events come from: the log, filtered by type, or one stream.
+/// Where the events come from: the log, filtered by type and end of id, or one stream.
 struct Source<'a> {
     store: &'a EventStore,
     aggregate_type: Option<&'a str>,
+    /// The id of one stream.
     aggregate_id: Option<&'a str>,
+    /// The last digits of an id.
+    id_end: Option<&'a str>,
     after: i64,
     sequence: i64,
 }
@@ -113,7 +119,10 @@ impl<'a> Source<'a> {
             },
             None => (None, None),
         };
-        Self { store, aggregate_type, aggregate_id, after: arguments.after, sequence: 0 }
+        let is_whole = |id: &&str| id.parse::<Uuid>().is_ok();
+        let id_end = aggregate_id.filter(|id| !is_whole(id)).map(|id| id.trim_start_matches('…'));
+        let aggregate_id = aggregate_id.filter(is_whole);
+        Self { store, aggregate_type, aggregate_id, id_end, after: arguments.after, sequence: 0 }
     }
 
     /// Returns the next matching events, and whether the end of the log has been reached.
@@ -133,6 +142,7 @@ impl<'a> Source<'a> {
         events.retain(|event| {
             event.position > after
                 && self.aggregate_type.is_none_or(|kind| kind == event.aggregate_type)
+                && self.id_end.is_none_or(|end| event.aggregate_id.ends_with(end))
         });
         Ok((events, is_end))
     }
@@ -155,17 +165,8 @@ struct EventLine<'a> {
 }
 
 fn render(event: &RecordedEvent, format: Format) -> serde_json::Result<String> {
-    let recorded_at = event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true);
     match format {
-        Format::Text => Ok(format!(
-            "{:>8} {recorded_at} {}/{} {:>4} {} {}",
-            event.position,
-            event.aggregate_type,
-            event.aggregate_id,
-            event.sequence,
-            event.event_type,
-            event.payload
-        )),
+        Format::Text => Ok(text(event)),
         Format::Json => serde_json::to_string(&EventLine {
             position: event.position,
             id: event.event_id.to_string(),
@@ -176,7 +177,48 @@ fn render(event: &RecordedEvent, format: Format) -> serde_json::Result<String> {
             version: &event.event_version,
             payload: serde_json::from_str(&event.payload)?,
             metadata: serde_json::from_str(&event.metadata)?,
-            recorded_at,
+            recorded_at: event.recorded_at.to_rfc3339_opts(SecondsFormat::Micros, true),
         }),
+    }
+}
+
+/// One line that fits a terminal of 80 columns: position, time (UTC), aggregate, sequence and type.
+fn text(event: &RecordedEvent) -> String {
+    let id: Vec<char> = event.aggregate_id.chars().collect();
+    let end: String = id[id.len().saturating_sub(ID_DIGITS_SHOWN)..].iter().collect();
+    format!(
+        "{:>7} {} {:<18} {:>3} {}",
+        event.position,
+        event.recorded_at.format("%Y-%m-%d %H:%M:%S"),
+        format!("{}/…{end}", event.aggregate_type),
+        event.sequence,
+        event.event_type
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_text_is_short_whatever_the_payload() {
+        for entry in catalogue() {
+            let event = RecordedEvent {
+                position: 1_234_567,
+                event_id: Default::default(),
+                aggregate_type: entry.aggregate_type.to_owned(),
+                aggregate_id: "0192d3a5-0000-7000-8000-0000feedbee5".to_owned(),
+                sequence: 100,
+                event_type: entry.event_type.to_owned(),
+                event_version: "1.0".to_owned(),
+                payload: "x".repeat(10_000),
+                metadata: "{}".to_owned(),
+                recorded_at: chrono::DateTime::UNIX_EPOCH,
+            };
+            let line = text(&event);
+            assert!(line.chars().count() <= 80, "{line}");
+            let aggregate = format!("{}/…feedbee5", entry.aggregate_type);
+            assert!(line.contains(&aggregate) && line.ends_with(&event.event_type), "{line}");
+        }
     }
 }

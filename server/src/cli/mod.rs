@@ -13,6 +13,7 @@ mod relay;
 mod serve;
 mod simulate;
 mod sweep;
+mod table;
 mod user;
 
 use std::{path::PathBuf, process::ExitCode};

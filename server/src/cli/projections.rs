@@ -137,7 +137,7 @@ async fn rebuild(reads: &ReadModels, store: &EventStore, name: &str) -> anyhow::
 async fn show_dead_letters(reads: &ReadModels) -> anyhow::Result<()> {
     for letter in reads.dead_letters().await? {
         output::line(&format!(
-            "{} {} position {} {} of {}/{}: {}",
+            "{} {} position {}\n  {} of {}/{}\n  {}",
             letter.id,
             letter.table_name,
             letter.position,

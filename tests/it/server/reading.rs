@@ -1,6 +1,8 @@
-//! What the subcommands print that only read: where there is nothing to read.
+//! What the subcommands print that only read: where there is nothing to read, and in how many columns.
 
-use tests::{Backtrail, TestCluster};
+use std::fs;
+
+use tests::{Backtrail, TestCluster, testdata};
 
 use crate::BACKTRAIL;
 
@@ -47,4 +49,44 @@ async fn an_empty_database_is_not_filled_with_a_schema_by_a_reader() {
     assert!(shown.starts_with("Kafka is not configured"), "{shown}");
     assert!(shown.contains("position  0 of 0"), "{shown}");
     assert_eq!(backtrail.succeed(&["events"]), "");
+}
+
+/// Sentences may be longer: terminals wrap them, and only tables break by that.
+#[track_caller]
+fn assert_narrow(printed: &str) {
+    for line in printed.lines().filter(|line| !line.starts_with("warning ")) {
+        assert!(line.chars().count() <= 80, "{line}\n{printed}");
+    }
+}
+
+#[test]
+fn tables_and_events_fit_eighty_columns() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    fs::write(backtrail.folder().join("golden.json"), r#"{"code_ref": "golden_cross"}"#).unwrap();
+    let days = testdata("candles/BTCUSDT_1d.csv");
+    let files = ["--candles", &days, "--strategy", "golden.json"];
+    let table = backtrail.succeed(&[["simulate"].as_slice(), &files].concat());
+    assert_narrow(&table);
+    let grid = ["--grid", "short_window=20:50:10", "--grid", "long_window=100,200"];
+    let walk = ["--walk-forward", "rolling:3"];
+    let table = backtrail.succeed(&[["sweep"].as_slice(), &files, &grid, &walk].concat());
+    assert_narrow(&table);
+    assert!(table.contains("no room for"), "{table}");
+    assert!(table.contains("sharpe_") && table.contains("final_"), "{table}");
+    let cores = [["sweep"].as_slice(), &files, &grid, &["--threads", "0"]].concat();
+    let one = [["sweep"].as_slice(), &files, &grid, &["--threads", "1"]].concat();
+    assert_eq!(backtrail.succeed(&cores), backtrail.succeed(&one));
+
+    let _ = backtrail.succeed(&["demo", "--once"]);
+    let text = backtrail.succeed(&["events", "--format", "text"]);
+    assert!(text.lines().count() > 5, "{text}");
+    assert_narrow(&text);
+    // The end of an id is enough to see the rest of its events.
+    let line = text.lines().find(|line| line.contains("BacktestCompleted")).unwrap();
+    let aggregate = line.split_whitespace().nth(3).unwrap();
+    let of_one = backtrail.succeed(&["events", "--aggregate", aggregate, "--format", "text"]);
+    assert!(of_one.lines().all(|line| line.contains(aggregate)), "{of_one}");
+    assert!(of_one.contains("BacktestRequested") && of_one.contains("BacktestCompleted"));
+    assert_narrow(&backtrail.succeed(&["projections", "status"]));
+    assert_narrow(&backtrail.succeed(&["projections", "list"]));
 }

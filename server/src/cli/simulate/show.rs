@@ -1,7 +1,7 @@
 //! The result of a simulation: as the JSON of the API, or as tables.
 
 use chrono::{DateTime, SecondsFormat};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::CellAlignment;
 use domain::simulation::{
     Trade,
     metrics::{DrawdownPeriod, Metrics},
@@ -10,9 +10,11 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::{Execution, PreparedRun};
+use crate::cli::table;
 
 /// Trades shown in the table, from the end.
 const TRADES_SHOWN: usize = 20;
+const DAY_MS: i64 = 86_400_000;
 /// Fractions inside that are percent on the wire.
 const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
 
@@ -109,8 +111,7 @@ fn time(epoch_ms: i64) -> String {
 /// Tables of the metrics and of the last trades.
 pub(super) fn table(simulated: &Execution) -> String {
     let outcome = &simulated.outcome;
-    let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN).set_header(["Metric", "Value"]);
+    let mut table = table::table(["Metric", "Value"]);
     table.add_row(["final_balance".to_owned(), text(outcome.final_balance)]);
     if outcome.ambiguous_trades_count > 0 {
         let (stop, target) = (outcome.final_balance_stop_first, outcome.final_balance_target_first);
@@ -138,18 +139,25 @@ pub(super) fn table(simulated: &Execution) -> String {
 }
 
 fn trade_table(trades: &[Trade]) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN);
-    table.set_header(["#", "Side", "Entry", "Price", "Exit", "Price", "Pnl %"]);
-    for trade in &trades[trades.len().saturating_sub(TRADES_SHOWN)..] {
-        let day = |epoch_ms: i64| time(epoch_ms).chars().take(16).collect::<String>();
+    let mut table = table::table(["#", "Side", "Entry", "Price", "Exit", "Price", "Pnl %"]);
+    let shown = &trades[trades.len().saturating_sub(TRADES_SHOWN)..];
+    let times = |trade: &Trade| {
+        [Some(trade.entry.time), trade.exit.as_ref().map(|fill| fill.time)].into_iter().flatten()
+    };
+    let in_days = shown.iter().flat_map(times).all(|time| time.rem_euclid(DAY_MS) == 0);
+    // Without its time of day where no trade has one.
+    let moment = |epoch_ms: i64| -> String {
+        let characters = if in_days { 10 } else { 16 };
+        time(epoch_ms).chars().take(characters).collect::<String>().replace('T', " ")
+    };
+    for trade in shown {
         let exit = trade.exit.as_ref();
         table.add_row([
             trade.number.to_string(),
             trade.direction.as_str().to_owned(),
-            day(trade.entry.time),
+            moment(trade.entry.time),
             price(trade.entry.price),
-            exit.map_or_else(|| "-".to_owned(), |fill| day(fill.time)),
+            exit.map_or_else(|| "-".to_owned(), |fill| moment(fill.time)),
             exit.map_or_else(|| "-".to_owned(), |fill| price(fill.price)),
             trade.pnl_percentage().map_or_else(|| "-".to_owned(), two),
         ]);

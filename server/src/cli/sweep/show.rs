@@ -1,6 +1,6 @@
 //! The result of a sweep: as JSON in the words of the API, or as tables.
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::Table;
 use commands::SweepOutcome;
 use domain::{
     dataset::Dataset,
@@ -14,7 +14,9 @@ use domain::{
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
-/// Columns of the table behind the parameters and the objective.
+use crate::cli::table::{fits, right_aligned};
+
+/// Columns of the table behind the parameters and the objective, as many of them as fit.
 const SHOWN: [&str; 4] = ["total_return", "sharpe_ratio", "max_drawdown_percentage", "win_rate"];
 /// Fractions inside that are percent on the wire.
 const PERCENT: [&str; 2] = ["max_drawdown_percentage", "total_pnl_percentage"];
@@ -108,29 +110,11 @@ fn number(decimal: Decimal) -> Option<Number> {
 /// The best rows, the walk-forward and the hash.
 pub(super) fn table(request: &SweepRequest, outcome: &SweepOutcome, top: usize) -> String {
     let objective = &request.spec.objective;
-    let names = request.spec.search.names();
-    let metrics: Vec<&str> = std::iter::once(objective.metric.as_str())
-        .chain(SHOWN.into_iter().filter(|name| *name != objective.metric))
-        .collect();
-    let header = ["rank", "#"].into_iter().chain(names.iter().copied());
-    let header = header.chain(metrics.iter().copied()).chain(["trades", "final_balance"]);
-    let mut table = right_aligned(header);
-    for (index, rank) in ranking(&outcome.rows, objective).into_iter().zip(1..).take(top) {
-        let row = &outcome.rows[index];
-        let mut cells = vec![format!("{rank}"), row.number.to_string()];
-        let parameter = |name: &&str| row.parameters.get(*name).map(|value| value.get());
-        cells
-            .extend(names.iter().map(|name| parameter(name).map_or("-".into(), |v| v.to_string())));
-        match row.result.figures() {
-            Some(of) => {
-                cells.extend(metrics.iter().map(|name| four(wire(&of.metrics, name))));
-                cells.extend([of.trades_count.to_string(), two(of.final_balance)]);
-            }
-            None => cells.extend(vec!["-".to_owned(); metrics.len() + 2]),
-        }
-        table.add_row(cells);
+    let (rows, left_out) = rows_table(request, outcome, top);
+    let mut lines = vec![rows.to_string()];
+    if !left_out.is_empty() {
+        lines.push(format!("no room for {}: --format json has them", left_out.join(", ")));
     }
-    let mut lines = vec![table.to_string()];
     let count = outcome.rows.len();
     if count > top {
         lines.push(format!("the best {top} of {count} combinations"));
@@ -155,11 +139,62 @@ pub(super) fn table(request: &SweepRequest, outcome: &SweepOutcome, top: usize) 
     lines.join("\n")
 }
 
+/// The best rows with the metrics that fit, and the names of those that do not.
+fn rows_table<'a>(
+    request: &'a SweepRequest,
+    outcome: &SweepOutcome,
+    top: usize,
+) -> (Table, Vec<&'a str>) {
+    let objective = request.spec.objective.metric.as_str();
+    let mut metrics = vec![objective];
+    let mut left_out = Vec::new();
+    let mut table = metrics_table(request, outcome, top, &metrics);
+    for name in SHOWN.into_iter().filter(|name| *name != objective) {
+        metrics.push(name);
+        let wider = metrics_table(request, outcome, top, &metrics);
+        if fits(&wider) {
+            table = wider;
+        } else {
+            left_out.extend(metrics.pop());
+        }
+    }
+    (table, left_out)
+}
+
+fn metrics_table(
+    request: &SweepRequest,
+    outcome: &SweepOutcome,
+    top: usize,
+    metrics: &[&str],
+) -> Table {
+    let names = request.spec.search.names();
+    let header = ["rank", "#"].into_iter().chain(names.iter().copied());
+    let header = header.chain(metrics.iter().copied()).chain(["trades", "final_balance"]);
+    let mut table = right_aligned(header);
+    let ranked = ranking(&outcome.rows, &request.spec.objective);
+    for (index, rank) in ranked.into_iter().zip(1..).take(top) {
+        let row = &outcome.rows[index];
+        let mut cells = vec![format!("{rank}"), row.number.to_string()];
+        let parameter = |name: &&str| row.parameters.get(*name).map(|value| value.get());
+        cells
+            .extend(names.iter().map(|name| parameter(name).map_or("-".into(), |v| v.to_string())));
+        match row.result.figures() {
+            Some(of) => {
+                cells.extend(metrics.iter().map(|name| four(wire(&of.metrics, name))));
+                cells.extend([of.trades_count.to_string(), two(of.final_balance)]);
+            }
+            None => cells.extend(vec!["-".to_owned(); metrics.len() + 2]),
+        }
+        table.add_row(cells);
+    }
+    table
+}
+
 fn windows_table(windows: &[Window], metric: &str) -> String {
     let mut table = right_aligned(["in sample", metric, "best", "out of sample", metric]);
     for window in windows {
         let days = |span: &domain::simulation::sweep::walk_forward::Span| {
-            format!("{} – {}", span.start_time.date_naive(), span.end_time.date_naive())
+            format!("{} –\n{}", span.start_time.date_naive(), span.end_time.date_naive())
         };
         let value = |of: &Option<Figures>| {
             four(of.as_ref().and_then(|figures| wire(&figures.metrics, metric)))
@@ -168,7 +203,7 @@ fn windows_table(windows: &[Window], metric: &str) -> String {
             || "-".to_owned(),
             |parameters| {
                 let all = parameters.iter().map(|(name, value)| format!("{name}={}", value.get()));
-                all.collect::<Vec<_>>().join(" ")
+                all.collect::<Vec<_>>().join("\n")
             },
         );
         table.add_row([
@@ -180,15 +215,6 @@ fn windows_table(windows: &[Window], metric: &str) -> String {
         ]);
     }
     table.to_string()
-}
-
-fn right_aligned<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN).set_header(header);
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table
 }
 
 /// Four digits after the point are enough for eyes.
