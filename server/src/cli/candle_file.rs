@@ -26,7 +26,7 @@ pub(super) fn read(
     accept_bad_rows: bool,
 ) -> anyhow::Result<Parsed> {
     let shown = || path.display().to_string();
-    let file = File::open(path).with_context(|| format!("{} cannot be opened", shown()))?;
+    let file = open(path)?;
     let length = file.metadata().with_context(|| format!("{} cannot be read", shown()))?.len();
     let bar = output::progress_bar(length, &format!("reading {}", shown()));
     let timeframe = timeframe.or(named(path).1);
@@ -35,6 +35,14 @@ pub(super) fn read(
     let parsed = candle_csv::parse(bar.wrap_read(file), &options).with_context(shown)?;
     bar.finish_and_clear();
     Ok(parsed)
+}
+
+/// Opens a file. Done before its name is judged: a missing file is not a badly named one.
+///
+/// # Errors
+/// It is not there or cannot be opened.
+pub(super) fn open(path: &Path) -> anyhow::Result<File> {
+    File::open(path).with_context(|| format!("{} cannot be opened", path.display()))
 }
 
 /// Reads symbol and timeframe from a name: BTCUSDT and 1d from `BTCUSDT_1d.csv.gz`, 1m from `BTCUSDT_1m_2024-03.csv`.

@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     /// Import the candles that ship with Backtrail: eight years of daily BTCUSDT.
     #[arg(long, conflicts_with_all = ["files", "symbol", "timeframe", "base", "quote", "lot"])]
     sample: bool,
-    /// The market, if the file's name does not begin with it.
+    /// The market. Defaults to the one with which the file's name begins.
     #[arg(long)]
     symbol: Option<Symbol>,
     /// 1m, 5m, 15m, 1h, 4h or 1d; by default the file's name or its times decide.
@@ -94,9 +94,19 @@ struct Input {
 }
 
 fn read(path: &Path, arguments: &Arguments) -> anyhow::Result<Input> {
+    candle_file::open(path)?;
     let (named_symbol, _) = candle_file::named(path);
+    if let (Some(given), Some(named)) = (&arguments.symbol, &named_symbol)
+        && given != named
+        && arguments.files.len() > 1
+    {
+        bail!("--symbol {given} is for one file, and {} names {named}", path.display());
+    }
     let Some(symbol) = arguments.symbol.clone().or(named_symbol) else {
-        bail!("the file's name does not begin with a market; give it with --symbol");
+        bail!(
+            "the name of {} does not begin with a market and a timeframe (BTCUSDT_1d.csv); give the market with --symbol",
+            path.display()
+        );
     };
     let parsed = candle_file::read(path, arguments.timeframe, arguments.accept_bad_rows)?;
     Ok(Input { name: path.display().to_string(), symbol, parsed })

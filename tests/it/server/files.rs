@@ -117,6 +117,58 @@ fn finer_candles_decide_what_came_first_and_are_part_of_the_hash() {
 }
 
 #[test]
+fn settings_that_contradict_the_name_of_the_candles_are_refused() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    fs::write(backtrail.folder().join("golden.json"), r#"{"code_ref": "golden_cross"}"#).unwrap();
+    let settings = r#"{"symbol": "ETHUSDT", "timeframe": "1h"}"#;
+    fs::write(backtrail.folder().join("settings.json"), settings).unwrap();
+    let candles = testdata("candles/BTCUSDT_1d.csv");
+    let files = ["--candles", &candles, "--strategy", "golden.json", "--settings", "settings.json"];
+    let simulate = [["simulate"].as_slice(), &files].concat();
+    let sweep = [["sweep"].as_slice(), &files, &["--grid", "short=10,20"]].concat();
+    for arguments in [simulate, sweep] {
+        let complaint = backtrail.fail(&arguments);
+        for expected in
+            ["settings.json", "symbol: it is ETHUSDT", "timeframe: it is 1h", "are of BTCUSDT"]
+        {
+            assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
+        }
+    }
+    let two = ["import-candles", &candles, &testdata("candles/GOOG_1d.csv"), "--symbol", "GOOG"];
+    let complaint = backtrail.fail(&two);
+    assert!(complaint.contains("--symbol GOOG is for one file"), "{complaint}");
+}
+
+#[test]
+fn a_missing_file_is_called_missing_before_its_name_is_judged() {
+    let backtrail = Backtrail::new(BACKTRAIL);
+    fs::write(backtrail.folder().join("golden.json"), r#"{"code_ref": "golden_cross"}"#).unwrap();
+    let simulate = ["simulate", "--strategy", "golden.json", "--candles"];
+    let days = testdata("candles/BTCUSDT_1d.csv");
+    let cases = [
+        [simulate.as_slice(), &["nowhere.csv"]].concat(),
+        [simulate.as_slice(), &[&days, "--fine-candles", "ETHUSDT_1h.csv"]].concat(),
+        vec![
+            "sweep",
+            "--strategy",
+            "golden.json",
+            "--candles",
+            "nowhere.csv",
+            "--grid",
+            "short=5,9",
+        ],
+        vec!["import-candles", "nowhere.csv"],
+    ];
+    for arguments in cases {
+        let complaint = backtrail.fail(&arguments);
+        assert!(complaint.contains("No such file"), "{arguments:?}: {complaint}");
+    }
+    fs::write(backtrail.folder().join("prices.csv"), "").unwrap();
+    let complaint = backtrail.fail(&["import-candles", "prices.csv"]);
+    assert!(complaint.contains("the name of prices.csv does not begin with"), "{complaint}");
+}
+
+#[test]
 fn what_is_wrong_with_a_simulation_is_told_field_by_field() {
     let backtrail = Backtrail::new(BACKTRAIL);
     let strategy = r#"{"entry_rules": {"operator": "and", "conditions": [

@@ -38,7 +38,7 @@ const LOT: Decimal = Decimal::from_parts(1, 0, 0, false, 8);
     after_help = "Example:\n  echo '{\"code_ref\": \"golden_cross\"}' > golden.json\n  backtrail simulate --candles BTCUSDT_1d.csv --strategy golden.json\n\nThe lot is 0.00000001 unless the settings' metadata says otherwise."
 )]
 pub(super) struct Arguments {
-    /// The candles, CSV or gzipped CSV; a name like SYMBOL_TIMEFRAME.csv names market and timeframe.
+    /// The candles, CSV or gzipped CSV; a name like SYMBOL_TIMEFRAME.csv names market and timeframe, which the settings may not contradict.
     #[arg(long, value_name = "FILE")]
     candles: PathBuf,
     /// Finer candles of the same market, for `intrabar: lower_timeframe`; named like SYMBOL_TIMEFRAME.csv.
@@ -92,7 +92,7 @@ fn simulate(arguments: &Arguments) -> anyhow::Result<(PreparedRun, Execution, Ma
         definition.merge_parameters(&settings.parameters).map_err(wrong(settings_path))?;
     let accept = arguments.accept_bad_rows;
     let Pinned { run, series, warnings, report } =
-        pinned(&arguments.candles, accept, path, definition, settings)?;
+        pinned(&arguments.candles, accept, path, definition, settings, settings_path)?;
     let mut files = Map::from_iter([("candles".to_owned(), report)]);
     let fine = match &arguments.fine_candles {
         Some(path) => Some(read_fine(path, accept, &run.symbol, run.timeframe)?),
@@ -159,8 +159,9 @@ pub(super) fn pinned(
     strategy: &Path,
     definition: StrategyDefinition,
     settings: RunSettings,
+    settings_path: &Path,
 ) -> anyhow::Result<Pinned> {
-    let (symbol, parsed) = read_candles(candles, accept_bad_rows, &settings)?;
+    let (symbol, parsed) = read_candles(candles, accept_bad_rows, &settings, settings_path)?;
     let report = candle_file::report(&parsed)?;
     let warnings = parsed.report.warnings();
     let (timeframe, series) = (parsed.timeframe, parsed.candles);
@@ -235,9 +236,13 @@ fn read_candles(
     path: &Path,
     accept_bad_rows: bool,
     settings: &RunSettings,
+    settings_path: &Path,
 ) -> anyhow::Result<(Symbol, Parsed)> {
-    let (named_symbol, _) = candle_file::named(path);
-    let Some(symbol) = settings.symbol.clone().or(named_symbol) else {
+    candle_file::open(path)?;
+    let named = candle_file::named(path);
+    settings.check_against(path, &named).map_err(wrong(settings_path))?;
+    // The settings may call BTCUSDT by its base, as in the service.
+    let Some(symbol) = named.0.or_else(|| settings.symbol.clone()) else {
         bail!(
             "the name of {} does not begin with a market and a timeframe (BTCUSDT_1d.csv); \
              name the market as `symbol` in --settings",
@@ -260,6 +265,7 @@ fn read_fine(
     symbol: &Symbol,
     timeframe: Timeframe,
 ) -> anyhow::Result<Parsed> {
+    candle_file::open(path)?;
     let (named, _) = candle_file::named(path);
     if named.as_ref().is_some_and(|named| named != symbol) {
         bail!("{} holds candles of another market than {symbol}", path.display());

@@ -1,6 +1,6 @@
 //! The settings of a simulation: a backtest's body without ids, read with every error at once.
 
-use std::str::FromStr;
+use std::{path::Path, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use domain::error_code::ErrorCode;
@@ -25,6 +25,9 @@ const FIELDS: [(&str, &str); 7] = [
     ("parameters", "parameters"),
     ("metadata", "metadata"),
 ];
+
+/// A market may be called by its base, as in the service, if this is its quote.
+const DEFAULT_QUOTE: &str = "USDT";
 
 /// A backtest without ids.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,6 +88,35 @@ impl RunSettings {
                 Err(errors)
             }
         }
+    }
+
+    /// Checks that market and timeframe are those that the name of a candle file says.
+    ///
+    /// # Errors
+    /// Every contradiction at once.
+    pub(in crate::cli) fn check_against(
+        &self,
+        candles: &Path,
+        (symbol, timeframe): &(Option<Symbol>, Option<Timeframe>),
+    ) -> Result<(), Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let mut refuse = |field: &str, given: &str, named: &str| {
+            let message =
+                format!("it is {given}, but the candles of {} are of {named}", candles.display());
+            errors.push(FieldError::new(field, "conflict", message));
+        };
+        if let (Some(given), Some(named)) = (&self.symbol, symbol)
+            && given != named
+            && format!("{given}{DEFAULT_QUOTE}") != named.as_str()
+        {
+            refuse("symbol", given.as_str(), named.as_str());
+        }
+        if let (Some(given), Some(named)) = (self.timeframe, timeframe)
+            && given != *named
+        {
+            refuse("timeframe", given.as_str(), named.as_str());
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }
 
@@ -175,6 +207,23 @@ mod tests {
         let basic = json!({"start_time": 1_577_836_800_000_i64, "end_time": "20200131"});
         let same = parse(&basic).unwrap();
         assert_eq!((same.start_time, same.end_time), (settings.start_time, settings.end_time));
+    }
+
+    #[test]
+    fn a_market_or_timeframe_of_another_file_is_refused() {
+        let named = |symbol: &str| (Some(symbol.parse().unwrap()), Some(Timeframe::OneDay));
+        let check = |body: Value, symbol: &str| -> Vec<String> {
+            let settings = parse(&body).unwrap();
+            let checked = settings.check_against(Path::new("file.csv"), &named(symbol));
+            checked.err().into_iter().flatten().map(|error| error.field).collect()
+        };
+        let other = json!({"symbol": "ETHUSDT", "timeframe": "1h"});
+        assert_eq!(check(other, "BTCUSDT"), ["symbol", "timeframe"]);
+        assert_eq!(check(json!({"symbol": "btcusdt", "interval": "1d"}), "BTCUSDT"), [""; 0]);
+        assert_eq!(check(json!({"asset_symbol": "BTC"}), "BTCUSDT"), [""; 0], "by its base");
+        assert_eq!(check(json!({"asset_symbol": "BTC"}), "BTCEUR"), ["symbol"]);
+        let unnamed = parse(&json!({"symbol": "ETHUSDT", "timeframe": "1h"})).unwrap();
+        assert_eq!(unnamed.check_against(Path::new("days.csv"), &(None, None)), Ok(()));
     }
 
     #[test]

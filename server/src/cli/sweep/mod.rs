@@ -27,7 +27,7 @@ const MOVE_EVERY: Duration = Duration::from_millis(50);
     after_help = "Example:\n  echo '{\"code_ref\": \"golden_cross\"}' > golden.json\n  backtrail sweep --candles BTCUSDT_1d.csv --strategy golden.json \\\n    --grid short_window=5:50:5 --grid long_window=60,100,150,200 \\\n    --constraint 'short_window < long_window' --objective sharpe_ratio --walk-forward rolling:4:70\n\nThe lot is 0.00000001 unless the settings' metadata says otherwise."
 )]
 pub(super) struct Arguments {
-    /// The candles, CSV or gzipped CSV; a name like SYMBOL_TIMEFRAME.csv names market and timeframe.
+    /// The candles, CSV or gzipped CSV; a name like SYMBOL_TIMEFRAME.csv names market and timeframe, which the settings may not contradict.
     #[arg(long, value_name = "FILE")]
     candles: PathBuf,
     /// Run although more than one in a thousand rows of the file cannot be used or contradicts another.
@@ -62,9 +62,9 @@ pub(super) struct Arguments {
     /// The largest number of runs, those of the windows of a walk-forward included.
     #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
     combinations_max: usize,
-    /// The number of threads. Defaults to the number of cores.
-    #[arg(long, value_name = "COUNT")]
-    threads: Option<usize>,
+    /// The number of threads; 0 means one per core.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    threads: usize,
     /// Rows to print.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     top: usize,
@@ -106,9 +106,10 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, Value)> {
         Some(path) => RunSettings::parse(&read_object(path)?).map_err(wrong(path))?,
         None => RunSettings::parse(&Map::new()).map_err(refused)?,
     };
+    let settings_path = arguments.settings.as_deref().unwrap_or(path);
     let accept = arguments.accept_bad_rows;
     let Pinned { run, series, warnings, report } =
-        pinned(&arguments.candles, accept, path, definition, settings)?;
+        pinned(&arguments.candles, accept, path, definition, settings, settings_path)?;
     let mut errors = Vec::new();
     let spec = Spec::parse(&body(arguments)?, &mut errors);
     let spec = spec.filter(|_| errors.is_empty()).ok_or_else(|| refused(errors))?;
@@ -126,9 +127,11 @@ fn prepare(arguments: &Arguments) -> anyhow::Result<(SweepRun, Value)> {
 }
 
 /// Computes beside a progress bar.
-fn compute(work: SweepRun, threads: Option<usize>) -> Result<SweepOutcome, SweepRunError> {
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.unwrap_or_else(cores).max(1);
+fn compute(work: SweepRun, threads: usize) -> Result<SweepOutcome, SweepRunError> {
+    let threads = match threads {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
     let cancel = CancelToken::default();
     let runs = work.runs_count();
     let bar = output::progress_bar(runs as u64, &format!("sweeping {}", work.request.run.symbol));
