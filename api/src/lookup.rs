@@ -10,6 +10,7 @@ use domain::{
     ids::{BacktestId, StrategyId, SweepId, UserId},
     strategy::{Builtin, LiveStrategy, Strategy, builtins},
 };
+use poem::http::StatusCode;
 use projections::{backtests::BacktestRow, strategies::StrategyRow, sweeps::SweepRow};
 
 use crate::http::{caller::Caller, error::ApiError};
@@ -28,6 +29,17 @@ impl FoundStrategy {
             Self::Stored(row) => row.id,
             Self::Builtin(builtin) => builtin.id(),
         }
+    }
+}
+
+/// 404, with the built-in that is probably meant.
+fn no_strategy(text: &str) -> ApiError {
+    match builtins::nearest_slug(text) {
+        Some(near) => {
+            let message = format!("There is no such strategy. Did you mean `{near}`?");
+            ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+        }
+        None => ApiError::not_found("strategy"),
     }
 }
 
@@ -77,7 +89,7 @@ impl Caller {
             return Ok(FoundStrategy::Stored(Box::new(row)));
         }
         let builtin = id.map_or_else(|| builtins::find_by_slug(text), builtins::find_by_id);
-        builtin.map(FoundStrategy::Builtin).ok_or_else(|| ApiError::not_found("strategy"))
+        builtin.map(FoundStrategy::Builtin).ok_or_else(|| no_strategy(text))
     }
 
     /// Returns those of the strategies that the caller may read.

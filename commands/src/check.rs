@@ -86,7 +86,9 @@ impl Commands {
             return Ok(Err(required("strategy_id")));
         };
         let unknown = || {
-            let message = format!("there is no strategy `{}`", shortened(text));
+            let near = builtins::nearest_slug(text);
+            let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let message = format!("there is no strategy `{}`{near}", shortened(text));
             FieldError::new("strategy_id", ErrorCode::NotFound, message)
         };
         let id = match text.parse::<StrategyId>() {

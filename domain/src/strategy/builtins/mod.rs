@@ -17,7 +17,7 @@ mod supertrend;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::language::suggest::{did_you_mean, shown};
+use super::language::suggest::{did_you_mean, nearest, shown};
 use crate::error_code::ErrorCode;
 use crate::{fields::FieldError, ids::StrategyId};
 
@@ -136,14 +136,24 @@ pub fn find_by_slug(slug: &str) -> Option<&'static Builtin> {
     ALL.iter().copied().find(|builtin| builtin.slug == slug)
 }
 
+/// The slug that is nearest to a misspelt one.
+#[must_use]
+pub fn nearest_slug(slug: &str) -> Option<&'static str> {
+    nearest(slug, ALL.iter().map(|builtin| builtin.slug))
+}
+
 /// The error of a `code_ref` that names no built-in, with the nearest one.
 #[must_use]
 pub fn unknown(code_ref: &str) -> FieldError {
     let name = without_module(code_ref.trim());
-    let classes = ALL.iter().map(|builtin| builtin.class_name);
-    let near = match did_you_mean(name, ALL.iter().map(|builtin| builtin.name)) {
-        near if near.is_empty() => did_you_mean(name, classes),
-        near => near,
+    let near = if name.contains('-') {
+        did_you_mean(name, ALL.iter().map(|builtin| builtin.slug))
+    } else {
+        did_you_mean(name, ALL.iter().map(|builtin| builtin.name))
+    };
+    let near = match near.is_empty() {
+        true => did_you_mean(name, ALL.iter().map(|builtin| builtin.class_name)),
+        false => near,
     };
     let message = match near.is_empty() {
         true => {

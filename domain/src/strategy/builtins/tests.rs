@@ -37,6 +37,8 @@ fn a_code_ref_has_many_spellings(#[case] code_ref: &str, #[case] name: &str) {
 )]
 #[case("core.strategies.GoldenCros", "did you mean `golden_cross`?")]
 #[case("golden_crss", "did you mean `golden_cross`?")]
+#[case("golden-cros", "did you mean `golden-cross`?")]
+#[case("Golden-Cros", "did you mean `golden-cross`?")]
 #[case("os.system", "there are golden_cross")]
 #[case("other.strategies.GoldenCross", "there are golden_cross")]
 fn an_unknown_code_ref_is_explained(#[case] code_ref: &str, #[case] part: &str) {

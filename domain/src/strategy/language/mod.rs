@@ -8,6 +8,7 @@ pub mod comparators;
 pub mod config;
 pub mod constraint;
 pub mod expression;
+mod meant;
 mod resolve;
 pub mod rules;
 pub mod suggest;

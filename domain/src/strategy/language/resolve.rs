@@ -3,6 +3,7 @@
 use super::{
     Fault,
     expression::{Argument, Call, Expression},
+    meant,
     suggest::{did_you_mean, shown},
     syntax::{self, Name, Syntax},
 };
@@ -327,7 +328,10 @@ fn unknown_indicator(name: &str) -> Fault {
         );
         return Fault::new(ErrorCode::UnknownIndicator, message);
     }
-    let near = did_you_mean(name, known_names());
+    let near = match meant::indicator(name) {
+        Some(meant) => format!("; did you mean `{meant}`?"),
+        None => String::new(),
+    };
     let message = format!("there is no indicator or source `{}`{near}", shown(name));
     Fault::new(ErrorCode::UnknownIndicator, message)
 }
@@ -350,7 +354,7 @@ pub(super) const SOURCES: [Source; 8] = [
     Source::Ohlc4,
 ];
 
-fn known_names() -> impl Iterator<Item = &'static str> {
+pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
     let indicators = indicators::ALL
         .iter()
         .flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()));

@@ -103,7 +103,7 @@ impl RunSettings {
         let mut refuse = |field: &str, given: &str, named: &str| {
             let message =
                 format!("it is {given}, but the candles of {} are of {named}", candles.display());
-            errors.push(FieldError::new(field, "conflict", message));
+            errors.push(FieldError::new(field, ErrorCode::Conflict, message));
         };
         if let (Some(given), Some(named)) = (&self.symbol, symbol)
             && given != named

@@ -281,3 +281,16 @@ async fn pages_lead_through_one_s_own_and_then_the_built_ins() {
     }
     assert_eq!(walked, expected);
 }
+
+#[tokio::test]
+async fn a_misspelt_slug_suggests_the_built_in() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let reply = app.get(&user, &format!("{PATH}/golden-cros")).await;
+    let message = reply.expect(StatusCode::NOT_FOUND)["error"]["message"].clone();
+    assert_eq!(message, "There is no such strategy. Did you mean `golden-cross`?");
+    let body = json!({"strategy_id": "golden-cros", "symbol": "BTCUSDT"});
+    let reply = app.post(&user, "/api/v1/backtests", body).await;
+    let details = reply.expect(StatusCode::UNPROCESSABLE_ENTITY)["error"]["details"].to_string();
+    assert!(details.contains("did you mean `golden-cross`?"), "{details}");
+}
