@@ -5,6 +5,7 @@ use std::{
     str::FromStr,
 };
 
+use domain::error_code::ErrorCode;
 use domain::{
     access::{self, Access, Forbidden, Ownership},
     ids::{BacktestId, StrategyId, SweepId, UserId},
@@ -37,7 +38,7 @@ fn no_strategy(text: &str) -> ApiError {
     match builtins::nearest_slug(text) {
         Some(near) => {
             let message = format!("There is no such strategy. Did you mean `{near}`?");
-            ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
+            ApiError::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message)
         }
         None => ApiError::not_found("strategy"),
     }

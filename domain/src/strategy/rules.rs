@@ -10,6 +10,7 @@ use super::{
     language::{
         bind::Binder,
         config::{self, Reading},
+        doubts,
         rules::{self, Rule, RuleTest, Term},
     },
     parameters,
@@ -109,6 +110,20 @@ impl StrategyRules {
             trailing_range,
             config: self.config.config.clone(),
         })
+    }
+
+    /// Warns of what is valid and cannot mean what it says with these parameters.
+    #[must_use]
+    pub fn doubts(&self, parameters: &BTreeMap<String, Number>) -> Vec<FieldError> {
+        let mut warnings = Vec::new();
+        let rules = [&self.entry, &self.exit, &self.short_entry, &self.short_exit];
+        for rule in rules.into_iter().chain([&self.config.partial_exit]).flatten() {
+            doubts::of_rule(rule, parameters, &mut warnings);
+        }
+        for term in self.config.prices.all() {
+            doubts::of_term(term, parameters, &mut warnings);
+        }
+        warnings
     }
 
     /// The names of all parameters that the rules use.

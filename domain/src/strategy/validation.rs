@@ -45,6 +45,17 @@ impl StrategyDefinition {
         let reading = read(body);
         if reading.errors.is_empty() { Ok(reading.definition) } else { Err(reading.errors) }
     }
+
+    /// Returns the warnings that [`validate_strategy`] gives for this definition.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<FieldError> {
+        let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+        let rules = StrategyRules::read(self, &mut errors, &mut warnings);
+        if let Some(rules) = rules.filter(|_| errors.is_empty()) {
+            warnings.extend(doubts(&rules, self));
+        }
+        warnings
+    }
 }
 
 /// A definition that was read; it is sound when there are no errors.
@@ -88,10 +99,21 @@ fn read(body: &Map<String, Value>) -> Reading {
         rules.bind(&definition.default_parameters, "default_parameters", &mut errors)
     });
     if let Some(rules) = rules.filter(|_| errors.is_empty()) {
-        warn_unused(&rules, &definition, &mut warnings);
+        warnings.extend(doubts(&rules, &definition));
         canonicalize(&mut definition);
     }
     Reading { definition, bound, errors, warnings }
+}
+
+/// What a sound definition probably does not mean.
+fn doubts(rules: &StrategyRules, definition: &StrategyDefinition) -> Vec<FieldError> {
+    // The rules of a built-in are not the user's to correct.
+    let mut warnings = match definition.code_ref {
+        Some(_) => Vec::new(),
+        None => rules.doubts(&definition.default_parameters),
+    };
+    warn_unused(rules, definition, &mut warnings);
+    warnings
 }
 
 /// Either `code_ref` or rules, never both, never neither.

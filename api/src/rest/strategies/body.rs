@@ -68,6 +68,7 @@ impl Input for StrategyBody {
         field("version", Kind::ReadOnly, READ_ONLY),
         field("created_at", Kind::ReadOnly, READ_ONLY),
         field("updated_at", Kind::ReadOnly, READ_ONLY),
+        field("warnings", Kind::ReadOnly, READ_ONLY),
     ];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {

@@ -1,6 +1,7 @@
 //! A strategy and its versions as clients see them.
 
 use domain::{
+    fields::FieldError,
     market::Symbol,
     strategy::{Builtin, StrategyDefinition},
 };
@@ -29,6 +30,22 @@ pub(crate) struct StrategyResource {
     pub(crate) created_at: Option<String>,
     /// Null for built-in strategies.
     pub(crate) updated_at: Option<String>,
+    /// What is valid and probably not meant, as `/strategies/validate` reports it.
+    pub(crate) warnings: Vec<Finding>,
+}
+
+/// A finding about one field.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct Finding {
+    field: String,
+    code: String,
+    message: String,
+}
+
+impl From<FieldError> for Finding {
+    fn from(error: FieldError) -> Self {
+        Self { field: error.field, code: error.code.to_string(), message: error.message }
+    }
 }
 
 /// What a strategy says.
@@ -91,6 +108,7 @@ impl ContentResource {
 
 impl From<StrategyRow> for StrategyResource {
     fn from(row: StrategyRow) -> Self {
+        let warnings = row.definition.warnings();
         Self {
             id: row.id.to_string(),
             slug: row.slug,
@@ -106,6 +124,7 @@ impl From<StrategyRow> for StrategyResource {
             version: row.version,
             created_at: Some(time_text(row.created_at)),
             updated_at: Some(time_text(row.updated_at)),
+            warnings: warnings.into_iter().map(Finding::from).collect(),
         }
     }
 }
@@ -122,6 +141,7 @@ impl From<&Builtin> for StrategyResource {
             version: 1,
             created_at: None,
             updated_at: None,
+            warnings: Vec::new(),
         }
     }
 }

@@ -4,7 +4,10 @@ use domain::{fields::FieldError, strategy::validate_strategy};
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
-use super::body::{AnyObject, StrategyBody};
+use super::{
+    body::{AnyObject, StrategyBody},
+    resource::Finding,
+};
 use crate::{
     http::{caller::Caller, fields, json::ValidJson, response::Item},
     rest::Chapter,
@@ -22,20 +25,6 @@ pub(crate) struct ValidationResource {
     warnings: Vec<Finding>,
     /// Number of candles needed before rules can first be evaluated. Null if the strategy is invalid.
     warmup_candles: Option<u64>,
-}
-
-/// A finding about one field.
-#[derive(Debug, Serialize, Object)]
-pub(crate) struct Finding {
-    field: String,
-    code: String,
-    message: String,
-}
-
-impl From<FieldError> for Finding {
-    fn from(error: FieldError) -> Self {
-        Self { field: error.field, code: error.code.to_string(), message: error.message }
-    }
 }
 
 #[OpenApi(tag = "Chapter::Strategies")]

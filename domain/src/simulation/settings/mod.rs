@@ -17,8 +17,8 @@ use crate::{fields::FieldError, number::Number};
 pub(super) const OPEN_NEEDS_PRESET: &str = "`finalize: open` fills at the open of a candle whose close was seen, so only the preset \
                                      backtesting_py has it";
 
-/// A distance or a risk below this fraction is probably not meant.
-const SUSPICIOUS_BELOW: Decimal = Decimal::from_parts(1, 0, 0, false, 4);
+/// A distance or a risk of at most this fraction, a tenth of a percent, is probably not meant.
+const SUSPICIOUS_MAX: Decimal = Decimal::from_parts(1, 0, 0, false, 3);
 
 /// The settings of a run, with the names and units of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -156,7 +156,7 @@ impl Settings {
             ("break_even", config.break_even),
             ("risk_percentage", risk),
         ] {
-            if let Some(fraction) = fraction.filter(|fraction| *fraction < SUSPICIOUS_BELOW) {
+            if let Some(fraction) = fraction.filter(|fraction| *fraction <= SUSPICIOUS_MAX) {
                 let percent = (fraction * Decimal::ONE_HUNDRED).normalize();
                 warn(format!("{name} is in percent: {percent} is that part of a hundred"));
             }

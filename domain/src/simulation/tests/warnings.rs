@@ -117,7 +117,8 @@ fn a_sound_run_has_no_warning() {
 #[case(json!({"stop_loss": 0.005}), json!({}), Some("stop_loss is in percent: 0.005 is that part of a hundred"))]
 #[case(json!({"trailing_stop": 0.005}), json!({}), Some("trailing_stop is in percent: 0.005 is that part of a hundred"))]
 #[case(json!({"break_even": 0.005}), json!({}), Some("break_even is in percent: 0.005 is that part of a hundred"))]
-#[case(json!({"break_even": 0.01, "trailing_stop_atr": 0.005}), json!({}), None)]
+#[case(json!({"take_profit": 0.1}), json!({}), Some("take_profit is in percent: 0.1 is that part of a hundred"))]
+#[case(json!({"break_even": 0.11, "trailing_stop_atr": 0.005}), json!({}), None)]
 fn suspicious_unit(#[case] config: Value, #[case] metadata: Value, #[case] expected: Option<&str>) {
     let body = json!({"entry_rules": when("close", ">", "open"), "config": config});
     let case = Case { metadata, body, ..Case::default() };

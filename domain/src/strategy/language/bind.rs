@@ -80,7 +80,8 @@ impl<'a> Binder<'a> {
         self.term(term).map(|bound| bound.operand)
     }
 
-    fn term(&mut self, term: &Term) -> Option<BoundTerm> {
+    /// Returns the expression with numbers in place and its text, as [`Self::operand`].
+    pub(super) fn term(&mut self, term: &Term) -> Option<BoundTerm> {
         let expression = self.expression(term, &term.expression)?;
         let text = expression.to_string();
         Some(BoundTerm { operand: operand(expression)?, text })
@@ -198,9 +199,10 @@ fn numeric(spec: &IndicatorSpec) -> impl Iterator<Item = &ParameterSpec> {
     spec.parameters.iter().filter(|known| !matches!(known.kind, ParameterKind::Source { .. }))
 }
 
-struct BoundTerm {
-    operand: Operand,
-    text: String,
+/// An expression with numbers in place.
+pub(super) struct BoundTerm {
+    pub(super) operand: Operand,
+    pub(super) text: String,
 }
 
 /// Whether an argument is in range: code and message when it is not.

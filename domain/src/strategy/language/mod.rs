@@ -7,6 +7,7 @@ pub mod bind;
 pub mod comparators;
 pub mod config;
 pub mod constraint;
+pub mod doubts;
 pub mod expression;
 mod meant;
 mod resolve;

@@ -283,6 +283,44 @@ async fn pages_lead_through_one_s_own_and_then_the_built_ins() {
 }
 
 #[tokio::test]
+async fn what_cannot_mean_what_it_says_is_a_warning_of_the_strategy_and_of_its_validation() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let mut body = dip("Doubtful");
+    body["default_parameters"]["oversold"] = json!(200);
+    body["exit_rules"] = json!({"indicator": "rsi", "comparator": "between", "value": [70, 30]});
+    body["config"] = json!({"stop_loss": 0.05});
+    let expected = [
+        ("config.stop_loss", "suspicious_unit"),
+        ("entry_rules.conditions[0].value", "always_true"),
+        ("exit_rules.value", "reversed_range"),
+    ];
+    let expect = |warnings: &Value, by: &str| {
+        let warnings = warnings.as_array().unwrap();
+        let found: Vec<_> = warnings
+            .iter()
+            .map(|it| (it["field"].as_str().unwrap(), it["code"].as_str().unwrap()))
+            .collect();
+        assert_eq!(found, expected, "{by}");
+    };
+    let validated = app.post(&user, &format!("{PATH}/validate"), body.clone()).await;
+    let validated = validated.expect(StatusCode::OK)["data"].clone();
+    assert_eq!(validated["valid"], true);
+    expect(&validated["warnings"], "validate");
+    let made = created(&app, &user, body).await;
+    expect(&made["warnings"], "POST");
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    let read = app.get(&user, &path).await.expect(StatusCode::OK)["data"].clone();
+    expect(&read["warnings"], "GET");
+    // What was read can be sent back.
+    let replaced = app.send(&user, Method::PUT, &path, Some(read), &[]).await;
+    expect(&replaced.expect(StatusCode::OK)["data"]["warnings"], "PUT");
+    let patch = json!({"default_parameters": {"oversold": 30}, "exit_rules": null, "config": null});
+    let patched = app.send(&user, Method::PATCH, &path, Some(patch), &[]).await;
+    assert_eq!(patched.expect(StatusCode::OK)["data"]["warnings"], json!([]));
+}
+
+#[tokio::test]
 async fn a_misspelt_slug_suggests_the_built_in() {
     let app = TestApp::start().await;
     let user = app.user().await;

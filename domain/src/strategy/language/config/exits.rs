@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::{Reader, STOP_SUSPICIOUS};
+use super::Reader;
 use crate::error_code::ErrorCode;
 use crate::{
     simulation::{
@@ -54,7 +54,7 @@ impl Reader<'_> {
             let message = "a short gains less than 100 percent";
             self.fail("break_even", ErrorCode::OutOfRange, message);
         }
-        self.check_suspicious("break_even", gain);
+        self.check_distance("break_even", gain);
         exact::fraction(gain)
     }
 
@@ -64,6 +64,9 @@ impl Reader<'_> {
         if size.is_some_and(|size| size >= Decimal::ONE_HUNDRED) {
             let message = "a part is less than 100 percent";
             self.fail("partial_exit_size", ErrorCode::OutOfRange, message);
+        }
+        if let Some(size) = size {
+            self.check_part("partial_exit_size", size);
         }
         let rules = self.members.get("partial_exit_rules").filter(|rules| !rules.is_null());
         if rules.is_none() && size.is_some() {
@@ -148,7 +151,8 @@ impl Reader<'_> {
         };
         let close = part("close", |close| close > 0.0 && close <= 100.0, "a percent up to 100");
         let (at, close) = (at?, close?);
-        self.check_suspicious(&format!("{field}.at"), at);
+        self.check_distance(&format!("{field}.at"), at);
+        self.check_part(&format!("{field}.close"), close);
         Some(PartialTarget { distance: exact::fraction(at)?, portion: exact::fraction(close)? })
     }
 
@@ -157,13 +161,6 @@ impl Reader<'_> {
             let message = "the stop of a long lies less than 100 percent below the price";
             self.fail(name, ErrorCode::OutOfRange, message);
         }
-        self.check_suspicious(name, percent);
-    }
-
-    fn check_suspicious(&mut self, name: &str, percent: Decimal) {
-        if percent < STOP_SUSPICIOUS {
-            let message = format!("{percent} means {percent} percent: 5 is 5 percent");
-            self.warn(name, ErrorCode::SuspiciousUnit, message);
-        }
+        self.check_distance(name, percent);
     }
 }

@@ -53,8 +53,10 @@ impl PriceTerms {
     }
 }
 
-/// A stop nearer than this many percent is probably a fraction.
-const STOP_SUSPICIOUS: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+/// A distance or a risk of at most this many percent is probably a fraction: 0.1 for a tenth.
+const DISTANCE_SUSPICIOUS: Decimal = Decimal::from_parts(1, 0, 0, false, 1);
+/// A part of fewer percent is probably a fraction: 0.5 for a half.
+const PART_SUSPICIOUS: Decimal = Decimal::ONE;
 
 /// Unknown settings that are reported.
 const UNKNOWN_SHOWN_MAX: usize = 10;
@@ -209,6 +211,11 @@ impl Reader<'_> {
 
     /// As [`Self::needed`], at most 100 percent, as a fraction.
     fn needed_percent(&mut self, name: &str, value: Option<Decimal>, sizing: &str) -> Decimal {
+        match value {
+            Some(value) if name == "risk_percentage" => self.check_distance(name, value),
+            Some(value) => self.check_part(name, value),
+            None => {}
+        }
         let value = self.needed(name, value, sizing);
         if value > Decimal::ONE_HUNDRED {
             self.fail(
@@ -238,10 +245,25 @@ impl Reader<'_> {
             self.fail("take_profit", ErrorCode::OutOfRange, message);
         }
         for (name, value) in [("stop_loss", stop), ("take_profit", target)] {
-            if let Some(value) = value.filter(|value| *value < STOP_SUSPICIOUS) {
-                let message = format!("{value} means {value} percent: 5 is 5 percent");
-                self.warn(name, ErrorCode::SuspiciousUnit, message);
+            if let Some(value) = value {
+                self.check_distance(name, value);
             }
+        }
+    }
+
+    /// Warns of a distance or a risk that is probably a fraction.
+    fn check_distance(&mut self, name: &str, percent: Decimal) {
+        if percent <= DISTANCE_SUSPICIOUS {
+            let message = format!("{percent} means {percent} percent: 5 is 5 percent");
+            self.warn(name, ErrorCode::SuspiciousUnit, message);
+        }
+    }
+
+    /// Warns of a part of a whole that is probably a fraction.
+    fn check_part(&mut self, name: &str, percent: Decimal) {
+        if percent < PART_SUSPICIOUS {
+            let message = format!("{percent} means {percent} percent: 50 is one half");
+            self.warn(name, ErrorCode::SuspiciousUnit, message);
         }
     }
 

@@ -108,7 +108,36 @@ fn a_wrong_config_is_refused(#[case] value: Value, #[case] field: &str, #[case] 
 
 #[rstest]
 #[case(json!({"stop_loss": 0.005}), "config.stop_loss", "suspicious_unit")]
-#[case(json!({"take_profit": 0.009}), "config.take_profit", "suspicious_unit")]
+#[case(json!({"stop_loss": 0.05}), "config.stop_loss", "suspicious_unit")]
+#[case(json!({"take_profit": 0.1}), "config.take_profit", "suspicious_unit")]
+#[case(json!({"trailing_stop": 0.08}), "config.trailing_stop", "suspicious_unit")]
+#[case(json!({"break_even": 0.02}), "config.break_even", "suspicious_unit")]
+#[case(
+    json!({"position_sizing": "risk_percentage", "risk_percentage": 0.02, "stop_loss": 5}),
+    "config.risk_percentage",
+    "suspicious_unit"
+)]
+#[case(
+    json!({"position_sizing": "percent_of_equity", "size": 0.5}),
+    "config.size",
+    "suspicious_unit"
+)]
+#[case(
+    json!({"partial_take_profits": [{"at": 4, "close": 0.5}]}),
+    "config.partial_take_profits[0].close",
+    "suspicious_unit"
+)]
+#[case(
+    json!({"partial_take_profits": [{"at": 0.04, "close": 50}]}),
+    "config.partial_take_profits[0].at",
+    "suspicious_unit"
+)]
+#[case(
+    json!({"partial_exit_size": 0.25,
+           "partial_exit_rules": {"indicator": "rsi", "comparator": ">", "value": 80}}),
+    "config.partial_exit_size",
+    "suspicious_unit"
+)]
 #[case(json!({"size": 50}), "config.size", "unused_setting")]
 #[case(json!({"risk_percentage": 1}), "config.risk_percentage", "unused_setting")]
 fn what_is_probably_not_meant_is_a_warning(
