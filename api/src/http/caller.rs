@@ -12,7 +12,7 @@ use super::{
     auth::bearer,
     context::{Preferences, context},
     error::ApiError,
-    read_your_writes,
+    min_position,
 };
 use crate::context::Context;
 
@@ -45,7 +45,7 @@ impl Caller {
         let user =
             user.ok_or_else(|| ApiError::unauthorized("The token is invalid or has expired."))?;
         let headers = Preferences::read(request)?;
-        read_your_writes::wait_for_position(request, &api).await?;
+        min_position::wait_for(request, &api).await?;
         Ok(Self { user, token: token.to_owned(), headers, api })
     }
 

@@ -13,6 +13,7 @@ pub(crate) mod idempotency;
 pub(crate) mod json;
 pub(crate) mod links;
 pub(crate) mod middleware;
+pub(crate) mod min_position;
 pub(crate) mod openapi;
 pub(crate) mod paging;
 pub(crate) mod query;

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use commands::Accepted;
-use domain::{error_code::ErrorCode, event::RecordedEvent, fields::FieldError, job::JobAggregate};
-use poem::{Request, http::HeaderName};
+use domain::{event::RecordedEvent, job::JobAggregate};
+use poem::http::HeaderName;
 use projections::{Poison, QueryError};
 use tokio::time::{Instant, timeout_at};
 
-use super::{caller::Caller, error::ApiError, links, response::WithHeaders};
+use super::{caller::Caller, error::ApiError, response::WithHeaders};
 use crate::context::Context;
 
 /// How long a wait for the end of a job goes without a look: wake-ups are hints.
@@ -67,25 +67,6 @@ impl Caller {
             let _ = timeout_at(deadline.min(now + LOOK_INTERVAL), wakeups.changed()).await;
         }
     }
-}
-
-/// Waits until the read models have reached the request's `min_position`, if it has one.
-///
-/// # Errors
-/// 422 for what is no position of the log; 503 if the read models do not reach it in time.
-pub(crate) async fn wait_for_position(request: &Request, api: &Context) -> Result<(), ApiError> {
-    const NAME: &str = "min_position";
-    let Some(text) = links::parameter(request.uri(), NAME) else { return Ok(()) };
-    let position = text.parse().ok().filter(|position: &i64| *position >= 0);
-    let message = "`min_position` must be a non-negative integer.";
-    let position = position.ok_or_else(|| ApiError::invalid_field(NAME, message))?;
-    let head = api.store.head().await?;
-    if position > head {
-        let message = format!("`min_position` is beyond the end of the log, which is at {head}.");
-        let error = FieldError::new(NAME, ErrorCode::OutOfRange, message);
-        return Err(ApiError::invalid(vec![error]));
-    }
-    Ok(api.reads.wait_for(&projections::NAMES, position, api.options.write_wait).await?)
 }
 
 /// The row as a command left it: from the read model or, if that may be behind, from the aggregate's own events.
