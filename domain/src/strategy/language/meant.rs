@@ -1,6 +1,6 @@
 //! What an unknown name of an indicator or a source probably means: `rsi(14)` for `RSI14`.
 
-use super::{resolve::known_names, suggest::nearest};
+use super::suggest::nearest;
 use crate::simulation::indicators::{self, IndicatorSpec, ParameterKind};
 
 /// What is called otherwise elsewhere.
@@ -21,17 +21,15 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     (&["money_flow"], "mfi"),
 ];
 
-/// The expression that is probably meant by a name that there is not.
-pub(super) fn indicator(name: &str) -> Option<String> {
-    let elsewhere = elsewhere(name).map(str::to_owned);
-    let near = || nearest(name, known_names()).map(str::to_owned);
-    elsewhere
-        .or_else(|| with_period(name, known))
+/// The expression that is probably meant by a name that is not among the `known` ones.
+pub(super) fn indicator(name: &str, known: &[&'static str]) -> Option<String> {
+    let near = |name: &str| nearest(name, known.iter().copied());
+    elsewhere(name)
+        .map(str::to_owned)
+        .or_else(|| with_period(name, spec))
         .or_else(|| with_output(name))
-        .or_else(near)
-        .or_else(|| {
-            with_period(name, |base| nearest(base, known_names()).and_then(indicators::find))
-        })
+        .or_else(|| near(name).map(str::to_owned))
+        .or_else(|| with_period(name, |stem| near(stem).and_then(indicators::find)))
 }
 
 fn elsewhere(name: &str) -> Option<&'static str> {
@@ -39,7 +37,7 @@ fn elsewhere(name: &str) -> Option<&'static str> {
     ELSEWHERE.iter().find(|(words, _)| words.contains(&lower.as_str())).map(|(_, here)| *here)
 }
 
-fn known(name: &str) -> Option<&'static IndicatorSpec> {
+fn spec(name: &str) -> Option<&'static IndicatorSpec> {
     indicators::find(elsewhere(name).unwrap_or(name))
 }
 
@@ -66,7 +64,7 @@ fn with_period(
 fn with_output(name: &str) -> Option<String> {
     let (base, output) = name.rsplit_once('_')?;
     let output = output.to_ascii_lowercase();
-    let spec = known(base)?;
+    let spec = spec(base)?;
     let found = spec.outputs.iter().find(|known| known.starts_with(&output))?;
     (!output.is_empty()).then(|| format!("{}.{found}", spec.name))
 }
@@ -76,6 +74,11 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    fn meant(name: &str) -> Option<String> {
+        let names = indicators::ALL.iter().map(|spec| spec.name);
+        indicator(name, &names.chain(["close", "hl2", "hlc3"]).collect::<Vec<_>>())
+    }
 
     #[rstest]
     #[case("RSI14", "rsi(14)")]
@@ -93,7 +96,7 @@ mod tests {
     #[case("hlc4", "hlc3")]
     #[case("smaa", "sma")]
     fn a_name_that_is_not_known_means(#[case] name: &str, #[case] expected: &str) {
-        assert_eq!(indicator(name).as_deref(), Some(expected));
+        assert_eq!(meant(name).as_deref(), Some(expected));
     }
 
     #[rstest]
@@ -103,14 +106,14 @@ mod tests {
     #[case("14")]
     #[case("sma_")]
     fn what_means_nothing_suggests_nothing(#[case] name: &str) {
-        let meant = indicator(name);
+        let meant = meant(name);
         assert!(meant.as_deref().is_none_or(|meant| meant == "sma"), "{meant:?}");
     }
 
     #[test]
     fn what_is_suggested_can_be_read() {
         for spec in indicators::ALL {
-            let meant = indicator(&format!("{}14", spec.name)).unwrap();
+            let meant = meant(&format!("{}14", spec.name)).unwrap();
             assert!(super::super::parse(&meant).is_ok(), "{meant}");
         }
     }

@@ -328,7 +328,7 @@ fn unknown_indicator(name: &str) -> Fault {
         );
         return Fault::new(ErrorCode::UnknownIndicator, message);
     }
-    let near = match meant::indicator(name) {
+    let near = match meant::indicator(name, &known_names().collect::<Vec<_>>()) {
         Some(meant) => format!("; did you mean `{meant}`?"),
         None => String::new(),
     };
@@ -354,7 +354,7 @@ pub(super) const SOURCES: [Source; 8] = [
     Source::Ohlc4,
 ];
 
-pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
+fn known_names() -> impl Iterator<Item = &'static str> {
     let indicators = indicators::ALL
         .iter()
         .flat_map(|spec| std::iter::once(spec.name).chain(spec.aliases.iter().copied()));
