@@ -5,9 +5,9 @@ use std::{
     str::FromStr,
 };
 
-use domain::error_code::ErrorCode;
 use domain::{
     access::{self, Access, Forbidden, Ownership},
+    error_code::ErrorCode,
     ids::{BacktestId, StrategyId, SweepId, UserId},
     strategy::{Builtin, LiveStrategy, Strategy, builtins},
 };

@@ -1,10 +1,10 @@
 //! What a backtest is checked against before it is requested: strategy, parameters, market, candles, settings.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::error_code::ErrorCode;
 use domain::{
     access::{self, Access, Actor, Ownership},
     backtest::{Request, check_balance},
+    error_code::ErrorCode,
     fields::FieldError,
     ids::{StrategyId, UserId},
     market::Market,

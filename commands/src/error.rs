@@ -1,9 +1,8 @@
 //! Why a command was not done.
 
-use domain::error_code::ErrorCode;
 use domain::{
-    access::Forbidden, fields::FieldError, job::JobError, ledger::LedgerError,
-    strategy::StrategyError,
+    access::Forbidden, error_code::ErrorCode, fields::FieldError, job::JobError,
+    ledger::LedgerError, strategy::StrategyError,
 };
 use infra::postgres::DatabaseError;
 

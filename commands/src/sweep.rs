@@ -1,9 +1,9 @@
 //! Use cases of sweeps.
 
-use domain::error_code::ErrorCode;
 use domain::{
     access::{Access, Actor},
     backtest::{Origin, Request, SweepRow, check_balance},
+    error_code::ErrorCode,
     fields::FieldError,
     ids::{BacktestId, SweepId},
     job::Status,

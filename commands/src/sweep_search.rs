@@ -1,7 +1,7 @@
 //! What a sweep searches: the one check of its combinations and settings, for the service and the command line alike.
 
-use domain::error_code::ErrorCode;
 use domain::{
+    error_code::ErrorCode,
     fields::FieldError,
     simulation::{
         Settings,

@@ -4,8 +4,7 @@
 use std::fmt::Display;
 
 use commands::CommandError;
-use domain::error_code::ErrorCode;
-use domain::{access::Forbidden, fields::FieldError};
+use domain::{access::Forbidden, error_code::ErrorCode, fields::FieldError};
 use infra::postgres::{DatabaseError, accounts::AccountError};
 use poem::{
     Response,

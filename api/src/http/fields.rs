@@ -3,8 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use domain::error_code::ErrorCode;
-use domain::{fields::FieldError, market::Timeframe};
+use domain::{error_code::ErrorCode, fields::FieldError, market::Timeframe};
 use poem_openapi::registry::{MetaSchema, MetaSchemaRef};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};

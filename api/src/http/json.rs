@@ -1,8 +1,7 @@
 //! `ValidJson<T>`: a JSON body, with every field error at once.
 
 use bytes::Bytes;
-use domain::error_code::ErrorCode;
-use domain::fields::FieldError;
+use domain::{error_code::ErrorCode, fields::FieldError};
 use poem::{
     Body, Request, RequestBody,
     error::ReadBodyError,

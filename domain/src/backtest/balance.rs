@@ -2,8 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::error_code::ErrorCode;
-use crate::fields::FieldError;
+use crate::{error_code::ErrorCode, fields::FieldError};
 
 /// Decimals of all money, as in the ledger.
 const DECIMALS_MAX: u32 = 8;

@@ -11,8 +11,7 @@ use super::{
         suggest::{did_you_mean, shown},
     },
 };
-use crate::error_code::ErrorCode;
-use crate::{fields::FieldError, number::Number};
+use crate::{error_code::ErrorCode, fields::FieldError, number::Number};
 
 /// Parameters by name.
 pub type Parameters = BTreeMap<String, Number>;

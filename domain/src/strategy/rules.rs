@@ -15,8 +15,8 @@ use super::{
     },
     parameters,
 };
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     number::Number,
     simulation::rules::{BoundStrategy, Directions, EntryPrices},

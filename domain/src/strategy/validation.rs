@@ -10,8 +10,9 @@ use super::{
     parameters,
     rules::StrategyRules,
 };
-use crate::error_code::ErrorCode;
-use crate::{fields::FieldError, number::Number, simulation::rules::BoundStrategy};
+use crate::{
+    error_code::ErrorCode, fields::FieldError, number::Number, simulation::rules::BoundStrategy,
+};
 
 /// What is to be said about a strategy body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -117,7 +117,7 @@ async fn a_position_beyond_the_log_is_refused_after_sign_in() {
         app.get(user, &format!("/api/v1/users/me?min_position={position}")).await
     };
     get(&user, "0").await.expect(StatusCode::OK);
-    // Beyond the end of the log: whoever waits for it waits in vain.
+    // A position beyond the end of the log is refused without waiting.
     let begun = Instant::now();
     let beyond = [("min_position".to_owned(), "out_of_range".to_owned())];
     assert_eq!(get(&user, "1000000").await.field_errors(), beyond);

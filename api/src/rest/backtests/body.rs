@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use commands::BacktestDraft;
-use domain::error_code::ErrorCode;
 use domain::{
-    backtest::Origin, fields::FieldError, market::Timeframe, number::Number, simulation::Settings,
+    backtest::Origin, error_code::ErrorCode, fields::FieldError, market::Timeframe, number::Number,
+    simulation::Settings,
 };
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};

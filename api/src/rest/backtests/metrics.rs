@@ -2,8 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use domain::error_code::ErrorCode;
-use domain::simulation::metrics::Metrics;
+use domain::{error_code::ErrorCode, simulation::metrics::Metrics};
 use poem::http::StatusCode;
 use poem_openapi::{
     Object, OpenApi,

@@ -1,8 +1,7 @@
 //! Which backtests a list shows, and in which order.
 
 use chrono::{DateTime, Utc};
-use domain::error_code::ErrorCode;
-use domain::{job::Status, market::Timeframe};
+use domain::{error_code::ErrorCode, job::Status, market::Timeframe};
 use projections::{
     backtests::{BacktestSort, TimeRange},
     metric::{Comparison, Metric, MetricFilter},

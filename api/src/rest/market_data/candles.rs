@@ -2,8 +2,8 @@
 
 use std::{ops::Range, str::FromStr as _};
 
-use domain::error_code::ErrorCode;
 use domain::{
+    error_code::ErrorCode,
     market::{Candle, Market, Timeframe},
     simulation::Candles as CandleColumns,
 };

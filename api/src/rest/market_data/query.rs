@@ -1,8 +1,7 @@
 //! Which candles a list shows.
 
 use chrono::{DateTime, Utc};
-use domain::error_code::ErrorCode;
-use domain::market::Timeframe;
+use domain::{error_code::ErrorCode, market::Timeframe};
 
 use crate::http::{
     cursor::{Cursor, InvalidCursor},

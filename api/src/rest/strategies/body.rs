@@ -1,8 +1,8 @@
 //! The body of a strategy.
 
 use commands::StrategyDraft;
-use domain::error_code::ErrorCode;
 use domain::{
+    error_code::ErrorCode,
     market::Symbol,
     strategy::{StrategyContent, StrategyDefinition},
 };

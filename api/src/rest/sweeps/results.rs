@@ -1,7 +1,6 @@
 //! `/sweeps/{id}/results`: the rows of a sweep, and a row as a backtest.
 
-use domain::error_code::ErrorCode;
-use domain::{job::Status, simulation::metrics::Metrics};
+use domain::{error_code::ErrorCode, job::Status, simulation::metrics::Metrics};
 use poem::http::StatusCode;
 use poem_openapi::{OpenApi, param::Path};
 use projections::{sweep_results::ResultSort, sweeps::SweepRow};

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{Arguments, IndicatorSpec, ParameterKind, ParameterSpec, find};
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     simulation::{Candles, source::Source},
 };

@@ -10,8 +10,7 @@ use super::{
     rules::{Sizing, StrategyConfig, Trailing},
     warning::Warning,
 };
-use crate::error_code::ErrorCode;
-use crate::{fields::FieldError, number::Number};
+use crate::{error_code::ErrorCode, fields::FieldError, number::Number};
 
 /// Why `finalize: open` is refused.
 pub(super) const OPEN_NEEDS_PRESET: &str = "`finalize: open` fills at the open of a candle whose close was seen, so only the preset \

@@ -5,9 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{FillMode, Finalize, Intrabar, OPEN_NEEDS_PRESET, Preset, Settings, Warmup};
-use crate::error_code::ErrorCode;
 use crate::{
-    fields::FieldError, number::Number, simulation::exact, strategy::language::suggest::nearest,
+    error_code::ErrorCode, fields::FieldError, number::Number, simulation::exact,
+    strategy::language::suggest::nearest,
 };
 
 const KNOWN: &[&str] = &[

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec::{Search, Spec};
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     simulation::rules::BoundStrategy,
     strategy::{

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::spec::{Axis, Goal, Mode, Objective, Search, Spec, WalkForward};
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     number::Number,
     simulation::metrics::{Metrics, is_objective},

@@ -8,8 +8,8 @@ use super::{
     ParametricStrategy,
     spec::{Axis, Search, Spec},
 };
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     number::Number,
     simulation::{exact, random::SplitMix64},

@@ -18,8 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::language::suggest::{did_you_mean, nearest, shown};
-use crate::error_code::ErrorCode;
-use crate::{fields::FieldError, ids::StrategyId};
+use crate::{error_code::ErrorCode, fields::FieldError, ids::StrategyId};
 
 /// A strategy that is available to every user, has no owner and was not created by an event.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use super::{
     rules::{Rule, RuleComparison, RuleTest, Term},
     suggest::{did_you_mean, shown},
 };
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     number::Number,
     simulation::{

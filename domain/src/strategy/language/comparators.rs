@@ -4,8 +4,7 @@ use super::{
     Fault,
     suggest::{did_you_mean, shown},
 };
-use crate::error_code::ErrorCode;
-use crate::simulation::rules::Comparator;
+use crate::{error_code::ErrorCode, simulation::rules::Comparator};
 
 /// What a condition's `comparator` may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

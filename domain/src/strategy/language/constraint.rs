@@ -7,8 +7,7 @@ use super::{
     suggest::{did_you_mean, shown},
     syntax::{self, Argument, Name, Syntax},
 };
-use crate::error_code::ErrorCode;
-use crate::{number::Number, simulation::rules::Arithmetic};
+use crate::{error_code::ErrorCode, number::Number, simulation::rules::Arithmetic};
 
 /// A comparison of two expressions over parameters; a parameter is written by its name, with or without `$`.
 #[derive(Debug, Clone, PartialEq)]

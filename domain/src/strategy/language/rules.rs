@@ -9,8 +9,8 @@ use super::{
     resolve::{self, Given},
     suggest::{did_you_mean, shown},
 };
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     simulation::{rules::Comparator, source::Source},
 };

@@ -19,8 +19,7 @@ use winnow::{
 };
 
 use super::{EXPRESSION_DEPTH_MAX, EXPRESSION_LENGTH_MAX, Fault, LAG_MAX};
-use crate::error_code::ErrorCode;
-use crate::simulation::rules::Arithmetic;
+use crate::{error_code::ErrorCode, simulation::rules::Arithmetic};
 
 /// An expression as it is written.
 #[derive(Debug, Clone, PartialEq)]

@@ -111,7 +111,7 @@ impl EmbeddedCluster {
     /// one, nor the folder.
     ///
     /// # Errors
-    /// [`EmbeddedError::NoCluster`] if there is none; what is missing or in the way, with the remedy.
+    /// [`EmbeddedError::NoCluster`] if there is no cluster; otherwise what prevents the start, and how to fix it.
     pub async fn start_existing(data_dir: &Path) -> Result<Self, EmbeddedError> {
         let cluster = place::cluster_folder(data_dir)?;
         // A holder of the lock may be about to create the cluster.

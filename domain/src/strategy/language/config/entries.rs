@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 
 use super::{PriceTerms, Reader};
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     simulation::{
         exact,
         rules::{Directions, EntryOrder},

@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::Reader;
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     simulation::{
         exact,
         rules::{Directions, PartialTarget, StrategyConfig, Trailing},

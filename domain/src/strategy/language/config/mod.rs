@@ -10,8 +10,8 @@ use super::{
     rules::{Rule, Term, kind},
     suggest::{did_you_mean, shown},
 };
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     simulation::{
         exact,

@@ -8,8 +8,8 @@ use super::{
     bind::{Binder, BoundTerm},
     rules::{Rule, RuleComparison, RuleTest, Term},
 };
-use crate::error_code::ErrorCode;
 use crate::{
+    error_code::ErrorCode,
     fields::FieldError,
     simulation::rules::{Arithmetic, Comparator, Operand},
     strategy::parameters::Parameters,

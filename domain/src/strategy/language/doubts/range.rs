@@ -7,7 +7,7 @@ use crate::simulation::{
     rules::{Arithmetic, Comparator, Operand},
 };
 
-/// From the least to the largest value, ends included; an end that is not finite is none.
+/// From the smallest to the largest value, inclusive; an infinite end means that there is no bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Range {
     pub(super) low: f64,
@@ -73,7 +73,7 @@ impl Range {
     }
 
     fn times(self, other: Self) -> Self {
-        // Zero times an end that is none is zero: every value before it is finite.
+        // Zero times an infinite end is zero: each value in the range is finite.
         let product = |one: f64, other: f64| match one == 0.0 || other == 0.0 {
             true => 0.0,
             false => one * other,
