@@ -10,9 +10,12 @@ use infra::{
         accounts::Accounts,
         jobs::JobQueue,
         market_data::{CandleStore, Markets},
+        request_keys::RequestKeys,
     },
 };
 use projections::{ReadModels, equity::EquityCurves};
+
+use crate::http::cors::Cors;
 
 /// Everything that requests need; clones share it.
 #[derive(Clone)]
@@ -22,10 +25,12 @@ pub struct Context {
     pub equity: EquityCurves,
     pub store: EventStore,
     pub accounts: Accounts,
+    pub request_keys: RequestKeys,
     pub candles: CandleStore,
     pub markets: Markets,
     pub jobs: JobQueue,
     pub clock: Clock,
+    pub cors: Cors,
     pub options: Options,
 }
 

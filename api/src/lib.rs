@@ -10,6 +10,7 @@ pub mod ops;
 mod rest;
 
 pub use context::{Context, Options};
+pub use http::cors::Cors;
 
 use std::sync::Arc;
 

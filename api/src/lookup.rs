@@ -9,6 +9,7 @@ use domain::{
     access::{self, Access, Forbidden, Ownership},
     error_code::ErrorCode,
     ids::{BacktestId, StrategyId, SweepId, UserId},
+    market::Symbol,
     strategy::{Builtin, LiveStrategy, Strategy, builtins},
 };
 use poem::http::StatusCode;
@@ -31,6 +32,14 @@ impl FoundStrategy {
             Self::Builtin(builtin) => builtin.id(),
         }
     }
+}
+
+/// What runs are filtered by where a market or an asset can be named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MarketOrAsset {
+    Market(Symbol),
+    /// All markets with that base.
+    Asset(String),
 }
 
 /// 404, with the built-in that is probably meant.
@@ -65,6 +74,28 @@ impl Caller {
         let row = row.ok_or_else(|| ApiError::not_found("sweep"))?;
         self.may(Access::Read, row.run.owner_id, false)?;
         Ok(row)
+    }
+
+    /// Returns the market of that symbol or pair, otherwise the asset of that name, whether or not it is known.
+    ///
+    /// # Errors
+    /// 422 for what cannot be a name.
+    pub(crate) async fn market_or_asset(
+        &self,
+        field: &str,
+        text: &str,
+    ) -> Result<MarketOrAsset, ApiError> {
+        if let Ok(market) = self.api.markets.resolve(text, None).await?
+            && !text.trim().eq_ignore_ascii_case(&market.base)
+        {
+            return Ok(MarketOrAsset::Market(market.symbol));
+        }
+        let symbol: Symbol =
+            text.parse().map_err(|error| ApiError::invalid_field(field, format!("{error}.")))?;
+        match self.api.markets.get(&symbol).await? {
+            Some(market) => Ok(MarketOrAsset::Market(market.symbol)),
+            None => Ok(MarketOrAsset::Asset(symbol.into())),
+        }
     }
 
     /// Returns the strategy with that id, with that slug among the caller's own, or the built-in with that slug.

@@ -8,6 +8,7 @@ use domain::{
     fields::FieldError,
     ids::{StrategyId, UserId},
     market::Market,
+    market_names::NoMarket,
     run_spec::RunSpec,
     simulation::{Candles, Settings, rules::BoundStrategy},
     strategy::{Strategy, StrategyDefinition, builtins, parameters::Parameters},
@@ -134,9 +135,16 @@ impl Commands {
     ) -> Result<Result<Market, Vec<FieldError>>, CommandError> {
         let Some(text) = &draft.symbol else { return Ok(Err(vec![required("symbol")])) };
         let market = self.markets.resolve(text, draft.quote.as_deref()).await?;
-        let Some(market) = market else {
-            let message = format!("there is no market `{}`", shortened(text));
-            return Ok(Err(vec![FieldError::new("symbol", ErrorCode::NotFound, message)]));
+        let market = match market {
+            Ok(market) => market,
+            Err(NoMarket::Unknown(message)) => {
+                return Ok(Err(vec![FieldError::new("symbol", ErrorCode::NotFound, message)]));
+            }
+            Err(NoMarket::OtherQuote(message)) => {
+                let code = ErrorCode::ConflictingSynonyms;
+                let error = |field| FieldError::new(field, code, message.as_str());
+                return Ok(Err(vec![error("symbol"), error("quote")]));
+            }
         };
         let is_of = |asset: &&String| {
             asset.eq_ignore_ascii_case(&market.base)

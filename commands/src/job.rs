@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     context::{Accepted, CommandContext},
     error::CommandError,
-    execute::{Executed, create, execute},
+    execute::{Executed, create, execute, replayed},
     handle::Commands,
 };
 
@@ -50,11 +50,22 @@ impl Commands {
     ) -> Result<Accepted<Status>, CommandError> {
         let deadline = Instant::now() + CANCELLATION_WAIT;
         let mut wakeups = self.store.wakeups();
+        if let Some(earlier) = replayed(&self.store, context).await? {
+            return self.cancelled_before::<A>(earlier).await;
+        }
         let executed = execute::<A, _>(self, id, context, |loaded| {
             owned(&context.actor, loaded, Access::Write)?;
             Ok(A::Command::from(JobCommand::Cancel))
         });
-        let mut accepted = executed.await?.accepted(|after| status(&after))?;
+        let mut accepted = match executed.await? {
+            Executed::Replayed { aggregate_id, position } => {
+                let earlier = Accepted { value: aggregate_id, position, is_replayed: true };
+                return self.cancelled_before::<A>(earlier).await;
+            }
+            executed @ (Executed::Done { .. } | Executed::Taken) => {
+                executed.accepted(|after| status(&after))?
+            }
+        };
         while accepted.value == Status::Running {
             if !matches!(timeout_at(deadline, wakeups.changed()).await, Ok(Ok(()))) {
                 break;
@@ -64,6 +75,16 @@ impl Commands {
             accepted.value = status(&now.aggregate);
         }
         Ok(accepted)
+    }
+
+    /// Returns how far the job got that a request with the same key cancelled.
+    async fn cancelled_before<A: JobAggregate>(
+        &self,
+        earlier: Accepted<String>,
+    ) -> Result<Accepted<Status>, CommandError> {
+        let Accepted { value: id, position, is_replayed } = earlier;
+        let now = self.store.load::<A>(&id).await?;
+        Ok(Accepted { value: status(&now.aggregate), position, is_replayed })
     }
 
     /// Deletes a job in any state, stopping it.

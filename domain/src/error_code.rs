@@ -76,6 +76,7 @@ codes! {
     TooLong "too_long" Both "The text is too long.",
     TooDeep "too_deep" Both "The value is nested too deeply.",
     UnknownField "unknown_field" Field "There is no field or query parameter of that name.",
+    ReadOnly "read_only" Field "The field cannot be changed.",
     ConflictingSynonyms "conflicting_synonyms" Field "Two names of the same field have different values.",
     Syntax "syntax" Field "The expression cannot be parsed.",
     EmptyGroup "empty_group" Field "A group of rules has no conditions.",

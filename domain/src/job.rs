@@ -17,6 +17,10 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every one.
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
+
     /// Its name on the wire.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

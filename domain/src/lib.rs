@@ -13,6 +13,7 @@ pub mod ids;
 pub mod job;
 pub mod ledger;
 pub mod market;
+pub mod market_names;
 pub mod number;
 pub mod request_time;
 pub mod run_spec;

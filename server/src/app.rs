@@ -19,6 +19,7 @@ use infra::{
         market_data::{CandleStore, Markets},
         reaper,
         relays::Relays,
+        request_keys::RequestKeys,
     },
     process,
 };
@@ -85,10 +86,12 @@ pub async fn start(config: &Config, roles: &Roles, clock: Clock) -> anyhow::Resu
         equity: EquityCurves::new(store.clone(), candles.clone()),
         store: store.clone(),
         accounts: Accounts::new(database.clone(), clock.clone()),
+        request_keys: RequestKeys::new(database.clone()),
         candles,
         markets,
         jobs: JobQueue::new(database.clone(), &KINDS),
         clock: clock.clone(),
+        cors: config.http.cors()?,
         options: api_options(config),
     };
     let (stop, stopped) = watch::channel(false);

@@ -11,11 +11,11 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(text).expect("the published document is JSON")
 });
 
-/// What is wrong with a response under `/api/v1`, by path; empty for paths that the document does not know.
+/// What is wrong with a response of that media type under `/api/v1`, by path; empty for paths that the document does not know.
 pub(crate) fn violations(
-    method: &Method,
-    url: &Url,
+    (method, url): (&Method, &Url),
     status: StatusCode,
+    media: &str,
     text: &str,
 ) -> Vec<String> {
     let Some(path) = url.path().strip_prefix("/api/v1") else { return Vec::new() };
@@ -35,8 +35,10 @@ pub(crate) fn violations(
     let Ok(body) = serde_json::from_str(text) else {
         return vec!["the body is not JSON".to_owned()];
     };
-    // A list of JSON bodies has one schema.
-    let schema = content.get("application/json").map_or(&Value::Null, |media| &media["schema"]);
+    let essence = media.split(';').next().unwrap_or_default();
+    let Some(schema) = content.get(essence).map(|media| &media["schema"]) else {
+        return vec![format!("the media type `{media}` is not documented")];
+    };
     let is_partial = url.query_pairs().any(|(name, _)| name == "fields");
     let mut found = Vec::new();
     check(schema, &body, "", is_partial, &mut found);
@@ -142,7 +144,28 @@ mod tests {
 
     fn of(path: &str, status: u16, text: &str) -> Vec<String> {
         let url = Url::parse(&format!("http://localhost{path}")).unwrap();
-        violations(&Method::GET, &url, StatusCode::from_u16(status).unwrap(), text)
+        let status = StatusCode::from_u16(status).unwrap();
+        violations((&Method::GET, &url), status, "application/json", text)
+    }
+
+    #[test]
+    fn every_example_is_as_published() {
+        let paths = DOCUMENT["paths"].as_object().unwrap().values();
+        let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+        let responses =
+            operations.flat_map(|operation| operation["responses"].as_object().unwrap());
+        let media = responses.filter_map(|(_, response)| {
+            let media = &response["content"]["application/json"];
+            (!media["example"].is_null()).then_some(media)
+        });
+        let mut count = 0;
+        for media in media {
+            let mut found = Vec::new();
+            check(&media["schema"], &media["example"], "", false, &mut found);
+            assert_eq!(found, [""; 0]);
+            count += 1;
+        }
+        assert!(count > 30, "{count} examples");
     }
 
     #[test]

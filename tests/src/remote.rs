@@ -136,7 +136,10 @@ impl Reply {
         // Processes without the API have no document.
         let is_of_api = headers.contains_key("x-request-id");
         let violations = match is_of_api {
-            true => contract::violations(&method, &url, status, &text),
+            true => {
+                let media = headers.get("content-type").and_then(|media| media.to_str().ok());
+                contract::violations((&method, &url), status, media.unwrap_or_default(), &text)
+            }
             false => Vec::new(),
         };
         assert!(violations.is_empty(), "{method} {url} {status}: {violations:#?}\n{text}");

@@ -7,12 +7,17 @@ use async_graphql::{
     dataloader::DataLoader,
     parser::types::{ExecutableDocument, Selection},
 };
-use poem::{Endpoint, Request, Response, http::Method};
+use poem::{
+    Endpoint, Request, Response,
+    http::{Method, StatusCode},
+};
 
 use super::{
     ReadSchema,
     limits::{self, FIELDS_DEPTH_MAX, INTROSPECTION_DEPTH_MAX},
-    loaders, schema,
+    loaders,
+    reply::Reply,
+    schema,
 };
 use crate::http::{caller::Caller, error::ApiError, json};
 
@@ -30,14 +35,10 @@ impl GraphQl {
         Self { data: schema(FIELDS_DEPTH_MAX), introspection: schema(INTROSPECTION_DEPTH_MAX) }
     }
 
-    async fn execute(
-        &self,
-        mut request: async_graphql::Request,
-        caller: &Arc<Caller>,
-    ) -> async_graphql::Response {
+    async fn execute(&self, mut request: async_graphql::Request, caller: &Arc<Caller>) -> Reply {
         let is_introspection = match limits::check(&mut request) {
             Ok(document) => asks_for_schema_only(document),
-            Err(refused) => return async_graphql::Response::from_errors(vec![refused]),
+            Err(refused) => return Reply::refused(refused),
         };
         let strategies = loaders::StrategyLoader(Arc::clone(caller));
         let trades = loaders::TradeLoader(Arc::clone(caller));
@@ -47,11 +48,12 @@ impl GraphQl {
             .data(DataLoader::new(strategies, tokio::spawn))
             .data(DataLoader::new(trades, tokio::spawn))
             .data(DataLoader::new(progress, tokio::spawn));
-        if is_introspection {
+        let response = if is_introspection {
             self.introspection.execute(request.only_introspection()).await
         } else {
             self.data.execute(request).await
-        }
+        };
+        response.into()
     }
 
     async fn respond(&self, mut request: Request) -> Result<Response, ApiError> {
@@ -62,9 +64,12 @@ impl GraphQl {
             .get("accept")
             .and_then(|accept| accept.to_str().ok())
             .is_some_and(|accept| accept.contains("application/graphql-response+json"));
+        let mut is_refused = false;
         let body = match batch {
             BatchRequest::Single(request) => {
-                serde_json::to_string(&self.execute(request, &caller).await)
+                let reply = self.execute(request, &caller).await;
+                is_refused = reply.is_refused();
+                serde_json::to_string(&reply)
             }
             BatchRequest::Batch(requests) if requests.len() <= BATCH_MAX => {
                 let mut responses = Vec::with_capacity(requests.len());
@@ -80,7 +85,10 @@ impl GraphQl {
         };
         let content_type =
             if wants_graphql { "application/graphql-response+json" } else { "application/json" };
-        let response = Response::builder().content_type(content_type);
+        // Clients of the older media type take any other status than 200 for a broken connection.
+        let status =
+            if is_refused && wants_graphql { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        let response = Response::builder().status(status).content_type(content_type);
         let response = response.header("cache-control", "private, no-store");
         Ok(response.body(body.map_err(ApiError::internal)?))
     }

@@ -3,10 +3,15 @@
 use std::collections::HashMap;
 
 use async_graphql::{
-    ErrorExtensionValues, Pos, Positioned, Request, ServerError, Value as ConstValue,
+    Pos, Positioned, Request, ServerError,
     parser::types::{ExecutableDocument, Selection, SelectionSet},
 };
 use domain::error_code::ErrorCode;
+
+use super::{
+    error::{exceeded, refused, with_code},
+    variables,
+};
 
 /// Fields in one another; of a query for the schema alone, the standard one is 15 deep.
 pub(super) const FIELDS_DEPTH_MAX: usize = 12;
@@ -26,28 +31,22 @@ const DEPTH_MAX: usize = 32;
 /// The limit that the query exceeds, or what is wrong with its syntax.
 pub(super) fn check(request: &mut Request) -> Result<&ExecutableDocument, ServerError> {
     scan(&request.query)?;
-    if request.variables.values().any(has_nul) {
-        return Err(nul(None));
-    }
-    let document = request.parsed_query()?;
+    variables::check_texts(&request.variables)?;
+    let (name, values) = (request.operation_name.clone(), request.variables.clone());
+    let document =
+        request.parsed_query().map_err(|error| with_code(error, ErrorCode::Malformed))?;
     check_expanded_size(document)?;
+    variables::check_presence(document, name.as_deref(), &values)?;
     Ok(document)
-}
-
-fn refusal(code: ErrorCode, message: impl Into<String>, at: Option<Pos>) -> ServerError {
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", code.as_str());
-    let mut error = ServerError::new(message, at);
-    error.extensions = Some(extensions);
-    error
 }
 
 /// Bounds the length of a document and the nesting of its brackets. Strings and comments are recognized exactly as by the
 /// parser, so that nothing in them counts and nothing hides in them.
 fn scan(document: &str) -> Result<(), ServerError> {
     if document.len() > DOCUMENT_BYTES_MAX {
-        let message = format!("The query may have at most {DOCUMENT_BYTES_MAX} bytes.");
-        return Err(refusal(ErrorCode::TooLong, message, None));
+        let bytes = document.len();
+        let message = format!("The query has {bytes} bytes; the limit is {DOCUMENT_BYTES_MAX}.");
+        return Err(exceeded(ErrorCode::TooLong, message, (bytes, DOCUMENT_BYTES_MAX), None));
     }
     let bytes = document.as_bytes();
     let (mut at, mut nesting) = (0, 0_usize);
@@ -59,18 +58,22 @@ fn scan(document: &str) -> Result<(), ServerError> {
             }
             b'"' => {
                 let place = || Some(position(document, at));
-                let unclosed = || refusal(ErrorCode::Malformed, "A string is not closed.", place());
+                let unclosed = || refused(ErrorCode::Malformed, "A string is not closed.", place());
                 let length = string_length(rest).ok_or_else(unclosed)?;
                 if rest.get(..length).is_some_and(spells_nul) {
-                    return Err(nul(place()));
+                    return Err(variables::nul(place()));
                 }
                 length
             }
             b'(' | b'[' | b'{' => {
                 nesting += 1;
                 if nesting > NESTING_MAX {
-                    let message = format!("Brackets may be nested at most {NESTING_MAX} deep.");
-                    return Err(refusal(ErrorCode::TooDeep, message, Some(position(document, at))));
+                    let message = format!(
+                        "Brackets are nested {nesting} deep or more; the limit is {NESTING_MAX}."
+                    );
+                    let at = Some(position(document, at));
+                    let cost = (nesting, NESTING_MAX);
+                    return Err(exceeded(ErrorCode::TooDeep, message, cost, at));
                 }
                 1
             }
@@ -116,23 +119,6 @@ fn spells_nul(string: &[u8]) -> bool {
     false
 }
 
-fn has_nul(value: &ConstValue) -> bool {
-    match value {
-        ConstValue::String(text) => text.contains('\0'),
-        ConstValue::List(values) => values.iter().any(has_nul),
-        ConstValue::Object(fields) => fields.values().any(has_nul),
-        ConstValue::Null
-        | ConstValue::Number(_)
-        | ConstValue::Boolean(_)
-        | ConstValue::Binary(_)
-        | ConstValue::Enum(_) => false,
-    }
-}
-
-fn nul(at: Option<Pos>) -> ServerError {
-    refusal(ErrorCode::Invalid, "A string must not contain a NUL character.", at)
-}
-
 /// Line and column, from 1.
 fn position(document: &str, at: usize) -> Pos {
     let before = document.get(..at).unwrap_or_default();
@@ -155,9 +141,9 @@ fn check_expanded_size(document: &ExecutableDocument) -> Result<(), ServerError>
     }
     if total > COMPLEXITY_MAX {
         let message = format!(
-            "The query may select at most {COMPLEXITY_MAX} fields with its fragments expanded."
+            "The query selects {total} fields with its fragments expanded; the limit is {COMPLEXITY_MAX}."
         );
-        return Err(refusal(ErrorCode::TooComplex, message, None));
+        return Err(exceeded(ErrorCode::TooComplex, message, (total, COMPLEXITY_MAX), None));
     }
     Ok(())
 }
@@ -186,7 +172,7 @@ impl<'a> Sizes<'a> {
         depth: usize,
     ) -> Result<Size, ServerError> {
         if depth > DEPTH_MAX && !selections.node.items.is_empty() {
-            return Err(too_deep(selections.pos));
+            return Err(too_deep(depth, selections.pos));
         }
         let mut size = Size::default();
         for item in &selections.node.items {
@@ -216,7 +202,7 @@ impl<'a> Sizes<'a> {
             Some(size) => *size,
             None if self.path.contains(&name) => {
                 let message = format!("Fragment `{name}` spreads itself.");
-                return Err(refusal(ErrorCode::FragmentCycle, message, Some(fragment.pos)));
+                return Err(refused(ErrorCode::FragmentCycle, message, Some(fragment.pos)));
             }
             None => {
                 self.path.push(name);
@@ -229,15 +215,16 @@ impl<'a> Sizes<'a> {
         // A size that is known was measured at another depth.
         match depth + size.depth <= DEPTH_MAX + 1 {
             true => Ok(size),
-            false => Err(too_deep(fragment.pos)),
+            false => Err(too_deep(depth + size.depth, fragment.pos)),
         }
     }
 }
 
-fn too_deep(at: Pos) -> ServerError {
-    let message =
-        format!("Selections may be nested at most {DEPTH_MAX} deep with fragments expanded.");
-    refusal(ErrorCode::TooDeep, message, Some(at))
+fn too_deep(depth: usize, at: Pos) -> ServerError {
+    let message = format!(
+        "Selections are nested {depth} deep or more with fragments expanded; the limit is {DEPTH_MAX}."
+    );
+    exceeded(ErrorCode::TooDeep, message, (depth, DEPTH_MAX), Some(at))
 }
 
 #[cfg(test)]

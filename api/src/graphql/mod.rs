@@ -2,18 +2,21 @@
 
 mod connection;
 mod context;
+mod cost;
 pub(crate) mod endpoint;
 mod error;
 mod filters;
 mod limits;
 mod loaders;
+mod reply;
 mod scalars;
 mod types;
+mod variables;
 
 use async_graphql::{EmptyMutation, EmptySubscription, MergedObject, Schema};
 
 use self::{
-    limits::COMPLEXITY_MAX,
+    cost::CostLimits,
     types::{backtest::BacktestQuery, strategy::StrategyQuery, user::UserQuery},
 };
 
@@ -26,8 +29,7 @@ type ReadSchema = Schema<Query, EmptyMutation, EmptySubscription>;
 /// Returns the schema with fields nested at most that deep.
 fn schema(depth_max: usize) -> ReadSchema {
     Schema::build(Query::default(), EmptyMutation, EmptySubscription)
-        .limit_depth(depth_max)
-        .limit_complexity(COMPLEXITY_MAX)
+        .extension(CostLimits { depth_max })
         .limit_directives(10)
         .finish()
 }

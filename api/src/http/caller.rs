@@ -7,18 +7,22 @@ use domain::access::Actor;
 use infra::postgres::accounts::User;
 use poem::{FromRequest, Request, RequestBody};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions, registry::Registry};
+use uuid::Uuid;
 
 use super::{
     auth::bearer,
     context::{Preferences, context},
     error::ApiError,
-    min_position,
+    idempotency, min_position,
 };
 use crate::context::Context;
 
 /// Anyone.
 pub(crate) struct Visitor {
     pub(crate) api: Arc<Context>,
+    /// Stands for the address of the client.
+    pub(super) client: Uuid,
+    pub(super) idempotency_key: Option<String>,
 }
 
 /// A user who is signed in.
@@ -65,9 +69,9 @@ impl Caller {
         }
     }
 
-    /// Returns what goes with a command that creates something: its `Idempotency-Key`, if there is one, for this route
-    /// and body. Without a body, `route` names all that the command depends on.
-    pub(crate) fn creation(&self, route: &str, body_hash: &[u8]) -> CommandContext {
+    /// Returns what goes with the command of a POST: its `Idempotency-Key`, if there is one, for this route and body. Without a
+    /// body, `route` names all that the command depends on.
+    pub(crate) fn post(&self, route: &str, body_hash: &[u8]) -> CommandContext {
         let idempotency = self.headers.idempotency_key.clone().map(|key| IdempotencyKey {
             route: route.to_owned(),
             key,
@@ -75,11 +79,23 @@ impl Caller {
         });
         CommandContext { idempotency, expected_sequences: None, ..self.command() }
     }
+
+    /// Returns what goes with the command of a POST without a body that changes what exists: `If-Match` counts, too.
+    pub(crate) fn action(&self, route: &str) -> CommandContext {
+        let expected_sequences = self.headers.if_match.clone();
+        CommandContext { expected_sequences, ..self.post(route, &[]) }
+    }
 }
 
 impl<'a> FromRequest<'a> for Visitor {
     async fn from_request(request: &'a Request, _body: &mut RequestBody) -> poem::Result<Self> {
-        Ok(Self { api: Arc::clone(context(request)?) })
+        let address = request.remote_addr().as_socket_addr().map(|address| address.ip());
+        let address = address.map_or_else(String::new, |address| address.to_string());
+        Ok(Self {
+            api: Arc::clone(context(request)?),
+            client: Uuid::new_v5(&Uuid::NAMESPACE_URL, address.as_bytes()),
+            idempotency_key: idempotency::key(request.headers())?,
+        })
     }
 }
 

@@ -4,7 +4,9 @@
 use std::fmt::Display;
 
 use commands::CommandError;
-use domain::{access::Forbidden, error_code::ErrorCode, fields::FieldError};
+use domain::{
+    access::Forbidden, error_code::ErrorCode, fields::FieldError, market_names::NoMarket,
+};
 use infra::postgres::{DatabaseError, accounts::AccountError};
 use poem::{
     Response,
@@ -159,6 +161,12 @@ impl ApiError {
         Self::invalid(vec![FieldError::new(field, ErrorCode::Invalid, message)])
     }
 
+    /// 422: the key of the request belongs to another one.
+    pub(crate) fn idempotency_mismatch() -> Self {
+        let message = "This Idempotency-Key was used with another body.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::IdempotencyMismatch, message)
+    }
+
     /// 500; `cause` goes to the log alone.
     pub(crate) fn internal(cause: impl Display) -> Self {
         let message =
@@ -308,6 +316,16 @@ impl From<Vec<FieldError>> for ApiError {
     }
 }
 
+impl From<NoMarket> for ApiError {
+    fn from(error: NoMarket) -> Self {
+        let message = sentence(&error.to_string());
+        match error {
+            NoMarket::Unknown(_) => Self::new(StatusCode::NOT_FOUND, ErrorCode::NotFound, message),
+            NoMarket::OtherQuote(_) => Self::invalid_field("quote", message),
+        }
+    }
+}
+
 impl From<Forbidden> for ApiError {
     fn from(_: Forbidden) -> Self {
         Self::forbidden()
@@ -352,6 +370,7 @@ impl From<AccountError> for ApiError {
                 error.0.details = vec![FieldError::new("email", ErrorCode::EmailTaken, message)];
                 error
             }
+            AccountError::KeyReused => Self::idempotency_mismatch(),
             AccountError::WrongCredentials => {
                 Self::unauthorized("The email address or the password is wrong.")
             }
@@ -381,15 +400,19 @@ impl From<CommandError> for ApiError {
             CommandError::Rejected { code, message } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
             }
-            CommandError::IdempotencyMismatch => Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                ErrorCode::IdempotencyMismatch,
-                "This Idempotency-Key was used with another body.",
-            ),
+            CommandError::IdempotencyMismatch => Self::idempotency_mismatch(),
             CommandError::Database(error) => error.into(),
             CommandError::Internal(cause) => Self::internal(cause),
         }
     }
+}
+
+/// A message of the domain as a sentence.
+fn sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if message.ends_with(['.', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
 }
 
 /// The error with its sources: `tokio_postgres` says little by itself.

@@ -18,6 +18,8 @@ pub(crate) trait Input: Sized + Send {
     const FIELDS: &'static [Field];
     /// JSON, for the document; empty where none is needed.
     const EXAMPLE: &'static str = "";
+    /// Fields that no hash of the body covers: a hash of a password is quickly guessed.
+    const SECRETS: &'static [&'static str] = &[];
     /// Others are not refused.
     const IS_OPEN: bool = false;
 
@@ -45,7 +47,8 @@ pub(crate) enum Kind {
     Text,
     Password,
     Boolean,
-    Integer,
+    /// From the first to the last.
+    Integer(i64, i64),
     Decimal,
     Time,
     Object,
@@ -53,6 +56,8 @@ pub(crate) enum Kind {
     /// A text or an object.
     Any,
     OneOf(&'static [&'static str]),
+    /// Any of these words, separated by commas.
+    AnyOf(&'static [&'static str]),
     /// Sent back as it was read, and not looked at.
     ReadOnly,
 }
@@ -86,7 +91,12 @@ impl Field {
             Kind::Text => MetaSchema::new("string"),
             Kind::Password => MetaSchema::new_with_format("string", "password"),
             Kind::Boolean => MetaSchema::new("boolean"),
-            Kind::Integer => MetaSchema::new_with_format("integer", "int64"),
+            Kind::Integer(minimum, maximum) => {
+                let mut schema = MetaSchema::new_with_format("integer", "int64");
+                schema.minimum = Some(minimum as f64);
+                schema.maximum = (maximum < i64::MAX).then_some(maximum as f64);
+                schema
+            }
             Kind::Decimal => MetaSchema::new_with_format("string", "decimal"),
             Kind::Time => MetaSchema::new_with_format("string", "date-time"),
             Kind::Object => MetaSchema::new("object"),
@@ -96,9 +106,10 @@ impl Field {
                 schema
             }
             Kind::Any => MetaSchema::ANY,
-            Kind::OneOf(names) => {
-                let mut schema = MetaSchema::new("string");
-                schema.enum_items = names.iter().map(|name| Value::from(*name)).collect();
+            Kind::OneOf(names) => words(names),
+            Kind::AnyOf(names) => {
+                let mut schema = MetaSchema::new("array");
+                schema.items = Some(Box::new(MetaSchemaRef::Inline(Box::new(words(names)))));
                 schema
             }
             Kind::ReadOnly => MetaSchema { read_only: true, ..MetaSchema::ANY },
@@ -106,6 +117,12 @@ impl Field {
         schema.description = Some(self.description);
         schema
     }
+}
+
+fn words(names: &[&str]) -> MetaSchema {
+    let mut schema = MetaSchema::new("string");
+    schema.enum_items = names.iter().map(|name| Value::from(*name)).collect();
+    schema
 }
 
 /// The schema of an input.
@@ -290,6 +307,25 @@ impl Fields<'_> {
         })
     }
 
+    /// Those of all values whose words came, separated by commas; none if the field did not come.
+    pub(crate) fn any_of<T: Copy + PartialEq>(
+        &mut self,
+        name: &'static str,
+        all: &[T],
+        word: fn(T) -> &'static str,
+    ) -> Vec<T> {
+        let read = self.parsed(&[name], |value| {
+            let text = value.as_str().unwrap_or_default();
+            let known = |part: &str| all.iter().copied().find(|one| word(*one) == part.trim());
+            let read: Option<Vec<_>> = text.split(',').map(known).collect();
+            read.ok_or_else(|| {
+                let words: Vec<_> = all.iter().copied().map(word).collect();
+                format!("must be one of {}, or several separated by commas", words.join(", "))
+            })
+        });
+        read.unwrap_or_default()
+    }
+
     /// An object.
     pub(crate) fn object(&mut self, name: &'static str) -> Option<Map<String, Value>> {
         self.parsed(&[name], |value| {
@@ -309,16 +345,22 @@ impl Fields<'_> {
         for key in unknown {
             let what = if self.is_query { "query parameter" } else { "field" };
             let shown: String = key.chars().take(60).collect();
-            let hint = nearest(&shown, &names).map(|name| format!(" Did you mean `{name}`?"));
-            let message = format!("There is no {what} `{shown}`.{}", hint.unwrap_or_default());
+            let hint = if self.is_query { choices(&shown, &names) } else { hint(&shown, &names) };
+            let message = format!("There is no {what} `{shown}`.{hint}");
             self.errors.push(FieldError::new(shown, ErrorCode::UnknownField, message));
         }
     }
 }
 
-/// Returns the known name that is nearest to a misspelt one, if any is near.
-pub(crate) fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
-    domain::strategy::language::suggest::nearest(text, known.iter().copied())
+/// Returns the sentence that suggests the known name nearest to a misspelt one; empty if none is near.
+pub(crate) fn hint(text: &str, known: &[&str]) -> String {
+    let near = domain::strategy::language::suggest::nearest(text, known.iter().copied());
+    near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default()
+}
+
+/// Returns the sentences that suggest the nearest name, if any is near, and list all of them.
+pub(crate) fn choices(text: &str, known: &[&str]) -> String {
+    format!("{} Choose from {}.", hint(text, known), known.join(", "))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: the key under which a creation happens once.
+//! `Idempotency-Key`: the key under which a POST is carried out once.
 
 use poem::http::HeaderMap;
 

@@ -24,7 +24,7 @@ use super::{
 /// A body that is valid.
 pub(crate) struct ValidJson<T> {
     pub(crate) value: T,
-    /// SHA-256 of the body in canonical form (RFC 8785): spelling and the order of fields do not count.
+    /// SHA-256 of the body in canonical form (RFC 8785): spelling and the order of fields do not count, and secrets are left out.
     pub(crate) hash: Vec<u8>,
 }
 
@@ -65,8 +65,9 @@ async fn read_body<T: Input>(
     let bytes_max = context(request)?.options.body_bytes_max;
     let body = body.take().map_err(ApiError::internal)?;
     let bytes = read_bytes(request.headers(), body, bytes_max).await?;
-    let map = parse_object(&bytes)?;
+    let mut map = parse_object(&bytes)?;
     let value = fields::read(&map, false)?;
+    map.retain(|name, _| !T::SECRETS.contains(&name.as_str()));
     let canonical = serde_json_canonicalizer::to_vec(&map).map_err(ApiError::internal)?;
     Ok(ValidJson { value, hash: Sha256::digest(&canonical).to_vec() })
 }

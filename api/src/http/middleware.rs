@@ -3,7 +3,6 @@
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
-use infra::clock::Clock;
 use poem::{
     Endpoint, Request, Response,
     http::{HeaderValue, Method, StatusCode, Uri, header},
@@ -46,6 +45,8 @@ struct RequestInfo {
     if_none_match: Option<String>,
     accepted_coding: Option<CompressionAlgo>,
     traceparent: Option<HeaderValue>,
+    /// Of the page that may read the response.
+    origin: Option<HeaderValue>,
     request_id: String,
 }
 
@@ -59,7 +60,7 @@ impl<E: Endpoint<Output = Response>> Endpoint for Middleware<E> {
     type Output = Response;
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
-        let info = RequestInfo::read(&mut request, &self.context.clock);
+        let info = RequestInfo::read(&mut request, &self.context);
         let span = tracing::info_span!("request", id = info.request_id, method = %info.method, path = info.path);
         Ok(self.respond(request, info).instrument(span).await)
     }
@@ -78,6 +79,9 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         if let Ok(id) = HeaderValue::from_str(&info.request_id) {
             response.headers_mut().insert("x-request-id", id);
         }
+        if let Some(origin) = info.origin {
+            self.context.cors.allow(&mut response, origin);
+        }
         if let Some(traceparent) = info.traceparent {
             response.headers_mut().insert("traceparent", traceparent);
         }
@@ -93,6 +97,9 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
         if info.method == Method::OPTIONS {
             let allowed = self.document.allowed(&info.path);
             let allowed = allowed.ok_or_else(|| ApiError::not_found("path"))?;
+            if let Some(response) = self.context.cors.preflight(&request, &allowed) {
+                return Ok(response);
+            }
             return Ok(Response::builder()
                 .status(StatusCode::NO_CONTENT)
                 .header(header::ALLOW, allowed)
@@ -190,12 +197,12 @@ impl<E: Endpoint<Output = Response>> Middleware<E> {
 
 impl RequestInfo {
     /// Gives the request its id and its canonical path.
-    fn read(request: &mut Request, clock: &Clock) -> Self {
+    fn read(request: &mut Request, context: &Context) -> Self {
         let sent = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
         let is_fit =
             |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
         let request_id =
-            sent.filter(is_fit).map_or_else(|| clock.new_ulid().to_string(), str::to_owned);
+            sent.filter(is_fit).map_or_else(|| context.clock.new_ulid().to_string(), str::to_owned);
         let uri = request.uri().clone();
         let asked = without_slash(uri.path());
         let alias = canonical(asked);
@@ -218,6 +225,7 @@ impl RequestInfo {
             uri,
             accepted_coding: compression::accepted(request.headers()),
             traceparent: traceparent.cloned(),
+            origin: context.cors.allowed(request.headers()),
             if_none_match: if_none_match.and_then(|tag| tag.to_str().ok()).map(str::to_owned),
             request_id,
         }

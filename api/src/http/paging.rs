@@ -11,12 +11,17 @@ use super::{
 };
 
 /// The fields of every list's query.
-pub(crate) const PAGE: Field =
-    field("page", Kind::Integer, "Page number, starting at 1. Cannot be combined with `cursor`.");
+pub(crate) const PAGE: Field = field(
+    "page",
+    Kind::Integer(1, PAGE_MAX),
+    "Page number, starting at 1. Cannot be combined with `cursor`.",
+);
 /// See [`PAGE`].
-pub(crate) const LIMIT: Field = field("limit", Kind::Integer, "Rows per page. Defaults to 20.");
+pub(crate) const LIMIT: Field =
+    field("limit", Kind::Integer(1, LIMIT_MAX), "Rows per page. Defaults to 20.");
 /// See [`PAGE`].
-pub(crate) const PER_PAGE: Field = field("per_page", Kind::Integer, "Alias of `limit`.");
+pub(crate) const PER_PAGE: Field =
+    field("per_page", Kind::Integer(1, LIMIT_MAX), "Alias of `limit`.");
 /// See [`PAGE`].
 pub(crate) const CURSOR: Field = field(
     "cursor",
@@ -24,6 +29,8 @@ pub(crate) const CURSOR: Field = field(
     "The `next_cursor` of the previous page. Pages stay consistent while rows are added.",
 );
 
+/// The last page that can be asked for.
+const PAGE_MAX: i64 = 1_000_000;
 /// How many rows a list gives.
 pub(crate) const LIMIT_DEFAULT: i64 = 20;
 /// How many rows a list gives at most.
@@ -84,7 +91,7 @@ impl Paging {
             fields.error("page", ErrorCode::Invalid, "Use either `page` or `cursor`.");
         }
         let limit = fields.integer(&["limit", "per_page"], 1, limit_max).unwrap_or(limit_default);
-        Self { page: fields.integer(&["page"], 1, 1_000_000), limit, cursor: read_cursor(fields) }
+        Self { page: fields.integer(&["page"], 1, PAGE_MAX), limit, cursor: read_cursor(fields) }
     }
 
     /// Returns the page as the read models want it.

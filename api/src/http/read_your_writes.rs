@@ -8,7 +8,7 @@ use poem::http::HeaderName;
 use projections::{Poison, QueryError};
 use tokio::time::{Instant, timeout_at};
 
-use super::{caller::Caller, error::ApiError, response::WithHeaders};
+use super::{caller::Caller, error::ApiError, request_key, response::WithHeaders};
 use crate::context::Context;
 
 /// How long a wait for the end of a job goes without a look: wake-ups are hints.
@@ -94,9 +94,6 @@ impl WriteReceipt {
         if self.is_pending {
             response = response.with_header(header("x-backtrail-pending"), "true");
         }
-        if self.is_replayed {
-            response = response.with_header(header("idempotency-replayed"), "true");
-        }
-        response
+        if self.is_replayed { request_key::replayed(response) } else { response }
     }
 }

@@ -11,6 +11,7 @@ use poem_openapi::{
 use rust_decimal::Decimal;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 /// A decimal, written as a string without trailing zeros.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -117,6 +118,20 @@ pub(crate) fn decimal(value: &Value) -> Result<Decimal, String> {
     })
 }
 
+/// Reads a UUID or ULID, whose letters may be in any case, in the form in which it is stored.
+///
+/// # Errors
+/// What is wrong with it, for the client.
+pub(crate) fn id(value: &Value) -> Result<String, String> {
+    let text = value.as_str().unwrap_or_default();
+    if let Ok(id) = Uuid::try_parse(text) {
+        return Ok(id.hyphenated().to_string());
+    }
+    let is_ulid = text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let ulid = is_ulid.then(|| text.to_ascii_uppercase());
+    ulid.ok_or_else(|| "must be a UUID or a ULID".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -131,6 +146,19 @@ mod tests {
         }
         for wrong in [json!("NaN"), json!("-Infinity"), json!("ten"), json!([1]), json!("1e99")] {
             assert!(decimal(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ids_are_read_in_any_case() {
+        for (text, stored) in [
+            ("0192F0C1-2D3E-7F00-8A1B-2C3D4E5F6A7B", "0192f0c1-2d3e-7f00-8a1b-2c3d4e5f6a7b"),
+            ("01jdqz6z3q8v9w0x1y2z3a4b5c", "01JDQZ6Z3Q8V9W0X1Y2Z3A4B5C"),
+        ] {
+            assert_eq!(id(&json!(text)).as_deref(), Ok(stored));
+        }
+        for wrong in ["", "golden-cross", "01jdqz6z3q8v9w0x1y2z3a4b5", "0192f0c1"] {
+            assert!(id(&json!(wrong)).is_err(), "{wrong}");
         }
     }
 

@@ -19,21 +19,20 @@ use crate::{
     },
 };
 
-const STATUSES: &[&str] = &["pending", "running", "completed", "failed", "cancelled"];
-
 pub(crate) const STRATEGY_ID: Field = field(
     "strategy_id",
     Kind::Text,
     "The id of a strategy, the slug of one of your own, or the slug of a built-in.",
 );
-pub(crate) const STATUS: Field = field("status", Kind::OneOf(STATUSES), "Filters by status.");
+pub(crate) const STATUS: Field = field(
+    "status",
+    Kind::AnyOf(&["pending", "running", "completed", "failed", "cancelled"]),
+    "Filters by status; several are separated by commas (`completed,failed`).",
+);
 
 /// Reads the field [`STATUS`].
-pub(crate) fn read_status(fields: &mut Fields<'_>) -> Option<Status> {
-    fields.parsed(&["status"], |value| {
-        serde_json::from_value::<Status>(value.clone())
-            .map_err(|_| format!("must be one of {}", STATUSES.join(", ")))
-    })
+pub(crate) fn read_statuses(fields: &mut Fields<'_>) -> Vec<Status> {
+    fields.any_of(STATUS.name, &Status::ALL, Status::as_str)
 }
 
 /// What a run is pinned to, with both names of each field that has two.

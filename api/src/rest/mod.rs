@@ -59,7 +59,7 @@ mod tests {
             let example: Value = serde_json::from_str(T::EXAMPLE).unwrap();
             assert!(read::<T>(example.as_object().unwrap(), false).is_ok(), "{}", T::NAME);
         }
-        is_valid::<accounts::users::NewUser>();
+        is_valid::<accounts::users::UserBody>();
         is_valid::<accounts::sessions::Credentials>();
         is_valid::<strategies::body::StrategyBody>();
         is_valid::<BacktestBody>();

@@ -35,6 +35,13 @@ pub const AGGREGATE_TYPES: [&str; AGGREGATES.len()] = {
     types
 };
 
+/// The names of every event that an aggregate has, with their aggregate types.
+pub fn event_types() -> impl Iterator<Item = (&'static str, &'static str)> {
+    AGGREGATES.iter().flat_map(|aggregate| {
+        aggregate.versions.iter().map(|(event_type, _)| (aggregate.name, *event_type))
+    })
+}
+
 /// An aggregate type with all that readers must know of its events.
 struct AggregateType {
     name: &'static str,

@@ -46,6 +46,9 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::User, Self::Automation, Self::Replay, Self::Sweep];
+
     /// Its name in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261128000300", "add_revision_decimals"),
     migration!("20261128002000", "drop_older_queues"),
     migration!("20261128003000", "drop_equity_curves"),
+    migration!("20261128004000", "create_request_keys"),
 ];
 
 /// Processes that migrate at the same time take turns on this session lock ("backmigr" in ASCII).

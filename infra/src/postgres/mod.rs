@@ -12,6 +12,7 @@ pub mod market_data;
 mod migrations;
 pub mod reaper;
 pub mod relays;
+pub mod request_keys;
 pub mod sweep_results;
 
 pub use database::{Database, DatabaseError};

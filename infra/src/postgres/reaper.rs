@@ -85,14 +85,21 @@ impl Reaper {
         Ok(())
     }
 
-    /// Old command ids, sessions that are over, candles of imports that died.
+    /// Old keys of commands and other requests, sessions that are over, candles of imports that died.
     async fn remove_leftovers(&self) -> Result<(), DatabaseError> {
         let sessions = "WITH gone AS (
                 DELETE FROM sessions WHERE token_hash = ANY (ARRAY(
                     SELECT token_hash FROM sessions WHERE expires_at < now() LIMIT $4 FOR UPDATE SKIP LOCKED))
                 AND IS_HELD RETURNING 1)
             SELECT count(*) FROM gone";
+        let requests = "WITH gone AS (
+                DELETE FROM request_keys WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM request_keys WHERE recorded_at < now() - interval '25 hours'
+                    LIMIT $4 FOR UPDATE SKIP LOCKED))
+                AND IS_HELD RETURNING 1)
+            SELECT count(*) FROM gone";
         for (what, sql) in [
+            ("requests", requests),
             (
                 "commands",
                 "SELECT coalesce((SELECT forget_commands() WHERE IS_HELD AND $4::bigint > 0), 0)",

@@ -100,6 +100,25 @@ impl Select {
         self.only(format!("{left} {placeholder}"));
     }
 
+    /// Adds the condition that a column holds one of these words; none of them is no condition.
+    pub(crate) fn any<T: Copy>(&mut self, column: &str, values: &[T], word: fn(T) -> &'static str) {
+        match values {
+            [] => {}
+            [only] => self.compare(&format!("{column} ="), word(*only)),
+            values => {
+                let words = self.bind(values.iter().copied().map(word).collect::<Vec<_>>());
+                self.only(format!("{column} = ANY({words})"));
+            }
+        }
+    }
+
+    /// Adds the condition that one of these columns contains a text, in any case.
+    pub(crate) fn contains(&mut self, columns: &[&str], text: &str) {
+        let part = self.bind(text.to_lowercase());
+        let found = columns.iter().map(|column| format!("strpos(lower({column}), {part}) > 0"));
+        self.only(format!("({})", found.collect::<Vec<_>>().join(" OR ")));
+    }
+
     /// Runs it for one page. `total` is counted where it is not known.
     pub(crate) async fn page<T>(
         mut self,

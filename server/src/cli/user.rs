@@ -3,7 +3,10 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use anyhow::{Context, bail};
-use infra::{clock::Clock, postgres::accounts::Accounts};
+use infra::{
+    clock::Clock,
+    postgres::accounts::{Accounts, NewUser},
+};
 
 use crate::{
     backend::{Access, Backend},
@@ -51,7 +54,9 @@ pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()
     let password = read_password(arguments.password_stdin)?;
     let backend = Backend::open(config, Access::Share).await?;
     let accounts = Accounts::new(backend.database.clone(), Clock::system());
-    let added = accounts.create_user(&arguments.email, &password, &arguments.name).await;
+    let AddArguments { email, name, .. } = arguments;
+    let user = NewUser { email, password: &password, name };
+    let added = accounts.create_user(user, None).await.map(|created| created.user);
     let user = backend.finish(added.map_err(Into::into)).await?;
     Ok(output::line(&format!("added {} as {}", user.email, user.id))?)
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use api::Cors;
 use domain::strategy::language::suggest;
 use figment::{
     Figment, Provider,
@@ -50,6 +51,20 @@ pub struct Config {
 pub struct HttpConfig {
     /// `host:port`.
     pub listen: String,
+    /// Origins, separated by commas.
+    pub cors_origins: String,
+    pub cors_credentials: bool,
+}
+
+impl HttpConfig {
+    /// The origins whose pages may call the API.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn cors(&self) -> anyhow::Result<Cors> {
+        let parsed = Cors::parse(&self.cors_origins, self.cors_credentials);
+        parsed.map_err(|problem| anyhow::anyhow!("http.cors_origins: {problem}"))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -199,6 +214,7 @@ impl Config {
             }
         }
         problems.extend(self.kafka.problems());
+        problems.extend(self.http.cors().err().map(|error| error.to_string()));
         if self.data_dir.as_os_str().is_empty() {
             problems.push("data_dir must not be empty".to_owned());
         }

@@ -140,11 +140,15 @@ async fn work_is_bounded_by_page_depth_complexity_and_batch() {
     assert_eq!(too_many["errors"][0]["extensions"]["code"], "validation_failed");
     let complex = "{ backtests(first: 100) { nodes { trades(first: 100) { nodes { id } } } } }";
     let complex = ask(&app, &user, complex, json!({})).await;
-    assert!(complex["errors"][0]["message"].as_str().unwrap().contains("complex"), "{complex}");
+    let error = &complex["errors"][0];
+    assert_eq!(error["extensions"], json!({"code": "too_complex", "cost": 30_200, "limit": 5_000}));
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("costs 30200") && message.contains("limit is 5000"), "{message}");
     let deep = (0..14).fold("name".to_owned(), |inner, _| format!("ofType {{ {inner} }}"));
     let types = format!("__schema {{ types {{ {deep} }} }}");
     let both = ask(&app, &user, &format!("{{ me {{ id }} {types} }}"), json!({})).await;
-    assert!(both["errors"][0]["message"].as_str().unwrap().contains("deep"), "{both}");
+    let extensions = &both["errors"][0]["extensions"];
+    assert_eq!((&extensions["code"], &extensions["limit"]), (&json!("too_deep"), &json!(12)));
     data(&app, &user, &format!("{{ {types} }}"), json!({})).await;
     let batch = |size| Value::Array(vec![json!({"query": "{ me { id } }"}); size]);
     let refused = app.post(&user, PATH, batch(11)).await;
@@ -166,4 +170,75 @@ async fn queries_come_by_get_and_at_every_path_and_mutations_by_none() {
     }
     let mutation = ask(&app, &user, "mutation { anything }", json!({})).await;
     assert!(mutation["errors"].is_array());
+}
+
+#[tokio::test]
+async fn what_is_missing_is_null_beside_the_rest_and_every_error_has_a_code() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let query = r#"{ me { email } backtest(id: "0192F0C1-2D3E-7F00-8A1B-2C3D4E5F6A7B") { id }
+                     strategy(id: "nothing") { id } }"#;
+    let answer = ask(&app, &user, query, json!({})).await;
+    let expected = json!({"me": {"email": user.email}, "backtest": null, "strategy": null});
+    assert_eq!(answer["data"], expected);
+    let codes = answer["errors"].as_array().unwrap().iter();
+    assert!(codes.clone().count() == 2 && codes.clone().all(|error| error["path"].is_array()));
+    assert!(codes.map(|error| &error["extensions"]["code"]).all(|code| code == "not_found"));
+    let accept = [("accept", "application/graphql-response+json")];
+    for (query, code) in [
+        ("{ me { id }", "malformed"),
+        ("{ nothing }", "validation_failed"),
+        ("{ backtests { nodes { id } } }", "validation_failed"),
+        ("query($id: ID!) { backtest(id: $id) { id } }", "validation_failed"),
+        (
+            "{ backtests(first: 100) { nodes { trades(first: 100) { nodes { id } } } } }",
+            "too_complex",
+        ),
+    ] {
+        let body = Some(json!({"query": query}));
+        let reply = app.send(&user, Method::POST, PATH, body.clone(), &accept).await;
+        let answer = reply.expect(StatusCode::BAD_REQUEST);
+        assert_eq!(answer["errors"][0]["extensions"]["code"], code, "{answer}");
+        assert!(answer.get("data").is_none(), "{answer}");
+        let older = app.send(&user, Method::POST, PATH, body, &[]).await.expect(StatusCode::OK);
+        assert_eq!(older, answer);
+    }
+    // What was executed in part is not refused.
+    let body = Some(json!({"query": r#"{ me { id } strategy(id: "nothing") { id } }"#}));
+    app.send(&user, Method::POST, PATH, body, &accept).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn runs_are_filtered_by_slug_states_origin_and_text() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let strategy = json!({"name": "Hold on", "code_ref": "buy_and_hold"});
+    app.post(&user, "/api/v1/strategies", strategy).await.expect(StatusCode::CREATED);
+    let crosses = completed(&app, &user, golden_cross()).await;
+    let held = json!({"strategy_id": "hold-on", "symbol": "BTC/USDT", "start_time": "2020-01-01"});
+    let held = completed(&app, &user, held).await;
+    for (filter, expected) in [
+        (r#"strategyId: "golden-cross""#, vec![&crosses]),
+        (r#"strategyId: "hold-on""#, vec![&held]),
+        ("status: [COMPLETED, FAILED]", vec![&held, &crosses]),
+        ("status: [PENDING, FAILED]", vec![]),
+        ("status: COMPLETED", vec![&held, &crosses]),
+        ("origin: USER", vec![&held, &crosses]),
+        ("origin: [SWEEP, REPLAY]", vec![]),
+        (r#"search: "HOLD""#, vec![&held]),
+        (r#"search: "btc""#, vec![&held, &crosses]),
+        (r#"symbol: "BTC-USDT""#, vec![&held, &crosses]),
+    ] {
+        let query =
+            format!("{{ backtests(first: 9, filter: {{ {filter} }}) {{ nodes {{ id }} }} }}");
+        let found = data(&app, &user, &query, json!({})).await["backtests"]["nodes"].clone();
+        let expected: Vec<_> = expected.iter().map(|run| json!({"id": run["id"]})).collect();
+        assert_eq!(found, json!(expected), "{filter}");
+    }
+    let query = r#"{ backtests(first: 9, filter: {strategyId: "nothing"}) { nodes { id } } }"#;
+    let unknown = ask(&app, &user, query, json!({})).await;
+    assert_eq!(unknown["errors"][0]["extensions"]["code"], "not_found");
+    let query = r#"{ strategies(first: 9, search: "HOLD", isActive: true) { nodes { slug } } }"#;
+    let found = data(&app, &user, query, json!({})).await;
+    assert_eq!(found["strategies"]["nodes"], json!([{"slug": "hold-on"}]));
 }

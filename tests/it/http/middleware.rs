@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use server::roles::Roles;
 use tests::{ANYONE, Reply, TestApp};
 
 #[tokio::test]
@@ -172,4 +173,34 @@ async fn the_examples_of_the_document_are_taken() {
         let wait = [("prefer", "wait=30")];
         app.send(&user, Method::POST, path, Some(example), &wait).await.expect(status);
     }
+}
+
+#[tokio::test]
+async fn pages_of_the_configured_origins_alone_may_call() {
+    const ORIGIN: &str = "https://app.example.com";
+    let more = [("BACKTRAIL_HTTP__CORS_ORIGINS", ORIGIN.to_owned())];
+    let app = TestApp::launch(&Roles::all(), &more).await;
+    let from = async |method: Method, origin: &str, headers: &[(&str, &str)]| {
+        let headers = [&[("origin", origin)], headers].concat();
+        app.send(&ANYONE, method, "/api/v1/users/me", None, &headers).await
+    };
+    let allowed = |reply: &Reply| reply.header("access-control-allow-origin").to_owned();
+    let asked = [("access-control-request-method", "PATCH")];
+    let preflight = from(Method::OPTIONS, ORIGIN, &asked).await;
+    assert_eq!((preflight.status, allowed(&preflight).as_str()), (StatusCode::NO_CONTENT, ORIGIN));
+    assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
+    assert!(preflight.header("access-control-allow-headers").contains("Idempotency-Key"));
+    assert_eq!(preflight.header("access-control-allow-credentials"), "");
+    // Refusals can be read, too.
+    let refused = from(Method::GET, ORIGIN, &[]).await;
+    assert_eq!((refused.status, allowed(&refused).as_str()), (StatusCode::UNAUTHORIZED, ORIGIN));
+    assert!(refused.header("access-control-expose-headers").contains("X-Request-Id"));
+    assert!(refused.header("vary").contains("Origin"));
+    for other in ["https://example.com", "null"] {
+        assert_eq!(allowed(&from(Method::GET, other, &[]).await), "");
+        assert_eq!(allowed(&from(Method::OPTIONS, other, &asked).await), "");
+    }
+    let closed = TestApp::start().await;
+    let reply = closed.send(&ANYONE, Method::GET, "/livez", None, &[("origin", ORIGIN)]).await;
+    assert_eq!(allowed(&reply), "");
 }

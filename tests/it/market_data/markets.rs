@@ -9,13 +9,16 @@ async fn an_exact_symbol_wins_and_an_asset_means_its_market_in_the_quote() {
     let database = TestDatabase::new().await;
     let markets = Markets::new(database.database.clone());
     let found = async |text: &str, quote: Option<&str>| {
-        markets.resolve(text, quote).await.unwrap().map(|market| market.symbol.to_string())
+        let found = markets.resolve(text, quote).await.unwrap();
+        found.map(|market| market.symbol.to_string()).ok()
     };
     assert_eq!(found("BTCUSDT", None).await.as_deref(), Some("BTCUSDT"));
     assert_eq!(found("btc", None).await.as_deref(), Some("BTCUSDT"));
     assert_eq!(found("GOOG", None).await.as_deref(), Some("GOOG"));
     assert_eq!(found("EUR", Some("usd")).await.as_deref(), Some("EURUSD"));
-    assert_eq!(found("EUR", None).await, None);
+    assert_eq!(found("EUR", None).await.as_deref(), Some("EURUSD"));
+    assert_eq!(found("BTC/USDT", None).await.as_deref(), Some("BTCUSDT"));
+    assert_eq!(found("BTC", Some("EUR")).await, None);
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ async fn runs_are_filtered_by_metrics_asset_and_status() {
     assert_eq!(ids(over("sharpe_ratio", Comparison::Lt, 1.0)).await, [4]);
     assert_eq!(ids(over("total_trades", Comparison::Eq, 1.0)).await, [1, 2, 3, 4]);
     assert_eq!(ids(over("total_trades", Comparison::Gt, 0.5)).await, [1, 2, 3, 4]);
-    assert_eq!(ids(BacktestFilter { status: Some(Status::Pending), ..mine() }).await, [9]);
+    assert_eq!(ids(BacktestFilter { statuses: vec![Status::Pending], ..mine() }).await, [9]);
     let symbol = Some("GOOG".parse().unwrap());
     assert_eq!(ids(BacktestFilter { symbol, ..mine() }).await, [9]);
     let strategy_id = Some(StrategyId::new(strategy));

@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod backtests;
+mod examples;
 mod market_data;
 mod strategies;
 mod sweeps;

@@ -5,7 +5,7 @@ use async_graphql::{
     connection::{Connection, Edge},
     dataloader::DataLoader,
 };
-use domain::{ids::StrategyId, job::Status as DomainStatus, market::Symbol};
+use domain::{backtest::Origin as DomainOrigin, job::Status as DomainStatus};
 use projections::backtests::{BacktestFilter as RowFilter, BacktestRow, BacktestSort};
 use serde_json::{Value, json};
 
@@ -23,9 +23,11 @@ use crate::{
         scalars::{Decimal, Time},
     },
     http::{
+        caller::Caller,
         cursor::{Cursor, InvalidCursor},
         error::ApiError,
     },
+    lookup::MarketOrAsset,
 };
 
 /// Queries of backtests.
@@ -46,6 +48,16 @@ pub(crate) enum BacktestStatus {
     Cancelled,
 }
 
+/// What requested a backtest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "DomainOrigin")]
+pub(crate) enum BacktestOrigin {
+    User,
+    Automation,
+    Replay,
+    Sweep,
+}
+
 /// Filters backtests. All conditions must match.
 #[derive(Debug, Default, InputObject)]
 pub(crate) struct BacktestFilter {
@@ -53,9 +65,15 @@ pub(crate) struct BacktestFilter {
     asset_symbol: Option<String>,
     /// A market, such as `BTCUSDT`.
     symbol: Option<String>,
+    /// The id of a strategy, the slug of one of your own, or the slug of a built-in.
     strategy_id: Option<ID>,
-    status: Option<BacktestStatus>,
+    /// Any of these states.
+    status: Option<Vec<BacktestStatus>>,
+    /// Any of these.
+    origin: Option<Vec<BacktestOrigin>>,
     timeframe: Option<String>,
+    /// A part of the strategy's name or of the market's symbol, in any case.
+    search: Option<String>,
     metrics: Option<MetricsFilter>,
 }
 
@@ -81,34 +99,42 @@ pub(crate) struct Notice {
 }
 
 impl BacktestFilter {
-    fn apply(self, filter: &mut RowFilter) -> Result<(), ApiError> {
+    /// Returns the caller's own backtests that it lets through.
+    async fn of(self, caller: &Caller) -> Result<RowFilter, ApiError> {
         let invalid = |field: &str, error: &dyn std::fmt::Display| {
             ApiError::invalid_field(&format!("filter.{field}"), format!("{error}."))
         };
+        let mut filter = RowFilter { owner_id: Some(caller.user.id), ..RowFilter::default() };
         filter.asset_symbol = self.asset_symbol.map(|asset| asset.to_ascii_uppercase());
         if let Some(symbol) = self.symbol {
-            let symbol: Symbol = symbol.parse().map_err(|error| invalid("symbol", &error))?;
-            filter.symbol = Some(symbol);
+            match caller.market_or_asset("filter.symbol", &symbol).await? {
+                MarketOrAsset::Market(symbol) => filter.symbol = Some(symbol),
+                MarketOrAsset::Asset(asset) => filter.symbol = asset.parse().ok(),
+            }
         }
         if let Some(id) = self.strategy_id {
-            let id: StrategyId = id.parse().map_err(|error| invalid("strategyId", &error))?;
-            filter.strategy_id = Some(id);
+            filter.strategy_id = Some(caller.strategy_id(&id).await?);
         }
         if let Some(timeframe) = self.timeframe {
             let timeframe = timeframe.parse().map_err(|error| invalid("timeframe", &error))?;
             filter.timeframe = Some(timeframe);
         }
-        filter.status = self.status.map(DomainStatus::from);
+        let statuses = self.status.unwrap_or_default();
+        filter.statuses = statuses.into_iter().map(DomainStatus::from).collect();
+        let origins = self.origin.unwrap_or_default();
+        filter.origins = origins.into_iter().map(DomainOrigin::from).collect();
+        filter.search = self.search;
         filter.metrics = self.metrics.unwrap_or_default().filters();
-        Ok(())
+        Ok(filter)
     }
 }
 
 #[Object]
 impl BacktestQuery {
-    /// One of your own backtests.
-    async fn backtest(&self, context: &Context<'_>, id: ID) -> Result<Backtest> {
-        caller(context)?.backtest(&id).await.map(Backtest).map_err(refusal)
+    /// One of your own backtests. Null with an error if there is none, or if it is another user's.
+    async fn backtest(&self, context: &Context<'_>, id: ID) -> Option<Result<Backtest>> {
+        let find = async || caller(context)?.backtest(&id).await.map(Backtest).map_err(refusal);
+        Some(find().await)
     }
 
     /// Your own backtests, by default newest first.
@@ -122,8 +148,7 @@ impl BacktestQuery {
         after: Option<String>,
     ) -> Result<Connection<String, Backtest>> {
         let caller = caller(context)?;
-        let mut rows = RowFilter { owner_id: Some(caller.user.id), ..RowFilter::default() };
-        filter.unwrap_or_default().apply(&mut rows).map_err(refusal)?;
+        let rows = filter.unwrap_or_default().of(caller).await.map_err(refusal)?;
         let (sort, descending) = match order_by {
             None => (BacktestSort::CreatedAt, true),
             Some(BacktestOrder { field, direction }) => {
@@ -157,9 +182,11 @@ impl Backtest {
     }
 
     /// Null if it was deleted or can no longer be read.
-    async fn strategy(&self, context: &Context<'_>) -> Result<Option<Strategy>> {
-        let loader = context.data::<DataLoader<StrategyLoader>>()?;
-        loader.load_one(self.0.run.strategy_id).await
+    async fn strategy(&self, context: &Context<'_>) -> Option<Result<Strategy>> {
+        match context.data::<DataLoader<StrategyLoader>>() {
+            Ok(loader) => loader.load_one(self.0.run.strategy_id).await.transpose(),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     async fn symbol(&self) -> &str {
@@ -189,6 +216,20 @@ impl Backtest {
     /// Null until the backtest has completed.
     async fn final_balance(&self) -> Option<Decimal> {
         self.0.final_balance.map(Decimal)
+    }
+
+    async fn origin(&self) -> BacktestOrigin {
+        self.0.origin.into()
+    }
+
+    /// The sweep whose row the backtest repeats. Null unless `origin` is `SWEEP`.
+    async fn sweep_id(&self) -> Option<ID> {
+        self.0.sweep_id.map(|id| id.to_string().into())
+    }
+
+    /// The number of that row.
+    async fn sweep_row(&self) -> Option<u32> {
+        self.0.sweep_row
     }
 
     async fn status(&self) -> BacktestStatus {

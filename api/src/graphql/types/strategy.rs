@@ -134,9 +134,12 @@ impl From<FoundStrategy> for Strategy {
 
 #[Object]
 impl StrategyQuery {
-    /// Returns a strategy by id, by the slug of one of your own, or by the slug of a built-in.
-    async fn strategy(&self, context: &Context<'_>, id: ID) -> Result<Strategy> {
-        caller(context)?.strategy(&id).await.map(Strategy::from).map_err(refusal)
+    /// Returns a strategy by id, by the slug of one of your own, or by the slug of a built-in. Null with an error if there is
+    /// none, or if it is not yours to read.
+    async fn strategy(&self, context: &Context<'_>, id: ID) -> Option<Result<Strategy>> {
+        let find =
+            async || caller(context)?.strategy(&id).await.map(Strategy::from).map_err(refusal);
+        Some(find().await)
     }
 
     /// Strategies, newest first. Built-ins are not part of any scope.
@@ -145,6 +148,10 @@ impl StrategyQuery {
         &self,
         context: &Context<'_>,
         #[graphql(default)] scope: Scope,
+        #[graphql(desc = "A part of the name or the description, in any case.")] search: Option<
+            String,
+        >,
+        is_active: Option<bool>,
         first: i32,
         after: Option<String>,
     ) -> Result<Connection<String, Strategy>> {
@@ -155,7 +162,7 @@ impl StrategyQuery {
             Scope::Public => StrategyScope::Public,
             Scope::All => StrategyScope::All(me),
         };
-        let filter = StrategyFilter { scope, is_active: None, search: None };
+        let filter = StrategyFilter { scope, is_active, search };
         let has_previous = after.is_some();
         let request = page_request(first, after.as_deref())?;
         let reads = &caller.api.reads;

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::simulation::metrics::Unit;
 use projections::metric::Metric;
 use serde_json::{Map, Value, json};
+
+/// One request and response for each operation, recorded from the service itself by its tests.
+const EXAMPLES: &str = include_str!("../../../contract/examples.json");
 
 /// A status, what it means, and the name and description of the header that comes with it, if one does.
 type ErrorStatus = (&'static str, &'static str, Option<(&'static str, &'static str)>);
@@ -33,21 +37,44 @@ const COMPARISONS: [&str; 5] = ["gt", "gte", "lt", "lte", "eq"];
 const TIMES: [&str; 4] = ["created_at", "completed_at", "start_time", "end_time"];
 
 /// Adds what poem-openapi cannot know: query fields one by one, common parameters, headers and errors, GraphQL, order.
-pub(super) fn complete(document: &mut Value) {
+///
+/// # Errors
+/// When the examples are not JSON.
+pub(super) fn complete(document: &mut Value) -> Result<(), serde_json::Error> {
+    let examples: Value = serde_json::from_str(EXAMPLES)?;
     let responses = ERRORS.into_iter().map(|(status, meaning, header)| {
         (format!("Error{status}"), error_response(meaning, header))
     });
     document["components"]["responses"] = Value::Object(responses.collect());
-    let Some(paths) = document["paths"].as_object_mut() else { return };
+    let Some(paths) = document["paths"].as_object_mut() else { return Ok(()) };
     paths.insert("/graphql".to_owned(), graphql());
     for (path, operations) in paths.iter_mut() {
         let operations = operations.as_object_mut().into_iter().flatten();
         for (method, operation) in operations {
             complete_operation(path, method, operation);
+            add_examples(&examples, operation);
         }
     }
     let sorted: BTreeMap<String, Value> = std::mem::take(paths).into_iter().collect();
     paths.extend(sorted);
+    Ok(())
+}
+
+/// Shows what was sent and what came back, where that has a body.
+fn add_examples(examples: &Value, operation: &mut Value) {
+    const JSON: &str = "application/json";
+    let example = &examples[operation["operationId"].as_str().unwrap_or_default()];
+    if !example["request"].is_null() {
+        operation["requestBody"]["content"][JSON]["example"] = example["request"].clone();
+    }
+    let responses = operation["responses"].as_object_mut().into_iter().flatten();
+    for (_, response) in responses.filter(|(status, _)| status.starts_with('2')) {
+        if let Some(media) = response["content"].get_mut(JSON)
+            && !example["response"].is_null()
+        {
+            media["example"] = example["response"].clone();
+        }
+    }
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {
@@ -63,8 +90,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     describe_headers(method, &id, operation);
     let statuses = errors_of(path, method, &id, operation);
     for status in statuses {
-        operation["responses"][status] =
-            json!({"$ref": format!("#/components/responses/Error{status}")});
+        let error = json!({"$ref": format!("#/components/responses/Error{status}")});
+        if operation["responses"][status].is_null() {
+            operation["responses"][status] = error;
+        }
     }
     operation["responses"]["default"] = json!({"$ref": "#/components/responses/Error500"});
 }
@@ -81,16 +110,16 @@ fn parameters(method: &str, id: &str, operation: &Value) -> Vec<Value> {
         }
     }
     if id == "listBacktests" {
-        parameters.extend(Metric::names().map(metric_filter));
+        parameters.extend(Metric::filters().map(metric_filter));
         parameters.extend(TIMES.map(time_filter));
     }
     if method == "get" && !is_graphql(id) {
         parameters.extend(read_parameters());
     }
-    if is_creation(method, id) {
+    if has_key(method, id) {
         parameters.push(header_parameter(
             "Idempotency-Key",
-            "1 to 255 characters. For 24 hours, repeating the request with the same key and body returns the original response.",
+            "1 to 255 characters. For 24 hours, a repeated request with the same key and body is not carried out again, but answered with what the first one did. Another body with the same key is 422. Keys are yours alone, and separate for each path; without a session, they belong to your address.",
         ));
     }
     if is_conditional(method, id) {
@@ -116,13 +145,19 @@ fn is_command(method: &str, id: &str) -> bool {
         && !matches!(id, "createUser" | "openSession" | "closeSession" | "validateStrategy")
 }
 
-/// Whether an `Idempotency-Key` keeps it from happening twice.
+/// Whether it creates something that belongs to the caller.
 fn is_creation(method: &str, id: &str) -> bool {
     method == "post" && id.starts_with("create") && id != "createUser"
 }
 
+/// Whether an `Idempotency-Key` keeps it from happening twice.
+fn has_key(method: &str, id: &str) -> bool {
+    method == "post" && id != "openSession" && !is_graphql(id)
+}
+
 fn is_conditional(method: &str, id: &str) -> bool {
-    matches!(method, "put" | "patch" | "delete") && id != "closeSession"
+    let is_change = matches!(method, "put" | "patch" | "delete") && id != "closeSession";
+    is_change || matches!(id, "cancelBacktest" | "cancelSweep")
 }
 
 /// The statuses of the errors that the operation can respond with.
@@ -195,7 +230,7 @@ fn describe_headers(method: &str, id: &str, operation: &mut Value) {
         if id.starts_with("create") && id != "createUser" {
             add("Location", text_header("Path of what was created."));
         }
-        if is_creation(method, id) {
+        if has_key(method, id) {
             add(
                 "Idempotency-Replayed",
                 text_header(
@@ -223,18 +258,26 @@ fn describe_headers(method: &str, id: &str, operation: &mut Value) {
 /// `sharpe_ratio[gte]=2`.
 fn metric_filter(name: &str) -> Value {
     let comparisons = COMPARISONS.map(|name| (name.to_owned(), json!({"type": "number"})));
-    bracketed(name, &comparisons.into_iter().collect())
+    let unit = match name {
+        "initial_balance" | "final_balance" => Unit::Money,
+        name => Unit::of(name),
+    };
+    bracketed(name, unit.sentence(), &comparisons.into_iter().collect())
 }
 
 fn time_filter(name: &str) -> Value {
     let time = || json!({"type": "string", "format": "date-time"});
-    bracketed(name, &["gte", "lte"].into_iter().map(|name| (name.to_owned(), time())).collect())
+    bracketed(
+        name,
+        "A time or a date.",
+        &["gte", "lte"].into_iter().map(|name| (name.to_owned(), time())).collect(),
+    )
 }
 
-fn bracketed(name: &str, comparisons: &Map<String, Value>) -> Value {
+fn bracketed(name: &str, unit: &str, comparisons: &Map<String, Value>) -> Value {
     json!({
         "name": name, "in": "query", "required": false, "style": "deepObject", "explode": true,
-        "description": format!("Filters by `{name}`: `{name}[gte]=…`."),
+        "description": format!("Filters by `{name}`: `{name}[gte]=…`. {unit}"),
         "schema": {"type": "object", "properties": comparisons, "additionalProperties": false},
     })
 }
@@ -242,7 +285,13 @@ fn bracketed(name: &str, comparisons: &Map<String, Value>) -> Value {
 fn query_parameter(name: &str, schema: &Value) -> Value {
     let mut schema = schema.clone();
     let description = schema.as_object_mut().and_then(|schema| schema.remove("description"));
-    json!({"name": name, "in": "query", "required": false, "schema": schema, "description": description})
+    let mut parameter = json!({"name": name, "in": "query", "required": false, "schema": schema, "description": description});
+    if schema["type"] == "array" {
+        // Separated by commas.
+        parameter["style"] = json!("form");
+        parameter["explode"] = json!(false);
+    }
+    parameter
 }
 
 fn read_parameters() -> [Value; 2] {
@@ -263,13 +312,24 @@ fn graphql() -> Value {
             "errors": {"type": "array", "items": {"type": "object"}},
         }});
         let schema = json!({"oneOf": [one, {"type": "array", "maxItems": 10, "items": one}]});
-        json!({"200": {
-            "description": "What was asked for, and what went wrong with it.",
-            "content": {
-                "application/graphql-response+json": {"schema": schema},
-                "application/json": {"schema": schema},
+        let envelope = json!({"$ref": "#/components/schemas/ErrorEnvelope"});
+        json!({
+            "200": {
+                "description": "What was asked for, and what went wrong with it.",
+                "content": {
+                    "application/graphql-response+json": {"schema": schema},
+                    "application/json": {"schema": schema},
+                },
             },
-        }})
+            "400": {
+                "description": "The request cannot be parsed; or, if you accept `application/graphql-response+json`, nothing of the query was executed.",
+                "headers": request_id(),
+                "content": {
+                    "application/graphql-response+json": {"schema": one},
+                    "application/json": {"schema": envelope},
+                },
+            },
+        })
     };
     let security = json!([{"Session": []}]);
     let texts = ["query", "operationName", "variables", "extensions"];

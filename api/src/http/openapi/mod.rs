@@ -34,7 +34,7 @@ impl Document {
     /// Makes it from the service.
     ///
     /// # Errors
-    /// When what poem-openapi writes is not JSON.
+    /// When what poem-openapi writes, or a file of examples, is not JSON.
     pub(crate) fn build<T: OpenApi + 'static>(
         service: &OpenApiService<T, ()>,
     ) -> Result<Self, serde_json::Error> {
@@ -42,7 +42,7 @@ impl Document {
         let mut value: Value = serde_json::from_str(&raw)?;
         let methods = methods_of(&value);
         schemas::complete(&mut value);
-        complete::complete(&mut value);
+        complete::complete(&mut value)?;
         let text = serde_json::to_string_pretty(&value)?;
         let swagger = service.swagger_ui_html().replace(&raw, &text);
         Ok(Self { text, value, swagger: Bytes::from(swagger), methods })

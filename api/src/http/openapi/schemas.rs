@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use domain::error_code::{ErrorCode, Scope};
+use domain::{
+    error_code::{ErrorCode, Scope},
+    simulation::metrics::{Metrics, description},
+};
 use serde_json::{Map, Value, json};
 
 /// Fields that hold a time, besides those that end in `_at`, `_time` or `_date`.
@@ -44,6 +47,10 @@ pub(super) fn complete(document: &mut Value) {
             continue;
         };
         for (field, schema) in fields.iter_mut() {
+            bound(field, schema);
+            if name == "Metrics" {
+                describe_metric(field, schema);
+            }
             if !bodies.contains(name) {
                 describe_text(name, field, schema);
             }
@@ -55,6 +62,49 @@ pub(super) fn complete(document: &mut Value) {
             }
         }
     }
+}
+
+/// Says between which numbers an integer lies, where its name or its type tells.
+fn bound(field: &str, schema: &mut Value) {
+    let is_unsigned = schema["format"].as_str().is_some_and(|format| format.starts_with("uint"));
+    let (minimum, maximum) = match field {
+        "progress" => (Some(0), Some(100)),
+        "number" | "rank" | "page" => (Some(1), None),
+        _ if is_unsigned => (Some(0), None),
+        _ => (None, None),
+    };
+    if schema["type"] != "integer" {
+        return;
+    }
+    for (bound, value) in [("minimum", minimum), ("maximum", maximum)] {
+        if let Some(value) = value
+            && schema[bound].is_null()
+        {
+            schema[bound] = json!(value);
+        }
+    }
+}
+
+/// Gives a metric its unit and its formula.
+fn describe_metric(field: &str, schema: &mut Value) {
+    let text = match Metrics::all_names().find(|name| *name == field) {
+        Some(name) => description(name),
+        None => match field {
+            "ambiguous_trades_count" => {
+                "A count. Trades with a candle that touched both the stop-loss and the take-profit."
+            }
+            "final_balance_stop_first" => {
+                "Quote money. The final balance if the stop-loss came first in every such candle."
+            }
+            "final_balance_target_first" => {
+                "Quote money. The final balance if the take-profit came first in every such candle."
+            }
+            "drawdown_periods" => "The deepest drawdowns in chronological order.",
+            _ => return,
+        }
+        .to_owned(),
+    };
+    schema["description"] = json!(text);
 }
 
 /// The names of the schemas that requests send.

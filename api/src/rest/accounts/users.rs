@@ -1,7 +1,7 @@
 //! `/users`: signing up, and the signed-in user.
 
 use domain::error_code::ErrorCode;
-use infra::postgres::accounts::User;
+use infra::postgres::accounts::{NewUser, User};
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use crate::{
         error::ApiError,
         fields::{Field, Fields, Input, Kind, field},
         json::ValidJson,
+        request_key,
         response::Item,
         values::time_text,
     },
@@ -42,16 +43,17 @@ impl From<User> for UserResource {
 }
 
 /// Who signs up.
-pub(crate) struct NewUser {
+pub(crate) struct UserBody {
     email: String,
     password: String,
     name: String,
 }
 
-impl Input for NewUser {
+impl Input for UserBody {
     const NAME: &'static str = "NewUser";
     const EXAMPLE: &'static str =
         r#"{"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"}"#;
+    const SECRETS: &'static [&'static str] = &["password"];
     const FIELDS: &'static [Field] = &[
         field("email", Kind::Text, "The address used to sign in.").required(),
         field("password", Kind::Password, "12 to 1,024 characters.").required(),
@@ -85,11 +87,14 @@ impl Users {
     async fn create(
         &self,
         visitor: Visitor,
-        body: ValidJson<NewUser>,
+        body: ValidJson<UserBody>,
     ) -> Result<Item<UserResource, 201>, ApiError> {
-        let NewUser { email, password, name } = body.value;
-        let user = visitor.api.accounts.create_user(&email, &password, &name).await?;
-        Ok(Item::new(user.into()))
+        let key = visitor.request_key("POST /users", &body.hash);
+        let UserBody { email, password, name } = &body.value;
+        let user = NewUser { email, password, name };
+        let created = visitor.api.accounts.create_user(user, key.as_ref()).await?;
+        let item = Item::new(created.user.into());
+        Ok(if created.is_replayed { request_key::replayed(item) } else { item })
     }
 
     /// Returns the signed-in user.

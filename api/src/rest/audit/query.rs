@@ -1,13 +1,17 @@
 //! Which events a list shows.
 
-use domain::error_code::ErrorCode;
+use domain::{
+    aggregates::{AGGREGATE_TYPES, event_types},
+    error_code::ErrorCode,
+    ids::UserId,
+};
 use infra::postgres::event_store::{Direction, EventFilter};
 
 use crate::http::{
     cursor::{Cursor, InvalidCursor},
-    fields::{Field, Fields, Input, Kind, field},
+    fields::{Field, Fields, Input, Kind, choices, field},
     paging::{self, Paging},
-    values::DayEnd,
+    values::{self, DayEnd},
 };
 
 /// Which events a list shows.
@@ -16,7 +20,8 @@ pub(crate) struct EventQuery {
     pub(crate) paging: Paging,
 }
 
-const AFTER: Field = field("after", Kind::Integer, "Returns only events after this position.");
+const AFTER: Field =
+    field("after", Kind::Integer(0, i64::MAX), "Returns only events after this position.");
 const DIRECTION: Field =
     field("direction", Kind::OneOf(&["forward", "backward"]), "Defaults to `forward`.");
 const EVENT_TYPE: Field =
@@ -28,11 +33,15 @@ impl Input for EventQuery {
     const NAME: &'static str = "EventQuery";
     const FIELDS: &'static [Field] = &[
         AFTER,
-        field("aggregate_type", Kind::Text, "`strategy`, `backtest`, `ledger` or `sweep`."),
+        field(
+            "aggregate_type",
+            Kind::OneOf(&AGGREGATE_TYPES),
+            "Filters by the kind of what the events belong to.",
+        ),
         field(
             "aggregate_id",
             Kind::Text,
-            "Filters by the id of a strategy, backtest, ledger or sweep.",
+            "Filters by the id of a strategy, backtest or sweep. A ledger has the id of its backtest.",
         ),
         EVENT_TYPE,
         field("actor", Kind::Text, "`user:<id>` or `system:<name>`."),
@@ -65,29 +74,64 @@ impl Input for EventQuery {
         };
         let filter = EventFilter {
             after,
-            aggregate_type: fields.text(&["aggregate_type"], 60),
-            aggregate_id: fields.text(&["aggregate_id"], 60),
-            event_type: fields.text(&["event_type"], 60),
-            actor: fields.text(&["actor"], 100),
-            correlation_id: fields.text(&["correlation_id"], 60),
+            aggregate_type: fields.one_of("aggregate_type", &AGGREGATE_TYPES).map(str::to_owned),
+            aggregate_id: fields.parsed(&["aggregate_id"], values::id),
+            event_type: read_event_type(fields),
+            actor: read_actor(fields),
+            correlation_id: fields.parsed(&["correlation_id"], values::id),
             from: fields.time(&["from"], DayEnd::Start),
             to: fields.time(&["to"], DayEnd::End),
             owner_id: None,
             direction,
         };
+        if filter.from.zip(filter.to).is_some_and(|(from, to)| to < from) {
+            fields.error("to", ErrorCode::OutOfRange, "`to` must not be before `from`.");
+        }
         Some(Self { filter, paging })
     }
 }
 
-/// The events of one run that a list shows.
-pub(crate) struct RunEventQuery(pub(crate) EventQuery);
+fn read_event_type(fields: &mut Fields<'_>) -> Option<String> {
+    let text = fields.text(&["event_type"], 60)?;
+    let known: Vec<&str> = event_types().map(|(_, event_type)| event_type).collect();
+    if !known.contains(&text.as_str()) {
+        let message = format!("There is no event type `{text}`.{}", choices(&text, &known));
+        fields.error("event_type", ErrorCode::Invalid, message);
+    }
+    Some(text)
+}
 
-impl Input for RunEventQuery {
-    const NAME: &'static str = "RunEventQuery";
+fn read_actor(fields: &mut Fields<'_>) -> Option<String> {
+    fields.parsed(&["actor"], |value| {
+        let text = value.as_str().unwrap_or_default();
+        let user = text.strip_prefix("user:").and_then(|id| id.parse::<UserId>().ok());
+        let is_system = text.strip_prefix("system:").is_some_and(|name| !name.is_empty());
+        match user {
+            Some(id) => Ok(format!("user:{id}")),
+            None if is_system && text.len() <= 100 => Ok(text.to_owned()),
+            None => Err("must be `user:<id>` or `system:<name>`".to_owned()),
+        }
+    })
+}
+
+/// Which events of one aggregate a list shows.
+pub(crate) struct StreamEventQuery(EventQuery);
+
+impl Input for StreamEventQuery {
+    const NAME: &'static str = "StreamEventQuery";
     const FIELDS: &'static [Field] =
         &[AFTER, EVENT_TYPE, FROM, TO, DIRECTION, paging::LIMIT, paging::PER_PAGE, paging::CURSOR];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
         EventQuery::read(fields).map(Self)
+    }
+}
+
+impl StreamEventQuery {
+    /// The events of the aggregates with that id; the caller has checked who may see them.
+    pub(crate) fn of(self, aggregate_id: String) -> EventQuery {
+        let Self(mut query) = self;
+        query.filter.aggregate_id = Some(aggregate_id);
+        query
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct BacktestBody {
 
 const SYMBOL: [&str; 2] = ["symbol", "asset_symbol"];
 /// What a run's own answer says besides: it can be sent again as it is.
-const OUTCOME: [Field; 21] = {
+const OUTCOME: [Field; 23] = {
     const fn outcome(name: &'static str) -> Field {
         field(name, Kind::ReadOnly, "Ignored.")
     }
@@ -40,6 +40,8 @@ const OUTCOME: [Field; 21] = {
         outcome("progress"),
         outcome("cancellation_requested_at"),
         outcome("origin"),
+        outcome("sweep_id"),
+        outcome("sweep_row"),
         outcome("error"),
         outcome("warnings"),
         outcome("dataset"),

@@ -22,7 +22,8 @@ impl BacktestCancel {
         id: Path<String>,
     ) -> Result<Item<BacktestResource>, ApiError> {
         let id = lookup::backtest_id(&id.0)?;
-        let accepted = caller.api.commands.cancel_backtest(&caller.command(), id).await?;
+        let context = caller.action(&format!("POST /backtests/{id}/cancel"));
+        let accepted = caller.api.commands.cancel_backtest(&context, id).await?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         let row = after_command(&caller.api, id, receipt.is_pending).await?;
         Ok(receipt.apply(show_one(&caller, row, Include::default()).await?))

@@ -55,6 +55,9 @@ fn midnight(day: &EquityDay) -> DateTime<Utc> {
     day.day.and_time(NaiveTime::MIN).and_utc()
 }
 
+/// The most points of a request.
+const POINTS_MAX: i64 = 10_000;
+
 /// How many points of the equity.
 pub(crate) struct EquityQuery {
     max_points: Option<usize>,
@@ -64,12 +67,12 @@ impl Input for EquityQuery {
     const NAME: &'static str = "EquityQuery";
     const FIELDS: &'static [Field] = &[field(
         "max_points",
-        Kind::Integer,
+        Kind::Integer(3, POINTS_MAX),
         "Maximum number of points, 3 to 10000. Downsampled with largest-triangle-three-buckets.",
     )];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let max_points = fields.integer(&["max_points"], 3, 10_000);
+        let max_points = fields.integer(&["max_points"], 3, POINTS_MAX);
         Some(Self { max_points: max_points.and_then(|points| usize::try_from(points).ok()) })
     }
 }

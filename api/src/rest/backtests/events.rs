@@ -6,7 +6,7 @@ use crate::{
     http::{caller::Caller, error::ApiError, query::Query, response::List},
     rest::{
         Chapter,
-        audit::{self, query::RunEventQuery, resource::EventResource},
+        audit::{self, query::StreamEventQuery, resource::EventResource},
     },
 };
 
@@ -21,11 +21,9 @@ impl BacktestEvents {
         &self,
         caller: Caller,
         id: Path<String>,
-        query: Query<RunEventQuery>,
+        query: Query<StreamEventQuery>,
     ) -> Result<List<EventResource>, ApiError> {
         let row = caller.backtest(&id.0).await?;
-        let RunEventQuery(mut query) = query.0;
-        query.filter.aggregate_id = Some(row.id.to_string());
-        audit::page(&caller, query).await
+        audit::page(&caller, query.0.of(row.id.to_string())).await
     }
 }

@@ -16,7 +16,6 @@ use std::collections::HashMap;
 use domain::{
     backtest::Backtest,
     ids::{BacktestId, StrategyId},
-    market::Symbol,
 };
 use infra::postgres::jobs::BACKTEST;
 use poem::http::{StatusCode, header};
@@ -45,7 +44,7 @@ use crate::{
         read_your_writes::{WriteReceipt, row_after_command},
         response::{Item, List, NoContent, WithHeaders as _},
     },
-    lookup,
+    lookup::{self, MarketOrAsset},
 };
 
 pub(crate) const TOUCHED: [&str; 2] = [backtests::NAME, projections::streams::NAME];
@@ -134,7 +133,9 @@ async fn filter(caller: &Caller, query: &BacktestQuery) -> Result<BacktestFilter
     let [created_at, completed_at, start_time, end_time] = query.times;
     let mut filter = BacktestFilter {
         owner_id: Some(caller.user.id),
-        status: query.status,
+        statuses: query.statuses.clone(),
+        origins: query.origins.clone(),
+        search: query.search.clone(),
         timeframe: query.timeframe,
         metrics: query.metrics.clone(),
         created_at,
@@ -149,14 +150,15 @@ async fn filter(caller: &Caller, query: &BacktestQuery) -> Result<BacktestFilter
     };
     filter.asset_symbol = query.asset.as_ref().map(|asset| asset.to_ascii_uppercase());
     if let Some(text) = &query.symbol {
-        let symbol: Symbol =
-            text.parse().map_err(|error| ApiError::invalid_field("symbol", format!("{error}.")))?;
-        match caller.api.markets.get(&symbol).await? {
-            Some(market) => filter.symbol = Some(market.symbol),
-            None if filter.asset_symbol.as_deref().is_none_or(|asset| asset == symbol.as_str()) => {
-                filter.asset_symbol = Some(symbol.as_str().to_owned());
+        match caller.market_or_asset("symbol", text).await? {
+            MarketOrAsset::Market(symbol) => filter.symbol = Some(symbol),
+            MarketOrAsset::Asset(asset)
+                if filter.asset_symbol.as_ref().is_none_or(|known| *known == asset) =>
+            {
+                filter.asset_symbol = Some(asset);
             }
-            None => filter.symbol = Some(symbol),
+            // An asset that is not the other one: nothing fits.
+            MarketOrAsset::Asset(asset) => filter.symbol = asset.parse().ok(),
         }
     }
     Ok(filter)
@@ -187,7 +189,7 @@ impl Backtests {
         caller: Caller,
         body: ValidJson<BacktestBody>,
     ) -> Result<Item<BacktestResource, 202>, ApiError> {
-        let context = caller.creation("POST /backtests", &body.hash);
+        let context = caller.post("POST /backtests", &body.hash);
         let commands = &caller.api.commands;
         let body = body.value;
         if !body.errors.is_empty() {

@@ -1,16 +1,17 @@
 //! Which backtests a list shows, and in which order.
 
 use chrono::{DateTime, Utc};
-use domain::{error_code::ErrorCode, job::Status, market::Timeframe};
+use domain::{backtest::Origin, error_code::ErrorCode, job::Status, market::Timeframe};
 use projections::{
     backtests::{BacktestSort, TimeRange},
-    metric::{Comparison, Metric, MetricFilter},
+    metric::{Metric, MetricFilter},
 };
 use serde_json::Value;
 
 use crate::{
     http::{
-        fields::{Field, Fields, Input, Kind, field, nearest},
+        brackets::Bracketed,
+        fields::{Field, Fields, Input, Kind, choices, field},
         paging::{self, Paging},
         values::{self, DayEnd},
     },
@@ -22,7 +23,10 @@ const TIMES: [&str; 4] = ["created_at", "completed_at", "start_time", "end_time"
 /// Which backtests a list shows.
 pub(crate) struct BacktestQuery {
     pub(crate) strategy: Option<String>,
-    pub(crate) status: Option<Status>,
+    pub(crate) statuses: Vec<Status>,
+    pub(crate) origins: Vec<Origin>,
+    /// A part of the strategy's name or of the market's symbol.
+    pub(crate) search: Option<String>,
     /// A market or an asset.
     pub(crate) symbol: Option<String>,
     /// An asset.
@@ -52,6 +56,16 @@ impl Input for BacktestQuery {
     const FIELDS: &'static [Field] = &[
         job::STRATEGY_ID,
         job::STATUS,
+        field(
+            "origin",
+            Kind::AnyOf(&["user", "automation", "replay", "sweep"]),
+            "Filters by what requested the backtest; several are separated by commas.",
+        ),
+        field(
+            "search",
+            Kind::Text,
+            "Filters by a part of the strategy's name or of the market's symbol, in any case.",
+        ),
         field("symbol", Kind::Text, "Filters by market, or by asset: all markets with that base."),
         field("asset_symbol", Kind::Text, "Filters by asset: all markets with that base."),
         field("timeframe", Kind::Text, "Filters by timeframe."),
@@ -59,7 +73,7 @@ impl Input for BacktestQuery {
         field(
             "sort",
             Kind::Text,
-            "`created_at` or the name of a metric; prefix it with `-` for descending order (`-sharpe_ratio`). Metrics and `created_at`, `completed_at`, `start_time` and `end_time` can also be used as filters: `sharpe_ratio[gte]=2` (`gt`, `gte`, `lt`, `lte`, `eq`; times only `gte` and `lte`).",
+            "`created_at`, `initial_balance`, `final_balance` or the name of a metric; prefix it with `-` for descending order (`-sharpe_ratio`). The same names and `completed_at`, `start_time` and `end_time` can also be used as filters: `sharpe_ratio[gte]=2` (`gt`, `gte`, `lt`, `lte`, `eq`; times only `gte` and `lte`).",
         ),
         INCLUDE,
         paging::PAGE,
@@ -69,15 +83,17 @@ impl Input for BacktestQuery {
     ];
 
     fn is_extra(name: &str) -> bool {
-        bracketed(name).is_some()
+        Bracketed::parse(name).is_some()
     }
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let status = job::read_status(fields);
+        let statuses = job::read_statuses(fields);
         let (sort, descending) = read_sort(fields);
         let mut query = Self {
             strategy: fields.text(&["strategy_id"], 200),
-            status,
+            statuses,
+            origins: fields.any_of("origin", &Origin::ALL, Origin::as_str),
+            search: fields.text(&["search"], 100),
             symbol: fields.text(&["symbol"], 60),
             asset: fields.text(&["asset_symbol"], 60),
             timeframe: fields.timeframe(&["timeframe", "interval"]),
@@ -89,8 +105,8 @@ impl Input for BacktestQuery {
             paging: Paging::read(fields),
         };
         for (name, value) in fields.map().clone() {
-            if let Some((filtered, comparison)) = bracketed(&name) {
-                query.read_filter(fields, &name, filtered, comparison, &value);
+            if let Some(bracketed) = Bracketed::parse(&name) {
+                query.read_filter(fields, &bracketed, &value);
             }
         }
         Some(query)
@@ -132,14 +148,8 @@ impl Input for Include {
 }
 
 impl BacktestQuery {
-    fn read_filter(
-        &mut self,
-        fields: &mut Fields<'_>,
-        name: &str,
-        filtered: &str,
-        comparison: &str,
-        value: &Value,
-    ) {
+    fn read_filter(&mut self, fields: &mut Fields<'_>, bracketed: &Bracketed<'_>, value: &Value) {
+        let Bracketed { name, filtered, comparison } = *bracketed;
         if let Some(index) = TIMES.iter().position(|time| *time == filtered) {
             let range = &mut self.times[index];
             let read = |day| values::time(value, day);
@@ -163,42 +173,20 @@ impl BacktestQuery {
             return;
         }
         let Some(metric) = Metric::parse(filtered) else {
-            let known: Vec<&str> = Metric::names().collect();
-            let hint = nearest(filtered, &known).map(|near| format!(" Did you mean `{near}`?"));
-            let message = format!("There is no metric `{filtered}`.{}", hint.unwrap_or_default());
+            let known: Vec<&str> = Metric::filters().chain(TIMES).collect();
+            let choices = choices(filtered, &known);
+            let message = format!("Lists cannot be filtered by `{filtered}`.{choices}");
             return fields.error(name, ErrorCode::UnknownField, message);
         };
-        let comparison = match comparison {
-            "gt" => Comparison::Gt,
-            "gte" => Comparison::Gte,
-            "lt" => Comparison::Lt,
-            "lte" => Comparison::Lte,
-            "eq" => Comparison::Eq,
-            _ => {
-                let message = format!("`{name}`: use gt, gte, lt, lte or eq.");
-                return fields.error(name, ErrorCode::Invalid, message);
-            }
-        };
-        let number = value.as_str().and_then(|text| text.trim().parse::<f64>().ok());
-        match number.filter(|number| number.is_finite()) {
-            Some(number) => {
-                let value = number / values::metric_scale(filtered);
-                self.metrics.push(MetricFilter { metric, comparison, value });
-            }
-            None => {
-                fields.error(name, ErrorCode::Invalid, format!("`{name}` must be a finite number."))
-            }
+        if let Some((comparison, number)) = bracketed.number(fields, value) {
+            let value = number / values::metric_scale(filtered);
+            self.metrics.push(MetricFilter { metric, comparison, value });
         }
     }
 }
 
 fn set(end: &mut Option<DateTime<Utc>>, time: DateTime<Utc>) {
     *end = Some(time);
-}
-
-/// `sharpe_ratio[gte]` as its two parts.
-fn bracketed(name: &str) -> Option<(&str, &str)> {
-    name.strip_suffix(']')?.split_once('[')
 }
 
 fn read_sort(fields: &mut Fields<'_>) -> (BacktestSort, bool) {
@@ -211,9 +199,8 @@ fn read_sort(fields: &mut Fields<'_>) -> (BacktestSort, bool) {
     if let Some(metric) = Metric::parse(name) {
         return (BacktestSort::Metric(metric), descending);
     }
-    let known: Vec<&str> = Metric::names().chain(["created_at"]).collect();
-    let hint = nearest(name, &known).map(|near| format!(" Did you mean `{near}`?"));
-    let message = format!("Lists cannot be sorted by `{name}`.{}", hint.unwrap_or_default());
+    let known: Vec<&str> = std::iter::once("created_at").chain(Metric::filters()).collect();
+    let message = format!("Lists cannot be sorted by `{name}`.{}", choices(name, &known));
     fields.error("sort", ErrorCode::Invalid, message);
     (BacktestSort::CreatedAt, descending)
 }

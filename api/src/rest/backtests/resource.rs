@@ -37,6 +37,10 @@ pub(crate) struct BacktestResource {
     metadata: Value,
     /// `user`, `automation`, `replay` or `sweep`.
     origin: String,
+    /// The sweep whose row the backtest repeats. Null unless `origin` is `sweep`.
+    sweep_id: Option<String>,
+    /// The number of that row.
+    sweep_row: Option<u32>,
     error: Option<RunError>,
     warnings: Vec<RunWarning>,
     dataset: Option<DatasetResource>,
@@ -180,6 +184,8 @@ impl BacktestResource {
             parameters: json!(row.run.parameters),
             metadata: json!(row.run.settings),
             origin: row.origin.as_str().to_owned(),
+            sweep_id: row.sweep_id.map(|id| id.to_string()),
+            sweep_row: row.sweep_row,
             error,
             warnings,
             dataset: row.dataset.map(DatasetResource::from),

@@ -61,8 +61,7 @@ pub(crate) async fn find(
     timeframe: Timeframe,
     query: &CandleQuery,
 ) -> Result<Found, ApiError> {
-    let market = api.markets.resolve(symbol, query.quote.as_deref()).await?;
-    let market = market.ok_or_else(|| ApiError::not_found("market"))?;
+    let market = api.markets.resolve(symbol, query.quote.as_deref()).await??;
     let (revision, seen) = query.after()?.unzip();
     let series = api.candles.series(&market.symbol, timeframe, revision).await?;
     if series.is_none() && revision.is_some() {

@@ -62,8 +62,8 @@ impl Input for CandleQuery {
             Kind::Text,
             "Quote asset of the market, if the path names an asset. Defaults to `USDT`.",
         ),
-        paging::LIMIT,
-        paging::PER_PAGE,
+        field("limit", Kind::Integer(1, LIMIT_MAX), "Candles per page. Defaults to 1000."),
+        field("per_page", Kind::Integer(1, LIMIT_MAX), "Alias of `limit`."),
         paging::CURSOR,
     ];
 

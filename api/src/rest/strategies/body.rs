@@ -3,18 +3,56 @@
 use commands::StrategyDraft;
 use domain::{
     error_code::ErrorCode,
+    fields::FieldError,
+    ids::StrategyId,
     market::Symbol,
-    strategy::{StrategyContent, StrategyDefinition},
+    strategy::{LiveStrategy, StrategyContent, StrategyDefinition},
 };
 use serde_json::{Map, Value, json};
 
 use crate::http::fields::{Field, Fields, Input, Kind, field};
 
 /// A strategy as a user writes it.
-pub(crate) struct StrategyBody(pub(crate) StrategyDraft);
+pub(crate) struct StrategyBody {
+    pub(crate) draft: StrategyDraft,
+    /// What came of [`IDENTITY`].
+    identity: Map<String, Value>,
+}
 
 const READ_ONLY: &str =
     "Read-only: accepted so that a strategy can be sent back as it was read, and ignored.";
+/// What no update changes.
+const IDENTITY: [&str; 4] = ["id", "slug", "owner_id", "version"];
+const FIXED: &str = "Read-only: ignored at creation; in an update, it must be what it is.";
+
+impl StrategyBody {
+    /// Refuses an update that would give the strategy another identity.
+    ///
+    /// # Errors
+    /// Each field that differs.
+    pub(crate) fn check_identity(
+        &self,
+        id: StrategyId,
+        live: &LiveStrategy,
+    ) -> Result<(), Vec<FieldError>> {
+        let differs = |name: &str, value: &Value| match (name, value) {
+            (_, Value::Null) => false,
+            ("id", Value::String(text)) => text.parse() != Ok(id),
+            ("owner_id", Value::String(text)) => text.parse() != Ok(live.owner_id),
+            ("slug", value) => *value != live.slug,
+            ("version", value) => *value != live.version,
+            _ => true,
+        };
+        let changed = self.identity.iter().filter(|(name, value)| differs(name, value));
+        let errors: Vec<_> = changed
+            .map(|(name, _)| {
+                let message = format!("`{name}` cannot be changed.");
+                FieldError::new(name, ErrorCode::ReadOnly, message)
+            })
+            .collect();
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
 
 impl Input for StrategyBody {
     const NAME: &'static str = "StrategyBody";
@@ -61,11 +99,11 @@ impl Input for StrategyBody {
             Kind::Boolean,
             "Whether every user may read and backtest it. Defaults to false.",
         ),
-        field("id", Kind::ReadOnly, READ_ONLY),
-        field("slug", Kind::ReadOnly, READ_ONLY),
-        field("owner_id", Kind::ReadOnly, READ_ONLY),
+        field("id", Kind::ReadOnly, FIXED),
+        field("slug", Kind::ReadOnly, FIXED),
+        field("owner_id", Kind::ReadOnly, FIXED),
         field("kind", Kind::ReadOnly, READ_ONLY),
-        field("version", Kind::ReadOnly, READ_ONLY),
+        field("version", Kind::ReadOnly, FIXED),
         field("created_at", Kind::ReadOnly, READ_ONLY),
         field("updated_at", Kind::ReadOnly, READ_ONLY),
         field("warnings", Kind::ReadOnly, READ_ONLY),
@@ -88,7 +126,9 @@ impl Input for StrategyBody {
         let is_public = fields.boolean("is_public").unwrap_or(false);
         let content =
             StrategyContent { name: name?, description, definition: definition?, default_symbol };
-        Some(Self(StrategyDraft { content, is_active, is_public }))
+        let given = |name: &str| Some((name.to_owned(), fields.map().get(name)?.clone()));
+        let identity = IDENTITY.into_iter().filter_map(given).collect();
+        Some(Self { draft: StrategyDraft { content, is_active, is_public }, identity })
     }
 }
 

@@ -141,8 +141,8 @@ impl Strategies {
         caller: Caller,
         body: ValidJson<StrategyBody>,
     ) -> Result<Item<StrategyResource, 201>, ApiError> {
-        let context = caller.creation("POST /strategies", &body.hash);
-        let accepted = caller.api.commands.create_strategy(&context, body.value.0).await?;
+        let context = caller.post("POST /strategies", &body.hash);
+        let accepted = caller.api.commands.create_strategy(&context, body.value.draft).await?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         let row = after_command(&caller.api, accepted.value, receipt.is_pending).await?;
         let location = format!("{}/strategies/{}", caller.headers.prefix(), row.id);
@@ -177,8 +177,10 @@ impl Strategies {
         body: ValidJson<StrategyBody>,
     ) -> Result<Item<StrategyResource>, ApiError> {
         let id = caller.writable_strategy_id(&id.0).await?;
-        let context = caller.command();
-        let accepted = caller.api.commands.revise_strategy(&context, id, body.value.0).await?;
+        let (live, _) = caller.writable_strategy(id).await?;
+        body.value.check_identity(id, &live)?;
+        let (context, draft) = (caller.command(), body.value.draft);
+        let accepted = caller.api.commands.revise_strategy(&context, id, draft).await?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         revised(&caller, id, receipt).await
     }
@@ -195,7 +197,7 @@ impl Strategies {
         let patch = body.value.0;
         for _ in 0..PATCH_TRIES_MAX {
             let (live, sequence) = caller.writable_strategy(id).await?;
-            let draft = patched(live, patch.clone())?;
+            let draft = patched(id, &live, patch.clone())?;
             let mut context = caller.command();
             let is_conditional = context.expected_sequences.is_some();
             context.expected_sequences.get_or_insert(vec![sequence]);
@@ -221,11 +223,17 @@ impl Strategies {
     }
 }
 
-fn patched(live: LiveStrategy, patch: Map<String, Value>) -> Result<StrategyDraft, ApiError> {
-    let LiveStrategy { content, is_active, is_public, .. } = live;
+fn patched(
+    id: StrategyId,
+    live: &LiveStrategy,
+    patch: Map<String, Value>,
+) -> Result<StrategyDraft, ApiError> {
+    let LiveStrategy { content, is_active, is_public, .. } = live.clone();
     let mut body = body_of(&StrategyDraft { content, is_active, is_public });
     merge(&mut body, patch);
-    Ok(fields::read::<StrategyBody>(&body, false)?.0)
+    let body = fields::read::<StrategyBody>(&body, false)?;
+    body.check_identity(id, live)?;
+    Ok(body.draft)
 }
 
 async fn revised(

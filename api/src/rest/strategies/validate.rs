@@ -9,7 +9,7 @@ use super::{
     resource::Finding,
 };
 use crate::{
-    http::{caller::Caller, fields, json::ValidJson, response::Item},
+    http::{caller::Caller, error::ApiError, fields, json::ValidJson, request_key, response::Item},
     rest::Chapter,
 };
 
@@ -33,20 +33,22 @@ impl Validate {
     #[oai(path = "/strategies/validate", method = "post", operation_id = "validateStrategy")]
     async fn validate(
         &self,
-        _caller: Caller,
+        caller: Caller,
         body: ValidJson<AnyObject>,
-    ) -> Item<ValidationResource> {
+    ) -> Result<Item<ValidationResource>, ApiError> {
+        let is_replayed = caller.remember("POST /strategies/validate", &body.hash).await?;
         let AnyObject(body) = body.value;
         let found = validate_strategy(&body);
         // Valid is what a POST would take; only the name may still be missing.
         let mut errors = fields::read::<StrategyBody>(&body, false).err().unwrap_or_default();
         errors.retain(|error| error.field != "name" || body.contains_key("name"));
         let findings = |errors: Vec<FieldError>| errors.into_iter().map(Finding::from).collect();
-        Item::new(ValidationResource {
+        let item = Item::new(ValidationResource {
             valid: errors.is_empty(),
             errors: findings(errors),
             warnings: findings(found.warnings),
             warmup_candles: found.warmup_candles.map(|candles| candles as u64),
-        })
+        });
+        Ok(if is_replayed { request_key::replayed(item) } else { item })
     }
 }

@@ -22,7 +22,8 @@ impl SweepCancel {
         id: Path<String>,
     ) -> Result<Item<SweepResource>, ApiError> {
         let id = lookup::sweep_id(&id.0)?;
-        let accepted = caller.api.commands.cancel_sweep(&caller.command(), id).await?;
+        let context = caller.action(&format!("POST /sweeps/{id}/cancel"));
+        let accepted = caller.api.commands.cancel_sweep(&context, id).await?;
         let receipt = caller.wait_for_write(&accepted, &TOUCHED).await;
         let row = after_command(&caller.api, id, receipt.is_pending).await?;
         Ok(receipt.apply(show(&caller.api, row).await?))

@@ -1,7 +1,7 @@
 //! `/sweeps/{id}/heatmap`: a metric over two parameters.
 
 use domain::simulation::{
-    metrics::is_objective,
+    metrics::{Metrics, is_in_rows, is_objective},
     sweep::{Objective, heat_map::HeatMap},
 };
 use poem_openapi::{Object, OpenApi, param::Path};
@@ -9,12 +9,12 @@ use projections::sweeps::SweepRow;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::results::completed;
+use super::results::{completed, not_in_rows};
 use crate::{
     http::{
         caller::Caller,
         error::ApiError,
-        fields::{Field, Fields, Input, Kind, field},
+        fields::{Field, Fields, Input, Kind, choices, field},
         query::Query,
         response::{Item, WithHeaders as _},
         values::DecimalText,
@@ -106,6 +106,24 @@ fn axis(
     }
 }
 
+/// The metric that the cells show, and which end of it is the better one.
+fn objective_of(row: &SweepRow, metric: String) -> Result<Objective, ApiError> {
+    let objective = &row.spec.objective;
+    if metric == objective.metric {
+        return Ok(objective.clone());
+    }
+    if is_in_rows(&metric, &objective.metric) && is_objective(&metric) {
+        return Ok(Objective { direction: Objective::direction_of(&metric), metric });
+    }
+    let known: Vec<&str> = Metrics::all_names().collect();
+    let message = if known.contains(&metric.as_str()) {
+        not_in_rows(&metric, &objective.metric)
+    } else {
+        format!("There is no metric `{metric}`.{}", choices(&metric, &known))
+    };
+    Err(ApiError::invalid_field("metric", message))
+}
+
 #[OpenApi(tag = "Chapter::Sweeps")]
 impl SweepHeatMap {
     /// Returns a metric of a completed sweep over two of its parameters, with the best row per cell.
@@ -120,15 +138,12 @@ impl SweepHeatMap {
         let query = query.0;
         let x = axis(&row, "x", query.x.as_deref(), 0)?;
         let y = axis(&row, "y", query.y.as_deref(), 1)?;
+        if x == y {
+            let message = format!("`x` and `y` must be different parameters; both are `{x}`.");
+            return Err(ApiError::invalid_field("y", message));
+        }
         let objective = match query.metric {
-            Some(metric) if metric == row.spec.objective.metric => row.spec.objective.clone(),
-            Some(metric) if is_objective(&metric) => {
-                Objective { direction: Objective::direction_of(&metric), metric }
-            }
-            Some(metric) => {
-                let message = format!("There is no metric `{metric}`.");
-                return Err(ApiError::invalid_field("metric", message));
-            }
+            Some(metric) => objective_of(&row, metric)?,
             None => row.spec.objective.clone(),
         };
         let rows = caller.api.reads.sweep_rows(&row).await?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 mod cancel;
+mod events;
 mod heatmap;
 mod query;
 mod resource;
@@ -29,7 +30,7 @@ use crate::{
         read_your_writes::row_after_command,
         response::{Item, List, NoContent, WithHeaders as _},
     },
-    lookup,
+    lookup::{self, MarketOrAsset},
 };
 
 const TOUCHED: [&str; 2] = [sweeps::NAME, projections::streams::NAME];
@@ -39,7 +40,7 @@ pub(crate) struct Sweeps;
 
 /// The resources of this chapter.
 pub(crate) fn api() -> impl OpenApi {
-    (Sweeps, cancel::SweepCancel, results::SweepResults, heatmap::SweepHeatMap)
+    (Sweeps, cancel::SweepCancel, results::SweepResults, heatmap::SweepHeatMap, events::SweepEvents)
 }
 
 /// Returns a sweep with an entity tag that changes with everything in it.
@@ -73,12 +74,16 @@ impl Sweeps {
             None => None,
             Some(text) => Some(caller.strategy_id(text).await?),
         };
-        let filter = SweepFilter {
-            owner_id: Some(caller.user.id),
-            strategy_id,
-            status: query.status,
-            symbol: query.symbol,
+        let (symbol, asset_symbol) = match &query.symbol {
+            None => (None, None),
+            Some(text) => match caller.market_or_asset("symbol", text).await? {
+                MarketOrAsset::Market(symbol) => (Some(symbol), None),
+                MarketOrAsset::Asset(asset) => (None, Some(asset)),
+            },
         };
+        let owner_id = Some(caller.user.id);
+        let statuses = query.statuses;
+        let filter = SweepFilter { owner_id, strategy_id, statuses, symbol, asset_symbol };
         let request = query.paging.request()?;
         let page = caller.api.reads.list_sweeps(&filter, query.descending, &request).await?;
         let jobs: Vec<_> = page.rows.iter().map(|row| (row.id.uuid(), row.status)).collect();
@@ -96,7 +101,7 @@ impl Sweeps {
         caller: Caller,
         body: ValidJson<SweepBody>,
     ) -> Result<Item<SweepResource, 202>, ApiError> {
-        let context = caller.creation("POST /sweeps", &body.hash);
+        let context = caller.post("POST /sweeps", &body.hash);
         let commands = &caller.api.commands;
         let body = body.value;
         let draft = body.draft(caller.api.options.sweep_combinations_max);

@@ -1,6 +1,6 @@
 //! Which sweeps a list shows.
 
-use domain::{job::Status, market::Symbol};
+use domain::job::Status;
 
 use crate::{
     http::{
@@ -13,8 +13,9 @@ use crate::{
 /// Which sweeps a list shows.
 pub(crate) struct SweepQuery {
     pub(super) strategy: Option<String>,
-    pub(super) status: Option<Status>,
-    pub(super) symbol: Option<Symbol>,
+    pub(super) statuses: Vec<Status>,
+    /// A market or an asset.
+    pub(super) symbol: Option<String>,
     pub(super) descending: bool,
     pub(super) paging: Paging,
 }
@@ -24,7 +25,7 @@ impl Input for SweepQuery {
     const FIELDS: &'static [Field] = &[
         job::STRATEGY_ID,
         job::STATUS,
-        field("symbol", Kind::Text, "Filters by market."),
+        field("symbol", Kind::Text, "Filters by market, or by asset: all markets with that base."),
         field("sort", Kind::OneOf(&["created_at", "-created_at"]), "Defaults to `-created_at`."),
         paging::PAGE,
         paging::LIMIT,
@@ -33,15 +34,11 @@ impl Input for SweepQuery {
     ];
 
     fn read(fields: &mut Fields<'_>) -> Option<Self> {
-        let status = job::read_status(fields);
-        let symbol = fields.parsed(&["symbol"], |value| {
-            let text = value.as_str().unwrap_or_default();
-            text.parse::<Symbol>().map_err(|error| error.to_string())
-        });
+        let statuses = job::read_statuses(fields);
         Some(Self {
             strategy: fields.text(&["strategy_id"], 200),
-            status,
-            symbol,
+            statuses,
+            symbol: fields.text(&["symbol"], 60),
             descending: fields.one_of("sort", &["created_at", "-created_at"]) != Some("created_at"),
             paging: Paging::read(fields),
         })

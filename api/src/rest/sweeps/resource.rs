@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::simulation::{
-    metrics::{Metrics, is_key},
+    metrics::{Metrics, is_in_rows},
     sweep::{Figures, Row, RowResult, WalkForwardResult, Window, walk_forward::Span},
 };
 use poem_openapi::Object;
@@ -139,7 +139,10 @@ impl SweepResource {
         let error =
             row.error_code.map(|code| RunError::new(code, row.error_message.unwrap_or_default()));
         let winners = row.winners.into_iter().zip(1..);
-        let winners = winners.map(|(row, rank)| RankedRow { rank, row }.into()).collect();
+        let objective = row.spec.objective.metric.clone();
+        let winners = winners
+            .map(|(row, rank)| SweepRowResource::new(RankedRow { rank, row }, &objective))
+            .collect();
         Self {
             id: row.id.to_string(),
             run: RunResource::from(&row.run),
@@ -163,7 +166,8 @@ impl SweepResource {
             rows_count: row.rows_count,
             failed_rows_count: row.failed_rows_count,
             winners,
-            walk_forward_result: row.walk_forward.map(WalkForwardResource::from),
+            walk_forward_result: (row.walk_forward)
+                .map(|result| WalkForwardResource::new(result, &objective)),
             warnings: row.warnings.into_iter().map(RunWarning::from).collect(),
             attempt: row.attempt,
             created_at: time_text(row.created_at),
@@ -174,11 +178,12 @@ impl SweepResource {
     }
 }
 
-impl From<RankedRow> for SweepRowResource {
-    fn from(ranked: RankedRow) -> Self {
+impl SweepRowResource {
+    /// Returns the resource of a row of a sweep with that objective.
+    pub(crate) fn new(ranked: RankedRow, objective: &str) -> Self {
         let RankedRow { rank, row: Row { number, parameters, result } } = ranked;
         let (figures, error) = match result {
-            RowResult::Figures(figures) => (Some(FiguresResource::from(*figures)), None),
+            RowResult::Figures(figures) => (Some(FiguresResource::new(&figures, objective)), None),
             RowResult::Error(error) => (None, Some(RunError::new(error.code, error.message))),
         };
         let counts = figures.as_ref().map(|of| (of.trades_count, of.ambiguous_trades_count));
@@ -199,33 +204,34 @@ impl From<RankedRow> for SweepRowResource {
     }
 }
 
-impl From<Figures> for FiguresResource {
-    fn from(figures: Figures) -> Self {
+impl FiguresResource {
+    fn new(figures: &Figures, objective: &str) -> Self {
         Self {
             final_balance: figures.final_balance.into(),
             trades_count: figures.trades_count,
             ambiguous_trades_count: figures.ambiguous_trades_count,
-            metrics: metrics(&figures.metrics),
+            metrics: metrics(&figures.metrics, objective),
         }
     }
 }
 
-impl From<WalkForwardResult> for WalkForwardResource {
-    fn from(result: WalkForwardResult) -> Self {
+impl WalkForwardResource {
+    fn new(result: WalkForwardResult, objective: &str) -> Self {
+        let windows = result.windows.into_iter();
         Self {
-            windows: result.windows.into_iter().map(WindowResource::from).collect(),
-            stitched: result.stitched.map(FiguresResource::from),
+            windows: windows.map(|window| WindowResource::new(window, objective)).collect(),
+            stitched: result.stitched.map(|figures| FiguresResource::new(&figures, objective)),
         }
     }
 }
 
-impl From<Window> for WindowResource {
-    fn from(window: Window) -> Self {
+impl WindowResource {
+    fn new(window: Window, objective: &str) -> Self {
         let sample = |span: Span, figures: Option<Figures>| SampleResource {
             start_time: time_text(span.start_time),
             end_time: time_text(span.end_time),
             candles_count: span.candles_count,
-            figures: figures.map(FiguresResource::from),
+            figures: figures.map(|figures| FiguresResource::new(&figures, objective)),
         };
         Self {
             best: window.best,
@@ -237,7 +243,7 @@ impl From<Window> for WindowResource {
 }
 
 /// Those that every row has, and those of the objective's family: `…_percentage` in percent.
-fn metrics(metrics: &Metrics) -> Value {
+fn metrics(metrics: &Metrics, objective: &str) -> Value {
     let mut shown: BTreeMap<&str, Value> = BTreeMap::from([
         ("total_trades", json!(metrics.total_trades)),
         ("winning_trades", json!(metrics.winning_trades)),
@@ -246,7 +252,8 @@ fn metrics(metrics: &Metrics) -> Value {
         ("total_fees", json!(DecimalText::from(metrics.total_fees))),
     ]);
     for (name, value) in Metrics::NAMES.iter().zip(metrics.values()) {
-        if is_key(name) || value.is_some() {
+        // Rows of older engines may have more.
+        if is_in_rows(name, objective) || value.is_some() {
             shown.insert(name, json!(DecimalText::of_metric(name, value)));
         }
     }

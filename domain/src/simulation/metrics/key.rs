@@ -31,6 +31,15 @@ pub fn is_key(name: &str) -> bool {
     !of_families.iter().any(|family| family.contains(&name))
 }
 
+/// Whether the rows of a sweep with that objective have it.
+#[must_use]
+pub fn is_in_rows(name: &str, objective: &str) -> bool {
+    let is_family = |family: &[&str]| family.contains(&name) && family.contains(&objective);
+    (is_key(name) && Metrics::all_names().any(|known| known == name))
+        || name == objective
+        || [&BENCHMARK[..], &TAIL, &SIGNIFICANCE].into_iter().any(is_family)
+}
+
 /// Whether rows can be ranked by it.
 #[must_use]
 pub fn is_objective(name: &str) -> bool {

@@ -13,6 +13,7 @@ mod summary;
 mod tail;
 mod tally;
 mod trades;
+mod units;
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,13 @@ pub(crate) use curve::{Curve, Market};
 pub(crate) use drawdown::LargestFall;
 pub use drawdown::{DRAWDOWN_PERIODS_MAX, Drawdown, DrawdownPeriod, calculate_drawdown};
 pub(crate) use key::calculate_key;
-pub use key::{is_key, is_objective};
+pub use key::{is_in_rows, is_key, is_objective};
 pub use recorded::recorded_name;
 pub(crate) use recorded::upcast;
 pub use significance::luck_percentile;
 pub use summary::{PerformanceSummary, generate_performance_summary};
 pub(crate) use tally::Tally;
+pub use units::{Unit, description};
 
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -122,7 +124,7 @@ metrics! {
     calmar_ratio,
     /// max(peak − equity), quote money, on every candle from the running peak.
     max_drawdown,
-    /// max(1 − equity ÷ peak), a fraction here and in events, percent in the API; backtesting.py `Max. Drawdown [%]`.
+    /// max(1 − equity ÷ peak), a fraction in events, percent in the API; backtesting.py `Max. Drawdown [%]`.
     #[serde(rename = "max_drawdown_fraction", alias = "max_drawdown_percentage")]
     max_drawdown_percentage,
     /// Trades with pnl > 0 ÷ trades; backtesting.py `Win Rate [%]`.
@@ -151,7 +153,7 @@ metrics! {
     max_holding_seconds,
     /// Σ notional of all fills ÷ mean equity.
     turnover,
-    /// total_pnl ÷ initial balance, a fraction here and in events, percent in the API.
+    /// total_pnl ÷ initial balance, a fraction in events, percent in the API.
     #[serde(rename = "total_pnl_fraction", alias = "total_pnl_percentage")]
     total_pnl_percentage,
     /// Last equity ÷ initial balance − 1; backtesting.py `Return [%]`.

@@ -7,6 +7,9 @@ use crate::postgres::database::DatabaseError;
 pub enum AccountError {
     #[error("this email address is taken")]
     EmailTaken,
+    /// The key of the request was used for another body.
+    #[error("this Idempotency-Key was used with another body")]
+    KeyReused,
     #[error("the email address or the password is wrong")]
     WrongCredentials,
     #[error(transparent)]

@@ -7,4 +7,4 @@ mod users;
 
 pub use error::AccountError;
 pub use sessions::{SESSION_DAYS, Session};
-pub use users::{Accounts, User};
+pub use users::{Accounts, Created, NewUser, User};

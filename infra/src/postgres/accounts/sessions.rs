@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     error::AccountError,
     passwords::{NO_PASSWORD, verify_password},
-    users::{Accounts, User, user},
+    users::{Accounts, User, read},
 };
 use crate::postgres::database::DatabaseError;
 
@@ -45,7 +45,7 @@ impl Accounts {
         let Some(row) = found.filter(|_| is_right) else {
             return Err(AccountError::WrongCredentials);
         };
-        let user = user(&row)?;
+        let user = read(&row)?;
         let token = new_token();
         let now = self.clock.now();
         let expires_at = now + Duration::days(SESSION_DAYS);
@@ -72,7 +72,7 @@ impl Accounts {
             .await?;
         let row =
             connection.query_opt(&statement, &[&token_hash(token), &self.clock.now()]).await?;
-        row.as_ref().map(user).transpose()
+        row.as_ref().map(read).transpose()
     }
 
     /// Ends the session of this token; an unknown token is not an error.

@@ -1,12 +1,12 @@
 //! Markets and assets: reference data that imports extend.
 
-use domain::market::{Asset, Market, MarketKind, Symbol};
+use domain::{
+    market::{Asset, Market, MarketKind, Symbol},
+    market_names::{self, NoMarket},
+};
 use tokio_postgres::Row;
 
 use crate::postgres::database::{Database, DatabaseError};
-
-/// The quote currency of an asset if none is given.
-const DEFAULT_QUOTE: &str = "USDT";
 
 const MARKET: &str =
     "SELECT symbol, base, quote, kind, lot, price_decimals, volume_decimals FROM markets";
@@ -24,8 +24,7 @@ impl Markets {
         Self { database }
     }
 
-    /// Finds the market that a user means: the one with this exact symbol, otherwise the asset in the quote currency (USDT by
-    /// default).
+    /// Finds the market that a user means; see [`market_names::resolve`].
     ///
     /// # Errors
     /// The database.
@@ -33,15 +32,15 @@ impl Markets {
         &self,
         text: &str,
         quote: Option<&str>,
-    ) -> Result<Option<Market>, DatabaseError> {
-        let connection = self.database.get().await?;
-        let sql = format!(
-            "{MARKET} WHERE symbol = $1 OR (base = $1 AND quote = $2) ORDER BY symbol <> $1 LIMIT 1"
-        );
-        let quote = quote.unwrap_or(DEFAULT_QUOTE).to_ascii_uppercase();
-        let statement = connection.prepare_cached(&sql).await?;
-        let row = connection.query_opt(&statement, &[&text.to_ascii_uppercase(), &quote]).await?;
-        row.as_ref().map(market).transpose()
+    ) -> Result<Result<Market, NoMarket>, DatabaseError> {
+        if let Ok(symbol) = text.parse()
+            && quote.is_none()
+            && let Some(market) = self.get(&symbol).await?
+        {
+            return Ok(Ok(market));
+        }
+        let markets = self.markets().await?;
+        Ok(market_names::resolve(text, quote, &markets).cloned())
     }
 
     /// Returns the market with exactly this symbol.

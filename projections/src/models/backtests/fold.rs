@@ -45,6 +45,8 @@ const COLUMNS: &Columns = &[
     ("status", "text NOT NULL"),
     ("cancellation_requested_at", "timestamptz"),
     ("origin", "text NOT NULL"),
+    ("sweep_id", "uuid"),
+    ("sweep_row", "integer"),
     ("error_code", "text"),
     ("error_message", "text"),
     ("warnings", "json NOT NULL"),
@@ -270,7 +272,7 @@ impl BacktestRow {
 
 fn requested(
     id: Uuid,
-    Request { run, origin, .. }: Request,
+    Request { run, origin, sweep_row }: Request,
     sequence: i64,
     position: i64,
     now: DateTime<Utc>,
@@ -282,6 +284,8 @@ fn requested(
         status: Status::Pending,
         cancellation_requested_at: None,
         origin,
+        sweep_id: sweep_row.map(|row| row.sweep_id),
+        sweep_row: sweep_row.map(|row| row.number),
         error_code: None,
         error_message: None,
         warnings: Vec::new(),

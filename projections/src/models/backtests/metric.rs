@@ -7,7 +7,10 @@ const COUNTS: [&str; 3] = ["total_trades", "winning_trades", "losing_trades"];
 /// Metrics that are exact amounts of money.
 const AMOUNTS: [&str; 2] = ["total_pnl", "total_fees"];
 
-/// A metric by which runs are filtered and sorted, as a real number.
+/// Amounts of a run that are no metrics, but by which runs are filtered and sorted like by them.
+const BALANCES: [&str; 2] = ["initial_balance", "final_balance"];
+
+/// A metric or a balance by which runs are filtered and sorted, as a real number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
     name: &'static str,
@@ -34,7 +37,7 @@ pub enum Comparison {
 }
 
 impl Metric {
-    /// The metric of that name (a field of [`Metrics`]), if there is one.
+    /// The metric (a field of [`Metrics`]) or balance of that name, if there is one.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let expression = match name {
@@ -43,13 +46,20 @@ impl Metric {
             "losing_trades" => "(losing_trades::double precision)",
             "total_pnl" => "(total_pnl::double precision)",
             "total_fees" => "(total_fees::double precision)",
+            "initial_balance" => "(initial_balance::double precision)",
+            "final_balance" => "(final_balance::double precision)",
             _ => recorded_name(Metrics::NAMES.iter().find(|known| **known == name)?),
         };
-        let name = Self::names().find(|known| *known == name)?;
+        let name = Self::filters().find(|known| *known == name)?;
         Some(Self { name, expression })
     }
 
-    /// Every name, in the order of [`Metrics`].
+    /// Everything that lists are filtered and sorted by.
+    pub fn filters() -> impl Iterator<Item = &'static str> {
+        Self::names().chain(BALANCES)
+    }
+
+    /// Every metric's name, in the order of [`Metrics`].
     pub fn names() -> impl Iterator<Item = &'static str> {
         COUNTS.into_iter().chain(AMOUNTS).chain(Metrics::NAMES.iter().copied())
     }
@@ -72,6 +82,19 @@ impl Metric {
 }
 
 impl Comparison {
+    /// The comparison of that word (`gte`), if there is one.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "gt" => Some(Self::Gt),
+            "gte" => Some(Self::Gte),
+            "lt" => Some(Self::Lt),
+            "lte" => Some(Self::Lte),
+            "eq" => Some(Self::Eq),
+            _ => None,
+        }
+    }
+
     pub(crate) const fn sql(self) -> &'static str {
         match self {
             Self::Gt => ">",

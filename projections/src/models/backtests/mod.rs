@@ -27,19 +27,23 @@ use row::read;
 
 /// Its permanent name.
 pub const NAME: &str = "backtests";
-const TABLE: &str = "backtests_v4";
+const TABLE: &str = "backtests_v5";
 
 /// Which backtests a list shows; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BacktestFilter {
     pub owner_id: Option<UserId>,
     pub strategy_id: Option<StrategyId>,
-    pub status: Option<Status>,
+    /// Any of them; all if there is none.
+    pub statuses: Vec<Status>,
     pub symbol: Option<Symbol>,
     /// Every market with that base.
     pub asset_symbol: Option<String>,
     pub timeframe: Option<Timeframe>,
-    pub origin: Option<Origin>,
+    /// Any of them; all if there is none.
+    pub origins: Vec<Origin>,
+    /// A part of the strategy's name or of the market's symbol, in any case.
+    pub search: Option<String>,
     /// All of them hold.
     pub metrics: Vec<MetricFilter>,
     pub created_at: TimeRange,
@@ -131,9 +135,7 @@ impl BacktestFilter {
         if let Some(strategy) = self.strategy_id {
             select.compare("strategy_id =", strategy.uuid());
         }
-        if let Some(status) = self.status {
-            select.compare("status =", status.as_str());
-        }
+        select.any("status", &self.statuses, Status::as_str);
         if let Some(symbol) = &self.symbol {
             select.compare("symbol =", symbol.as_str().to_owned());
         }
@@ -143,8 +145,9 @@ impl BacktestFilter {
         if let Some(timeframe) = self.timeframe {
             select.compare("timeframe =", timeframe.as_str());
         }
-        if let Some(origin) = self.origin {
-            select.compare("origin =", origin_name(origin));
+        select.any("origin", &self.origins, Origin::as_str);
+        if let Some(search) = &self.search {
+            select.contains(&["strategy_name", "symbol"], search);
         }
         for MetricFilter { metric, comparison, value } in &self.metrics {
             select.compare(&format!("{} {}", metric.expression(), comparison.sql()), *value);
@@ -163,14 +166,5 @@ impl BacktestFilter {
                 select.compare(&format!("{column} <="), to);
             }
         }
-    }
-}
-
-const fn origin_name(origin: Origin) -> &'static str {
-    match origin {
-        Origin::User => "user",
-        Origin::Automation => "automation",
-        Origin::Replay => "replay",
-        Origin::Sweep => "sweep",
     }
 }

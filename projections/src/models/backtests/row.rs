@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::{
     backtest::Origin,
     dataset::Dataset,
-    ids::BacktestId,
+    ids::{BacktestId, SweepId},
     job::Status,
     simulation::{
         Warning,
@@ -15,6 +15,7 @@ use infra::postgres::DatabaseError;
 use rust_decimal::Decimal;
 use serde::Serialize;
 use tokio_postgres::{Row, types::Json};
+use uuid::Uuid;
 
 use crate::{models::run_columns::RunColumns, sql::row};
 
@@ -28,6 +29,9 @@ pub struct BacktestRow {
     pub status: Status,
     pub cancellation_requested_at: Option<DateTime<Utc>>,
     pub origin: Origin,
+    /// The row of a sweep that it repeats; both none unless there is one.
+    pub sweep_id: Option<SweepId>,
+    pub sweep_row: Option<u32>,
     /// Both none unless it failed.
     pub error_code: Option<String>,
     pub error_message: Option<String>,
@@ -72,6 +76,8 @@ pub(super) fn read(row: &Row) -> Result<BacktestRow, DatabaseError> {
         status: row::word(row, "status")?,
         cancellation_requested_at: row.try_get("cancellation_requested_at")?,
         origin: row::word(row, "origin")?,
+        sweep_id: row.try_get::<_, Option<Uuid>>("sweep_id")?.map(SweepId::new),
+        sweep_row: row.try_get::<_, Option<i32>>("sweep_row")?.map(i32::unsigned_abs),
         error_code: row.try_get("error_code")?,
         error_message: row.try_get("error_message")?,
         warnings,

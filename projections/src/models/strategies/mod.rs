@@ -117,8 +117,7 @@ impl ReadModels {
             select.compare("is_active =", is_active);
         }
         if let Some(search) = &filter.search {
-            let part = select.bind(search.to_lowercase());
-            select.only(format!("strpos(lower(name || ' ' || description), {part}) > 0"));
+            select.contains(&["name", "description"], search);
         }
         let (expression, kind) = match sort {
             StrategySort::CreatedAt => ("created_at", KeyKind::Time),

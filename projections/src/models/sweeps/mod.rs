@@ -30,8 +30,11 @@ const TABLE: &str = "sweeps_v2";
 pub struct SweepFilter {
     pub owner_id: Option<UserId>,
     pub strategy_id: Option<StrategyId>,
-    pub status: Option<Status>,
+    /// Any of them; all if there is none.
+    pub statuses: Vec<Status>,
     pub symbol: Option<Symbol>,
+    /// Every market with that base.
+    pub asset_symbol: Option<String>,
 }
 
 impl ReadModels {
@@ -72,11 +75,12 @@ impl ReadModels {
         if let Some(strategy) = filter.strategy_id {
             select.compare("strategy_id =", strategy.uuid());
         }
-        if let Some(status) = filter.status {
-            select.compare("status =", status.as_str());
-        }
+        select.any("status", &filter.statuses, Status::as_str);
         if let Some(symbol) = &filter.symbol {
             select.compare("symbol =", symbol.as_str().to_owned());
+        }
+        if let Some(asset) = &filter.asset_symbol {
+            select.compare("asset_symbol =", asset.clone());
         }
         let order =
             Order { expression: "created_at", kind: KeyKind::Time, descending, tie: Some("id") };

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     error::QueryError,
     handle::ReadModels,
-    models::sweeps::SweepRow,
+    models::{backtests::metric::Comparison, sweeps::SweepRow},
     sql::{
         page::{KeyKind, Order, Page, PageRequest, Place, Select},
         row,
@@ -39,6 +39,25 @@ pub enum ResultSort {
     Number,
     /// The metric of that name; rows without it come last in both directions.
     Metric(&'static str),
+}
+
+/// What rows are filtered by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResultColumn {
+    /// The metric of that name.
+    Metric(&'static str),
+    FinalBalance,
+    /// The parameter of that name.
+    Parameter(String),
+}
+
+/// `column comparison value`; rows without it never fit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultFilter {
+    pub column: ResultColumn,
+    pub comparison: Comparison,
+    /// In the units of the rows: fractions, not percent.
+    pub value: f64,
 }
 
 /// How the metrics are found in a row; rows that are older than the names of fractions have those of the API.
@@ -75,8 +94,8 @@ impl ReadModels {
     pub async fn sweep_results(
         &self,
         sweep: &SweepRow,
-        sort: ResultSort,
-        descending: bool,
+        filters: &[ResultFilter],
+        (sort, descending): (ResultSort, bool),
         page: &PageRequest,
     ) -> Result<Page<RankedRow>, QueryError> {
         let (expression, kind, tie) = match sort {
@@ -90,6 +109,9 @@ impl ReadModels {
         let mut select = Select::new(format!("*, {expression} AS sort_key"), TABLE);
         select.compare("sweep_id =", sweep.id.uuid());
         select.compare("result_hash =", sweep.result_hash.clone().unwrap_or_default());
+        for filter in filters {
+            filter.apply(&mut select);
+        }
         let order = Order { expression, kind, descending, tie };
         let read = |row: &Row| {
             let ranked = read(row)?;
@@ -103,8 +125,29 @@ impl ReadModels {
             };
             Ok((ranked, place))
         };
-        let total = sweep.result_hash.as_ref().map_or(0, |_| i64::from(sweep.rows_count));
-        select.page(&self.database, &order, page, Some(total), read).await
+        let all = sweep.result_hash.as_ref().map_or(0, |_| i64::from(sweep.rows_count));
+        let total = filters.is_empty().then_some(all);
+        select.page(&self.database, &order, page, total, read).await
+    }
+
+    /// The row of that number of a completed sweep.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn sweep_result(
+        &self,
+        sweep: &SweepRow,
+        number: u32,
+    ) -> Result<Option<RankedRow>, QueryError> {
+        let client = self.database.get().await?;
+        let sql = format!(
+            "SELECT * FROM read_models.{TABLE} WHERE sweep_id = $1 AND result_hash = $2 AND number = $3"
+        );
+        let statement = client.prepare_cached(&sql).await?;
+        let hash = sweep.result_hash.clone().unwrap_or_default();
+        let Ok(number) = i32::try_from(number) else { return Ok(None) };
+        let found = client.query_opt(&statement, &[&sweep.id.uuid(), &hash, &number]).await?;
+        Ok(found.as_ref().map(read).transpose()?)
     }
 
     /// All rows of a completed sweep, in the order of their numbers.
@@ -120,6 +163,22 @@ impl ReadModels {
         let hash = sweep.result_hash.clone().unwrap_or_default();
         let found = client.query(&statement, &[&sweep.id.uuid(), &hash]).await?;
         Ok(found.iter().map(|row| Ok(read(row)?.row)).collect::<Result<_, DatabaseError>>()?)
+    }
+}
+
+impl ResultFilter {
+    fn apply(&self, select: &mut Select) {
+        let column = match &self.column {
+            ResultColumn::Metric(name) => {
+                EXPRESSIONS.get(name).cloned().unwrap_or_else(|| "NULL".to_owned())
+            }
+            ResultColumn::FinalBalance => "(final_balance::double precision)".to_owned(),
+            ResultColumn::Parameter(name) => {
+                let name = select.bind(name.clone());
+                format!("((parameters->>{name}::text)::double precision)")
+            }
+        };
+        select.compare(&format!("{column} {}", self.comparison.sql()), self.value);
     }
 }
 

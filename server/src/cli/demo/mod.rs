@@ -55,7 +55,8 @@ pub(super) async fn run(config: &Config, arguments: &Arguments) -> anyhow::Resul
 async fn start(config: &Config) -> anyhow::Result<App> {
     match app::start(config, &Roles::all(), Clock::system()).await {
         Err(error) if is_address_in_use(&error) => {
-            let http = crate::config::HttpConfig { listen: "127.0.0.1:0".to_owned() };
+            let listen = "127.0.0.1:0".to_owned();
+            let http = crate::config::HttpConfig { listen, ..config.http.clone() };
             app::start(&Config { http, ..config.clone() }, &Roles::all(), Clock::system()).await
         }
         started => started,

@@ -1,7 +1,8 @@
 //! `/users`.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tests::{ANYONE, TestApp};
 
 const PATH: &str = "/api/v1/users";
@@ -44,4 +45,31 @@ async fn oneself_is_for_oneself() {
     let body = app.get(&user, "/api/v1/users/me").await.expect(StatusCode::OK);
     assert_eq!(body["data"]["id"], user.id);
     app.get(&ANYONE, "/api/v1/users/me").await.expect(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn signing_up_twice_with_one_key_creates_one_user() {
+    let app = TestApp::start().await;
+    let key = [("idempotency-key", "once")];
+    let sign_up = async |password: &str, name: &str| {
+        let body = json!({"email": "ada@example.com", "password": password, "name": name});
+        app.send(&ANYONE, Method::POST, PATH, Some(body), &key).await
+    };
+    let (password, other) = ("correct horse battery", "wrong horse battery");
+    let both = tokio::join!(sign_up(password, "Ada"), sign_up(password, "Ada"));
+    let third = sign_up(password, "Ada").await;
+    assert_eq!(third.header("idempotency-replayed"), "true");
+    let third = third.expect(StatusCode::CREATED);
+    assert_eq!(both.0.expect(StatusCode::CREATED), third);
+    assert_eq!(both.1.expect(StatusCode::CREATED), third);
+    for refused in [sign_up(password, "Eve").await, sign_up(other, "Ada").await] {
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.body["error"]["code"], "idempotency_mismatch");
+    }
+    // Nothing from which a password is quickly guessed is kept.
+    let client = app.database().superuser().await;
+    let sql = "SELECT body_hash FROM request_keys";
+    let hash: Vec<u8> = client.query_one(sql, &[]).await.unwrap().get(0);
+    let body = br#"{"email":"ada@example.com","name":"Ada"}"#;
+    assert_eq!(hash, Sha256::digest(body).to_vec());
 }

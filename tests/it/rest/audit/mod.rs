@@ -57,3 +57,38 @@ async fn events_are_paged_by_cursor_in_both_directions() {
         assert_eq!(seen, expected);
     }
 }
+
+#[tokio::test]
+async fn filters_of_events_are_checked_and_ids_come_in_any_case() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let made = app.post(&user, "/api/v1/strategies", hold("Mine")).await;
+    let id = made.expect(StatusCode::CREATED)["data"]["id"].as_str().unwrap().to_owned();
+    let event = app.get(&user, "/api/v1/events").await.expect(StatusCode::OK)["data"][0].clone();
+    let correlation = event["metadata"]["correlation_id"].as_str().unwrap();
+    for query in [
+        format!("aggregate_id={}", id.to_uppercase()),
+        format!("correlation_id={}", correlation.to_lowercase()),
+        format!("actor=user:{}", user.id.to_uppercase()),
+        "aggregate_type=strategy&event_type=StrategyCreated".to_owned(),
+        "from=2020-01-01&to=2100-01-01".to_owned(),
+    ] {
+        let list = app.get(&user, &format!("/api/v1/events?{query}")).await;
+        assert_eq!(list.expect(StatusCode::OK)["data"], json!([event]), "{query}");
+    }
+    for (query, field, hint) in [
+        ("aggregate_type=strategies", "aggregate_type", "one of strategy, backtest"),
+        ("aggregate_id=mine", "aggregate_id", "a UUID"),
+        ("correlation_id=mine", "correlation_id", "a ULID"),
+        ("event_type=StrategyCreate", "event_type", "Did you mean `StrategyCreated`?"),
+        ("actor=me", "actor", "`user:<id>`"),
+        ("actor=user:me", "actor", "`user:<id>`"),
+        ("from=2024-01-02&to=2024-01-01", "to", "before `from`"),
+        ("after=-1", "after", "0 to"),
+    ] {
+        let reply = app.get(&user, &format!("/api/v1/events?{query}")).await;
+        assert_eq!(reply.field_errors()[0].0, field, "{query}");
+        let message = reply.body["error"]["message"].as_str().unwrap();
+        assert!(message.contains(hint), "{message}");
+    }
+}

@@ -201,6 +201,17 @@ async fn lists_filter_sort_and_page() {
     for (query, total) in [
         ("status=completed", 3),
         ("status=failed", 0),
+        ("status=completed,failed", 3),
+        ("status=pending,%20failed", 0),
+        ("origin=user", 3),
+        ("origin=sweep,replay", 0),
+        ("search=golden", 3),
+        ("search=silver", 0),
+        ("final_balance[gt]=1", 3),
+        ("final_balance[gt]=1e9", 0),
+        ("initial_balance[eq]=10000", 3),
+        ("symbol=BTC/USDT", 3),
+        ("symbol=btc-usdt", 3),
         ("symbol=BTC", 3),
         ("symbol=BTCUSDT&timeframe=1d", 3),
         ("asset_symbol=ETH", 0),
@@ -219,6 +230,9 @@ async fn lists_filter_sort_and_page() {
         .map(|run| run["performance_summary"]["sharpe_ratio"].as_str().unwrap().parse().unwrap())
         .collect();
     assert!(ratios.is_sorted_by(|a, b| a >= b), "{ratios:?}");
+    let richest = list("sort=-final_balance").await["data"].as_array().unwrap().clone();
+    let balance = |run: &Value| run["final_balance"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(richest.is_sorted_by(|a, b| balance(a) >= balance(b)), "{richest:?}");
     let page = list("limit=2&page=2").await;
     assert_eq!(page["data"].as_array().map(Vec::len), Some(1));
     assert_eq!((&page["meta"]["total_count"], &page["meta"]["per_page"]), (&json!(3), &json!(2)));
@@ -226,6 +240,10 @@ async fn lists_filter_sort_and_page() {
         ("sort=-sharp_ratio", "sort"),
         ("sharp_ratio[gte]=1", "sharp_ratio[gte]"),
         ("status=done", "status"),
+        ("status=completed,done", "status"),
+        ("status=", "status"),
+        ("origin=me", "origin"),
+        ("symbol=no%20symbol", "symbol"),
         ("include=all", "include"),
         ("page=0", "page"),
         ("limit=201", "limit"),
@@ -235,6 +253,74 @@ async fn lists_filter_sort_and_page() {
         let reply = app.get(&user, &format!("{PATH}?{query}")).await;
         assert_eq!(reply.field_errors()[0].0, field, "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_filter_or_order_that_does_not_exist_is_refused_with_the_choices() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    for (query, choices) in [
+        ("sort=-sharp_ratio", "Did you mean `sharpe_ratio`? Choose from created_at, total_trades"),
+        ("sharp_ratio[gte]=1", "Did you mean `sharpe_ratio`? Choose from total_trades"),
+        ("statuss=completed", "Did you mean `status`? Choose from strategy_id, status"),
+        ("status=done", "must be one of pending, running, completed, failed, cancelled"),
+    ] {
+        let reply = app.get(&user, &format!("{PATH}?{query}")).await;
+        let message = reply.body["error"]["message"].as_str().unwrap();
+        assert!(message.contains(choices), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_is_carried_out_once_for_each_key() {
+    let roles = Roles::of(&[Role::Api, Role::Projector]);
+    let app = TestApp::launch(&roles, &[]).await;
+    app.import_daily_btcusdt().await;
+    let user = app.user().await;
+    let run = app.post(&user, PATH, golden_cross()).await.expect(StatusCode::ACCEPTED);
+    let path = format!("{PATH}/{}/cancel", run["data"]["id"].as_str().unwrap());
+    let key = [("idempotency-key", "once")];
+    let first = app.send(&user, Method::POST, &path, None, &key).await;
+    assert_eq!(first.header("idempotency-replayed"), "");
+    let position = first.header("x-backtrail-position").to_owned();
+    let first = first.expect(StatusCode::OK);
+    assert_eq!(first["data"]["status"], "cancelled");
+    let again = app.send(&user, Method::POST, &path, None, &key).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.header("x-backtrail-position"), position);
+    assert_eq!(again.expect(StatusCode::OK), first);
+    let tagged = [("if-match", "\"1\"")];
+    let stale = app.send(&user, Method::POST, &path, None, &tagged).await;
+    stale.expect(StatusCode::PRECONDITION_FAILED);
+}
+
+#[tokio::test]
+async fn a_market_that_is_not_there_is_suggested_by_name() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    for (fields, field, hint) in [
+        (json!({"symbol": "BTCUSD"}), "symbol", "did you mean `BTCUSDT`?"),
+        (json!({"symbol": "BTC/EUR"}), "symbol", "did you mean `BTCUSDT`?"),
+        (json!({"symbol": "BTC", "quote": "EUR"}), "symbol", "there is `BTCUSDT`"),
+        (json!({"symbol": "BTCUSDT", "quote": "EUR"}), "symbol", "quote asset of BTCUSDT is USDT"),
+    ] {
+        let mut body = golden_cross();
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let reply = app.post(&user, PATH, body).await;
+        assert_eq!(reply.field_errors()[0].0, field);
+        let message = reply.body["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains(hint), "{message}");
+    }
+    for symbol in ["BTC/USDT", "btc-usdt", "BTC"] {
+        let mut body = golden_cross();
+        body["symbol"] = json!(symbol);
+        assert_eq!(completed(&app, &user, body).await["symbol"], "BTCUSDT");
+    }
+    let candles = app.get(&user, "/api/v1/market_data/BTC-USDT/1d?limit=1").await;
+    candles.expect(StatusCode::OK);
+    let candles = app.get(&user, "/api/v1/market_data/BTCUSD/1d").await;
+    let error = candles.expect(StatusCode::NOT_FOUND);
+    assert_eq!(error["error"]["message"], "There is no market `BTCUSD`; did you mean `BTCUSDT`?");
 }
 
 #[tokio::test]

@@ -332,3 +332,53 @@ async fn a_misspelt_slug_suggests_the_built_in() {
     let details = reply.expect(StatusCode::UNPROCESSABLE_ENTITY)["error"]["details"].to_string();
     assert!(details.contains("did you mean `golden-cross`?"), "{details}");
 }
+
+#[tokio::test]
+async fn an_update_keeps_the_identity_of_a_strategy() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let made = created(&app, &user, dip("Dip")).await;
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    let other = "0192f0c1-2d3e-7f00-8a1b-2c3d4e5f6a7b";
+    for (field, value) in [
+        ("id", json!(other)),
+        ("slug", json!("other")),
+        ("version", json!(7)),
+        ("owner_id", json!(other)),
+    ] {
+        let expected = [(field.to_owned(), "read_only".to_owned())];
+        let patch = Some(json!({field: value}));
+        let reply = app.send(&user, Method::PATCH, &path, patch, &[]).await;
+        assert_eq!(reply.field_errors(), expected);
+        let mut body = dip("Dip");
+        body[field] = value;
+        let reply = app.send(&user, Method::PUT, &path, Some(body), &[]).await;
+        assert_eq!(reply.field_errors(), expected);
+    }
+    // What is sent back as it was read is no change, whatever the case of its id.
+    let mut same = made.clone();
+    same["id"] = json!(made["id"].as_str().unwrap().to_uppercase());
+    let kept = app.send(&user, Method::PATCH, &path, Some(same), &[]).await;
+    assert_eq!(kept.expect(StatusCode::OK)["data"], made);
+    let kept = app.send(&user, Method::PUT, &path, Some(made.clone()), &[]).await;
+    assert_eq!(kept.expect(StatusCode::OK)["data"], made);
+    let upper = format!("{PATH}/{}", made["id"].as_str().unwrap().to_uppercase());
+    assert_eq!(app.get(&user, &upper).await.expect(StatusCode::OK)["data"]["id"], made["id"]);
+}
+
+#[tokio::test]
+async fn a_repeated_validation_says_so() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let path = format!("{PATH}/validate");
+    let key = [("idempotency-key", "once")];
+    let validate = async |body: Value| app.send(&user, Method::POST, &path, Some(body), &key).await;
+    let first = validate(dip("Dip")).await;
+    assert_eq!(first.header("idempotency-replayed"), "");
+    let again = validate(dip("Dip")).await;
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.expect(StatusCode::OK), first.expect(StatusCode::OK));
+    let other = validate(dip("Other")).await;
+    assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(other.body["error"]["code"], "idempotency_mismatch");
+}

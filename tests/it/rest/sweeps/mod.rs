@@ -123,6 +123,98 @@ async fn rows_are_listed_by_rank_or_metric_in_pages_and_shown_as_a_heat_map() {
     assert_eq!(other["x"]["name"], "long_window", "of two, the first by name");
     let wrong = app.get(&user, &format!("{path}/heatmap?x=shirt_window")).await;
     assert_eq!(wrong.field_errors()[0].0, "x");
+    for (wrong, field) in [("x=long_window&y=long_window", "y"), ("metric=alpha", "metric")] {
+        let wrong = app.get(&user, &format!("{path}/heatmap?{wrong}")).await;
+        assert_eq!(wrong.field_errors(), [(field.to_owned(), "invalid".to_owned())]);
+    }
+}
+
+#[tokio::test]
+async fn rows_are_found_by_number_and_by_what_they_have() {
+    let app = TestApp::with_candles().await;
+    let user = app.user().await;
+    let sweep = completed(&app, &user, golden_crosses()).await;
+    let path = format!("{PATH}/{}/results", sweep["id"].as_str().unwrap());
+    let best = &sweep["winners"][0];
+    let row = app.get(&user, &format!("{path}/{}", best["number"])).await;
+    assert_eq!(row.expect(StatusCode::OK)["data"], *best);
+    for none in ["0", "99", "-1", "first", "4294967296"] {
+        app.get(&user, &format!("{path}/{none}")).await.expect(StatusCode::NOT_FOUND);
+    }
+    let rows = async |query: &str| {
+        let reply = app.get(&user, &format!("{path}?limit=50&{query}")).await;
+        let list = reply.expect(StatusCode::OK);
+        let rows = list["data"].as_array().unwrap().clone();
+        assert_eq!(list["meta"]["total"], rows.len());
+        rows
+    };
+    let all = rows("").await;
+    let number = |value: &Value| -> f64 { value.as_str().unwrap().parse().unwrap() };
+    let drawdown = |row: &Value| number(&row["metrics"]["max_drawdown_percentage"]);
+    let bound = drawdown(best);
+    let expected: Vec<_> = all.iter().filter(|row| drawdown(row) <= bound).cloned().collect();
+    assert!(!expected.is_empty() && expected.len() < all.len());
+    assert_eq!(rows(&format!("max_drawdown_percentage[lte]={}", bound + 1e-9)).await, expected);
+    let expected: Vec<_> =
+        all.iter().filter(|row| row["parameters"]["long_window"] == 50).cloned().collect();
+    assert_eq!(rows("long_window[eq]=50").await, expected);
+    assert_eq!(rows("long_window[eq]=50&short_window[lt]=5").await, Vec::<Value>::new());
+    let richest = all.iter().map(|row| number(&row["final_balance"])).fold(0.0, f64::max);
+    assert_eq!(rows(&format!("final_balance[gt]={}", richest - 1e-6)).await.len(), 1);
+    for (wrong, field, hint) in [
+        ("sort=alpha", "sort", "objective is `sharpe_ratio`"),
+        ("sort=-luck_percentile", "sort", "objective is `sharpe_ratio`"),
+        ("sort=sharp_ratio", "sort", "Did you mean `sharpe_ratio`? Choose from rank, number"),
+        ("beta[gt]=1", "beta[gt]", "objective is `sharpe_ratio`"),
+        ("long_windou[gt]=1", "long_windou[gt]", "Did you mean `long_window`?"),
+        ("long_window[above]=1", "long_window[above]", "use gt, gte, lt, lte or eq"),
+        ("long_window[gt]=NaN", "long_window[gt]", "finite"),
+    ] {
+        let reply = app.get(&user, &format!("{path}?{wrong}")).await;
+        assert_eq!(reply.field_errors()[0].0, field);
+        let message = reply.body["error"]["message"].as_str().unwrap();
+        assert!(message.contains(hint), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_s_events_are_its_owner_s_and_a_promoted_run_names_its_row() {
+    let app = TestApp::with_candles().await;
+    let (user, stranger) = (app.user().await, app.user().await);
+    let sweep = completed(&app, &user, golden_crosses()).await;
+    let id = sweep["id"].as_str().unwrap();
+    let types = async |path: &str| -> Vec<String> {
+        let list = app.get(&user, path).await.expect(StatusCode::OK);
+        let rows = list["data"].as_array().unwrap().iter();
+        rows.map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+    };
+    let own = types(&format!("{PATH}/{id}/events")).await;
+    assert_eq!(
+        (own.first().unwrap().as_str(), own.last().unwrap().as_str()),
+        ("SweepRequested", "SweepCompleted")
+    );
+    assert_eq!(types("/api/v1/events?aggregate_type=sweep").await, own);
+    assert_eq!(types(&format!("/api/v1/events?aggregate_id={}", id.to_uppercase())).await, own);
+    let refused = app.get(&stranger, &format!("{PATH}/{id}/events")).await;
+    refused.expect(StatusCode::FORBIDDEN);
+    let path = format!("{PATH}/{id}/results/3/backtest");
+    let wait = [("prefer", "wait=30")];
+    let run = app.send(&user, Method::POST, &path, None, &wait).await;
+    let run = run.expect(StatusCode::CREATED)["data"].clone();
+    assert_eq!((&run["sweep_id"], &run["sweep_row"]), (&sweep["id"], &json!(3)));
+    let plain = super::completed(&app, &user, super::golden_cross()).await;
+    assert_eq!((&plain["sweep_id"], &plain["sweep_row"]), (&Value::Null, &Value::Null));
+    let query = format!(
+        r#"{{ backtest(id: "{}") {{ origin sweepId sweepRow }} }}"#,
+        run["id"].as_str().unwrap()
+    );
+    let shown = app.post(&user, "/graphql", json!({"query": query})).await.expect(StatusCode::OK);
+    let expected = json!({"origin": "SWEEP", "sweepId": id, "sweepRow": 3});
+    assert_eq!(shown["data"]["backtest"], expected);
+    let list = app.get(&user, "/api/v1/backtests?origin=sweep").await.expect(StatusCode::OK);
+    assert_eq!(list["meta"]["total"], 1);
+    let sweeps = app.get(&user, &format!("{PATH}?symbol=BTC&status=completed,failed")).await;
+    assert_eq!(sweeps.expect(StatusCode::OK)["meta"]["total"], 1);
 }
 
 #[tokio::test]
