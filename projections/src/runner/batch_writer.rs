@@ -8,7 +8,7 @@ use std::{
 
 use deadpool_postgres::Transaction;
 use domain::{aggregates::EventAhead, event::RecordedEvent};
-use infra::postgres::{DatabaseError, EventStore};
+use infra::postgres::{DatabaseError, EventStore, event_store::Tail};
 
 use crate::{
     error::Poison,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Events in a batch at most.
-const BATCH_SIZE: i64 = 5_000;
+const BATCH_SIZE: usize = 5_000;
 /// Positions that may go by without a change before the checkpoint follows, and how long.
 const UNSETTLED_MAX: i64 = 100_000;
 pub(crate) const UNSETTLED_FOR: Duration = Duration::from_millis(50);
@@ -31,6 +31,8 @@ const SLICED_FROM: usize = 256;
 /// Writes one table.
 pub(crate) struct BatchWriter {
     store: EventStore,
+    /// Where events come from that are near the end of the log.
+    tail: Option<Arc<Tail>>,
     pub(crate) model: &'static ReadModel,
     pub(crate) table: String,
     on_poison: OnPoison,
@@ -64,7 +66,7 @@ struct Batch {
     from: i64,
     end: i64,
     has_more: bool,
-    events: Arc<Vec<RecordedEvent>>,
+    events: Arc<Vec<Arc<RecordedEvent>>>,
     /// The event after `end`, if this binary is too old for it.
     ahead: Option<EventAhead>,
     changes: Result<Vec<Box<dyn Changes>>, Poison>,
@@ -88,6 +90,7 @@ impl BatchWriter {
     ) -> Self {
         Self {
             store: store.clone(),
+            tail: None,
             model,
             table,
             on_poison: read_models.on_poison.get(model.name).copied().unwrap_or_default(),
@@ -96,6 +99,11 @@ impl BatchWriter {
             unsettled_since: None,
             next: None,
         }
+    }
+
+    /// The same, reading from `tail` where that reaches.
+    pub(crate) fn with_tail(self, tail: Arc<Tail>) -> Self {
+        Self { tail: Some(tail), ..self }
     }
 
     pub(crate) const fn position(&self) -> i64 {
@@ -173,11 +181,8 @@ impl BatchWriter {
     }
 
     async fn read(&self, from: i64) -> Result<Batch, DatabaseError> {
-        let ReadModel { aggregates, first_events_only, .. } = self.model;
-        let range =
-            self.store.read_types_after(from, aggregates, *first_events_only, BATCH_SIZE).await?;
-        let (mut events, mut end, mut has_more) = (range.events, range.end, range.has_more);
-        let ahead = events.iter().find_map(RecordedEvent::ahead);
+        let (mut events, mut end, mut has_more) = self.range(from).await?;
+        let ahead = events.iter().find_map(|event| event.ahead());
         if let Some(ahead) = &ahead {
             // What lies before it is written; the next step meets it first.
             end = ahead.position - 1;
@@ -187,6 +192,26 @@ impl BatchWriter {
         let events = Arc::new(events);
         let changes = fold(self.model, &events).await?;
         Ok(Batch { from, end, has_more, events, ahead, changes })
+    }
+
+    /// The events of a batch that the read model folds, how far they reach, and whether the log goes on.
+    async fn range(
+        &self,
+        from: i64,
+    ) -> Result<(Vec<Arc<RecordedEvent>>, i64, bool), DatabaseError> {
+        let ReadModel { aggregates, first_events_only, .. } = *self.model;
+        if let Some(tail) = &self.tail
+            && let Some(mut range) = tail.after(from, BATCH_SIZE).await?
+        {
+            range.events.retain(|event| {
+                aggregates.contains(&event.aggregate_type.as_str())
+                    && (event.sequence <= 1 || !first_events_only)
+            });
+            return Ok((range.events, range.end, range.has_more));
+        }
+        let limit = i64::try_from(BATCH_SIZE).unwrap_or(i64::MAX);
+        let range = self.store.read_types_after(from, aggregates, first_events_only, limit).await?;
+        Ok((range.events.into_iter().map(Arc::new).collect(), range.end, range.has_more))
     }
 
     async fn write(&self, batch: Batch) -> Result<Written, DatabaseError> {
@@ -226,7 +251,7 @@ impl BatchWriter {
         mut transaction: Transaction<'_>,
         from: i64,
         end: i64,
-        events: &[RecordedEvent],
+        events: &[Arc<RecordedEvent>],
     ) -> Result<Written, DatabaseError> {
         if !checkpoints::advance(&transaction, &self.table, from, end).await? {
             transaction.rollback().await?;
@@ -256,11 +281,11 @@ impl BatchWriter {
 /// Folds in slices by aggregate id, in parallel if the batch is large enough.
 async fn fold(
     model: &'static ReadModel,
-    events: &Arc<Vec<RecordedEvent>>,
+    events: &Arc<Vec<Arc<RecordedEvent>>>,
 ) -> Result<Result<Vec<Box<dyn Changes>>, Poison>, DatabaseError> {
     let slices = thread::available_parallelism().map_or(1, usize::from);
     if slices == 1 || events.len() < SLICED_FROM {
-        let all: Vec<&RecordedEvent> = events.iter().collect();
+        let all: Vec<&RecordedEvent> = events.iter().map(AsRef::as_ref).collect();
         return Ok((model.fold)(&all).map(|changes| vec![changes]));
     }
     let fold_slice = |slice: usize| {
@@ -268,7 +293,8 @@ async fn fold(
         tokio::task::spawn_blocking(move || {
             let is_in_slice =
                 |event: &&RecordedEvent| slice_of(&event.aggregate_id, slices) == slice;
-            let own: Vec<&RecordedEvent> = events.iter().filter(is_in_slice).collect();
+            let all = events.iter().map(AsRef::as_ref);
+            let own: Vec<&RecordedEvent> = all.filter(is_in_slice).collect();
             (model.fold)(&own)
         })
     };

@@ -10,10 +10,10 @@ mod tables;
 pub(crate) mod waiting;
 mod write;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::aggregates::EventAhead;
-use infra::postgres::{DatabaseError, EventStore};
+use infra::postgres::{DatabaseError, EventStore, event_store::Tail};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
@@ -72,8 +72,10 @@ pub fn start(
     tokio::spawn(async move {
         let _presence = presence;
         let mut followers = JoinSet::new();
+        let tail = Arc::new(Tail::new(store.clone()));
         for model in READ_MODELS {
-            let follower = Follower::new(&read_models, &store, model);
+            let mut follower = Follower::new(&read_models, &store, model);
+            follower.writer = follower.writer.with_tail(Arc::clone(&tail));
             followers.spawn(follower.run(store.wakeups(), stop.clone()));
         }
         while let Some(ended) = followers.join_next().await {

@@ -8,6 +8,7 @@ mod range;
 mod reading;
 mod rows;
 mod store;
+mod tail;
 mod wakeups;
 
 pub use append::{
@@ -17,4 +18,5 @@ pub use append::{
 pub use range::EventRange;
 pub use reading::{Direction, EventFilter, STREAMS_TABLE};
 pub use store::{EventStore, Loaded};
+pub use tail::{Tail, TailRange};
 pub(super) use wakeups::JOBS_CHANNEL;
