@@ -58,6 +58,23 @@ impl TestDatabase {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// Every row of a read model's table and of those beside it, as text in a fixed order. A counter at zero is none.
+    pub async fn family_rows(&self, table: &str) -> Vec<String> {
+        let client = self.superuser().await;
+        let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'read_models' \
+                   AND (tablename = $1 OR starts_with(tablename, $1 || '_')) \
+                   AND NOT starts_with(tablename, $1 || '_rebuild') ORDER BY tablename";
+        let tables = client.query(sql, &[&table]).await.expect("the tables");
+        let mut all = Vec::new();
+        for table in &tables {
+            let table: &str = table.get(0);
+            let rows = self.read_model_rows(table).await;
+            let is_counter = table.ends_with("_counts");
+            all.extend(rows.into_iter().filter(|row| !is_counter || !row.ends_with(",0)")));
+        }
+        all
+    }
+
     /// A connection as `backtrail_foreign`.
     pub async fn foreign(&self) -> tokio_postgres::Client {
         connect(&self.foreign_url).await

@@ -7,6 +7,7 @@ mod contract;
 mod data;
 mod database;
 pub mod kafka;
+mod lists;
 mod remote;
 
 pub use app::TestApp;
@@ -14,4 +15,5 @@ pub use binary::{Backtrail, Served};
 pub use cluster::TestCluster;
 pub use data::{restless, testdata};
 pub use database::TestDatabase;
+pub use lists::copy_backtests;
 pub use remote::{ANYONE, Remote, Reply, TestUser};

@@ -1,7 +1,7 @@
 //! Pages of GraphQL lists: how many rows, what they cost, and the connection.
 
 use async_graphql::{
-    OutputType,
+    OutputType, SimpleObject,
     connection::{Connection, Edge},
 };
 use projections::page::{Page, PageRequest};
@@ -42,13 +42,29 @@ pub(super) fn page_request(first: i32, after: Option<&str>) -> async_graphql::Re
     Ok(PageRequest::Cursor { cursor, limit: limit(first)? })
 }
 
+/// What a list says about itself besides the page.
+#[derive(Debug, SimpleObject)]
+pub(super) struct ListFields {
+    /// False if the page did not look at every row that could be on it: a filter without an index looks at 50,000 rows and then
+    /// gives a page that may be short or empty; an order without an index sorts the newest 50,000.
+    is_complete: bool,
+    /// Pass it as `after` to get the next page. It is the cursor of the last edge unless the page is short.
+    next_cursor: Option<String>,
+}
+
+/// A page of a list.
+pub(super) type List<T> = Connection<String, T, ListFields>;
+
 /// Returns a page as a connection.
 pub(super) fn connection<R, T: OutputType>(
     page: Page<R>,
     has_previous: bool,
     show: impl Fn(R) -> T,
-) -> Connection<String, T> {
-    let mut connection = Connection::new(has_previous, page.next_cursor.is_some());
+) -> List<T> {
+    let next_cursor = page.next_cursor.map(|place| Cursor::Row(place).to_string());
+    let has_next = next_cursor.is_some();
+    let fields = ListFields { is_complete: page.is_complete, next_cursor };
+    let mut connection = Connection::with_additional_fields(has_previous, has_next, fields);
     let rows = page.cursors.into_iter().zip(page.rows);
     connection
         .edges

@@ -61,6 +61,8 @@ mod tests {
             total_count: Some(50),
             next_cursor: None,
             has_more: true,
+            is_complete: true,
+            total_is_exact: Some(true),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use domain::error_code::ErrorCode;
 use poem_openapi::Object;
-use projections::page::PageRequest;
+use projections::page::{PageRequest, Total};
 use serde::Serialize;
 
 use super::{
@@ -31,6 +31,8 @@ pub(crate) const CURSOR: Field = field(
 
 /// The last page that can be asked for.
 const PAGE_MAX: i64 = 1_000_000;
+/// The last row that numbered pages reach.
+const NUMBERED_ROWS_MAX: i64 = 20_000;
 /// How many rows a list gives.
 pub(crate) const LIMIT_DEFAULT: i64 = 20;
 /// How many rows a list gives at most.
@@ -39,19 +41,25 @@ pub(crate) const LIMIT_MAX: i64 = 200;
 /// Pagination of a list.
 #[derive(Debug, Clone, Serialize, Object)]
 pub(crate) struct ListMeta {
-    /// Total number of rows. Null with a cursor.
+    /// Number of rows, or at least so many if `total_is_exact` is false. Null with a cursor.
     pub(crate) total: Option<i64>,
     /// Page number, starting at 1. Null with a cursor.
     pub(crate) page: Option<i64>,
     pub(crate) limit: i64,
     /// Alias of `limit`.
     pub(crate) per_page: i64,
+    /// Null with a cursor, and unless `total_is_exact`.
     pub(crate) total_pages: Option<i64>,
     /// Alias of `total`.
     pub(crate) total_count: Option<i64>,
     /// Pass it as `cursor` to get the next page. Null on the last page.
     pub(crate) next_cursor: Option<String>,
     pub(crate) has_more: bool,
+    /// False if the page did not look at every row that could be on it: a filter without an index looks at 50,000 rows and then
+    /// gives a page that may be short or empty, with `next_cursor`; an order without an index sorts the newest 50,000.
+    pub(crate) is_complete: bool,
+    /// Null with a cursor.
+    pub(crate) total_is_exact: Option<bool>,
 }
 
 /// Which page is asked for.
@@ -66,7 +74,7 @@ pub(crate) struct Paging {
 pub(crate) struct Slice<T> {
     pub(crate) rows: Vec<T>,
     /// `None` with a cursor.
-    pub(crate) total: Option<i64>,
+    pub(crate) total: Option<Total>,
     pub(crate) next_cursor: Option<Cursor>,
 }
 
@@ -91,7 +99,14 @@ impl Paging {
             fields.error("page", ErrorCode::Invalid, "Use either `page` or `cursor`.");
         }
         let limit = fields.integer(&["limit", "per_page"], 1, limit_max).unwrap_or(limit_default);
-        Self { page: fields.integer(&["page"], 1, PAGE_MAX), limit, cursor: read_cursor(fields) }
+        let page = fields.integer(&["page"], 1, PAGE_MAX);
+        if page.is_some_and(|page| page > 1 && page.saturating_mul(limit) > NUMBERED_ROWS_MAX) {
+            let message = format!(
+                "Numbered pages reach row {NUMBERED_ROWS_MAX}. To read on, pass `next_cursor` as `cursor`."
+            );
+            fields.error("page", ErrorCode::OutOfRange, message);
+        }
+        Self { page, limit, cursor: read_cursor(fields) }
     }
 
     /// Returns the page as the read models want it.
@@ -137,7 +152,7 @@ impl Paging {
             Some(_) => return Err(InvalidCursor),
             None => {
                 let before = (self.page.unwrap_or(1) - 1).saturating_mul(self.limit);
-                (usize::try_from(before).unwrap_or(usize::MAX), Some(total))
+                (usize::try_from(before).unwrap_or(usize::MAX), Some(Total::exact(total)))
             }
         };
         let mut rest = rows.into_iter().skip(skipped);
@@ -147,23 +162,26 @@ impl Paging {
     }
 
     /// What the list says about itself.
-    pub(crate) fn meta(&self, total: Option<i64>, next_cursor: Option<&Cursor>) -> ListMeta {
+    pub(crate) fn meta(&self, total: Option<Total>, next_cursor: Option<&Cursor>) -> ListMeta {
         let total = total.filter(|_| self.cursor.is_none());
-        let total_pages = total.map(|total| (total + self.limit - 1) / self.limit);
+        let exact = total.filter(|total| total.is_exact);
+        let total_pages = exact.map(|total| (total.count + self.limit - 1) / self.limit);
         let page = (self.cursor.is_none() && total.is_some()).then(|| self.page.unwrap_or(1));
         let has_more = match (page, total_pages) {
             (Some(page), Some(pages)) => page < pages,
             _ => next_cursor.is_some(),
         };
         ListMeta {
-            total,
+            total: total.map(|total| total.count),
             page,
             limit: self.limit,
             per_page: self.limit,
             total_pages,
-            total_count: total,
+            total_count: total.map(|total| total.count),
             next_cursor: next_cursor.map(Cursor::to_string),
             has_more,
+            is_complete: true,
+            total_is_exact: total.map(|total| total.is_exact),
         }
     }
 }

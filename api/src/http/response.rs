@@ -11,6 +11,7 @@ use poem_openapi::{
     registry::{MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
+use projections::page::Total;
 use serde::Serialize;
 
 use super::{
@@ -117,8 +118,21 @@ impl<T> List<T> {
         page: projections::page::Page<R>,
         show: impl FnMut(R) -> T,
     ) -> Self {
-        let rows = page.rows.into_iter().map(show).collect();
-        Self::new(paging, rows, page.total, page.next_cursor.map(Cursor::Row))
+        let mut page = page;
+        let rows = std::mem::take(&mut page.rows).into_iter().map(show).collect();
+        Self::of_shown(paging, rows, &page)
+    }
+
+    /// The page with its rows as they are shown.
+    pub(crate) fn of_shown<R>(
+        paging: &Paging,
+        rows: Vec<T>,
+        page: &projections::page::Page<R>,
+    ) -> Self {
+        let next_cursor = page.next_cursor.clone().map(Cursor::Row);
+        let mut list = Self::new(paging, rows, page.total, next_cursor);
+        list.meta.is_complete = page.is_complete;
+        list
     }
 
     /// A page of these rows.
@@ -126,7 +140,7 @@ impl<T> List<T> {
     pub(crate) fn new(
         paging: &Paging,
         rows: Vec<T>,
-        total: Option<i64>,
+        total: Option<Total>,
         next_cursor: Option<Cursor>,
     ) -> Self {
         Self { rows, meta: paging.meta(total, next_cursor.as_ref()), extras: Extras::default() }
@@ -144,6 +158,8 @@ impl<T> List<T> {
             total_count: Some(count),
             next_cursor: None,
             has_more: false,
+            is_complete: true,
+            total_is_exact: Some(true),
         };
         Self { rows, meta, extras: Extras::default() }
     }

@@ -10,7 +10,11 @@ use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::{error::Poison, read_model::aggregate_id, sql::bulk};
+use crate::{
+    error::Poison,
+    read_model::aggregate_id,
+    sql::{bulk, by_ids},
+};
 
 /// An event with its place.
 pub(crate) struct Located<E> {
@@ -46,6 +50,9 @@ pub(crate) fn fold_one<E, T>(
     Ok(row)
 }
 
+/// The rows of aggregates: `None` for those that have none.
+pub(crate) type Rows<T> = BTreeMap<Uuid, Option<T>>;
+
 /// Applies events to the rows of their aggregates: none before the first event and after a deletion.
 pub(crate) async fn update<E, T: Serialize + Debug + Sync>(
     transaction: &Transaction<'_>,
@@ -58,19 +65,43 @@ pub(crate) async fn update<E, T: Serialize + Debug + Sync>(
     if events.is_empty() {
         return Ok(());
     }
-    let mut rows: BTreeMap<Uuid, Option<T>> = events.iter().map(|e| (e.id, None)).collect();
+    let mut rows = load(transaction, table, &events, read).await?;
+    for event in events {
+        apply(rows.entry(event.id).or_default(), event);
+    }
+    store(transaction, table, columns, &rows).await
+}
+
+/// Loads the rows of the events' aggregates.
+pub(crate) async fn load<E, T>(
+    transaction: &Transaction<'_>,
+    table: &str,
+    events: &[Located<E>],
+    read: impl Fn(&Row) -> Result<(Uuid, T), DatabaseError>,
+) -> Result<Rows<T>, DatabaseError> {
+    let mut rows: Rows<T> = events.iter().map(|event| (event.id, None)).collect();
     let ids: Vec<Uuid> = rows.keys().copied().collect();
-    let sql = format!("SELECT * FROM read_models.{table} WHERE id = ANY ($1)");
-    let statement = transaction.prepare_cached(&sql).await?;
+    let statement = transaction.prepare_cached(&by_ids::select("t.*", table)).await?;
     for stored in transaction.query(&statement, &[&ids]).await? {
         let (id, row) = read(&stored)?;
         rows.insert(id, Some(row));
     }
-    for event in events {
-        apply(rows.entry(event.id).or_default(), event);
-    }
-    let gone: Vec<Uuid> = rows.iter().filter(|(_, row)| row.is_none()).map(|(id, _)| *id).collect();
-    bulk::delete(transaction, table, "id", &gone).await?;
-    let rows: Vec<T> = rows.into_values().flatten().collect();
+    Ok(rows)
+}
+
+/// Writes rows back, and deletes those that are none.
+pub(crate) async fn store<T: Serialize + Debug + Sync>(
+    transaction: &Transaction<'_>,
+    table: &str,
+    columns: &[&str],
+    rows: &Rows<T>,
+) -> Result<(), DatabaseError> {
+    bulk::delete(transaction, table, "id", &gone(rows)).await?;
+    let rows: Vec<&T> = rows.values().flatten().collect();
     bulk::upsert(transaction, table, "id", columns, &rows).await
+}
+
+/// The ids of those that have no row.
+pub(crate) fn gone<T>(rows: &Rows<T>) -> Vec<Uuid> {
+    rows.iter().filter(|(_, row)| row.is_none()).map(|(id, _)| *id).collect()
 }

@@ -150,12 +150,16 @@ async fn rename(
     table: &str,
 ) -> Result<(), DatabaseError> {
     let (name, live) = (model.name, model.table);
-    transaction
-        .batch_execute(&format!(
-            "DROP VIEW IF EXISTS read_models.{name}; DROP TABLE read_models.{live}; \
-             ALTER TABLE read_models.{table} RENAME TO {live};"
-        ))
-        .await?;
+    transaction.batch_execute(&format!("DROP VIEW IF EXISTS read_models.{name}")).await?;
+    for member in tables::family(transaction, live).await? {
+        transaction.batch_execute(&format!("DROP TABLE read_models.{member}")).await?;
+    }
+    for member in tables::family(transaction, table).await? {
+        let renamed = member.replacen(table, live, 1);
+        transaction
+            .batch_execute(&format!("ALTER TABLE read_models.{member} RENAME TO {renamed}"))
+            .await?;
+    }
     let sql = "SELECT indexname FROM pg_indexes \
                WHERE schemaname = 'read_models' AND starts_with(indexname, $1)";
     for row in transaction.query(sql, &[&table]).await? {

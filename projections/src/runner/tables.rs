@@ -122,12 +122,27 @@ pub(crate) async fn show_newest(
     Ok(())
 }
 
-/// Drops a table with all that the projections keep about it.
+/// The tables of a read model's version: the one of that name, and those beside it, whose names it begins
+/// (`backtests_v5_metrics`).
+pub(crate) async fn family(
+    transaction: &Transaction<'_>,
+    table: &str,
+) -> Result<Vec<String>, DatabaseError> {
+    let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'read_models' \
+               AND (tablename = $1 OR starts_with(tablename, $1 || '_')) \
+               AND NOT starts_with(tablename, $1 || $2) ORDER BY tablename";
+    let rows = transaction.query(sql, &[&table, &REBUILD_SUFFIX]).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// Drops a table and those beside it with all that the projections keep about them.
 pub(crate) async fn drop_table(
     transaction: &Transaction<'_>,
     table: &str,
 ) -> Result<(), DatabaseError> {
-    transaction.batch_execute(&format!("DROP TABLE IF EXISTS read_models.{table}")).await?;
+    for member in family(transaction, table).await? {
+        transaction.batch_execute(&format!("DROP TABLE read_models.{member}")).await?;
+    }
     for sql in [
         "DELETE FROM read_models.checkpoints WHERE table_name = $1",
         "DELETE FROM read_models.dead_letters WHERE table_name = $1",

@@ -25,10 +25,36 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// One for each row: the cursor of the page that starts after it.
     pub cursors: Vec<Place>,
-    /// Exact on numbered pages; none with a cursor.
-    pub total: Option<i64>,
+    /// On numbered pages; none with a cursor.
+    pub total: Option<Total>,
     /// For the next page; `None` at the end.
     pub next_cursor: Option<Place>,
+    /// Whether the page saw every row that it could show.
+    pub is_complete: bool,
+}
+
+/// How many rows a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Total {
+    pub count: i64,
+    /// Otherwise there are at least so many.
+    pub is_exact: bool,
+}
+
+/// The most rows that are counted.
+pub(crate) const COUNTED_MAX: i64 = 10_000;
+
+impl Total {
+    /// A number that is known.
+    #[must_use]
+    pub const fn exact(count: i64) -> Self {
+        Self { count, is_exact: true }
+    }
+
+    /// What was found when more than [`COUNTED_MAX`] rows were not to be counted, but one more was.
+    pub(crate) fn counted(count: i64) -> Self {
+        Self { count: count.min(COUNTED_MAX), is_exact: count <= COUNTED_MAX }
+    }
 }
 
 /// The order of a list: one expression and, where that is not unique, the id.
@@ -49,6 +75,15 @@ pub(crate) enum KeyKind {
     Text,
     /// May be null; nulls come last in both directions.
     Number,
+    /// See [`Self::Number`].
+    OptionalTime,
+}
+
+impl KeyKind {
+    /// Whether rows may lack the key.
+    const fn is_optional(self) -> bool {
+        matches!(self, Self::Number | Self::OptionalTime)
+    }
 }
 
 /// A row's value of the order's expression.
@@ -59,6 +94,7 @@ pub(crate) enum Key {
     Integer(i64),
     Text(String),
     Number(Option<f64>),
+    OptionalTime(Option<i64>),
 }
 
 /// Where a row stands in an order: the next page starts after it.
@@ -119,7 +155,13 @@ impl Select {
         self.only(format!("({})", found.collect::<Vec<_>>().join(" OR ")));
     }
 
-    /// Runs it for one page. `total` is counted where it is not known.
+    /// Takes the conditions so far, as SQL.
+    pub(crate) fn take_conditions(&mut self) -> String {
+        let conditions = std::mem::take(&mut self.conditions);
+        if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
+    }
+
+    /// Runs it for one page. `total` is counted where it is not known, up to [`COUNTED_MAX`].
     pub(crate) async fn page<T>(
         mut self,
         database: &Database,
@@ -132,14 +174,16 @@ impl Select {
         let (limit, offset, total) = match request {
             PageRequest::Number { page, limit } => {
                 let total = match total {
-                    Some(total) => total,
+                    Some(total) => Total::exact(total),
                     None => {
                         let sql = format!(
-                            "SELECT count(*) FROM read_models.{} {}",
+                            "SELECT count(*) FROM (SELECT FROM read_models.{} {} LIMIT {}) AS counted",
                             self.table,
-                            self.filter()
+                            self.filter(),
+                            COUNTED_MAX + 1
                         );
-                        client.query_one(&sql, &self.parameters()).await?.try_get(0)?
+                        let row = client.query_one(&sql, &self.parameters()).await?;
+                        Total::counted(row.try_get(0)?)
                     }
                 };
                 let offset = page.saturating_sub(1).max(0).saturating_mul(*limit);
@@ -158,16 +202,7 @@ impl Select {
         let order_by = order.sql();
         let _ = write!(sql, " ORDER BY {order_by} LIMIT {limit_plus_one} OFFSET {offset}");
         let found = client.query(&sql, &self.parameters()).await?;
-        let is_last = found.len() <= usize::try_from(limit).unwrap_or(usize::MAX);
-        let shown = if is_last { found.len() } else { found.len() - 1 };
-        let (mut rows, mut cursors) = (Vec::with_capacity(shown), Vec::with_capacity(shown));
-        for row in &found[..shown] {
-            let (row, place) = read(row)?;
-            rows.push(row);
-            cursors.push(Place { order: order.tag(), ..place });
-        }
-        let next_cursor = if is_last { None } else { cursors.last().cloned() };
-        Ok(Page { rows, cursors, total, next_cursor })
+        Page::of(&found, limit, order, total, read)
     }
 
     fn filter(&self) -> String {
@@ -177,21 +212,48 @@ impl Select {
         format!("WHERE {}", self.conditions.join(" AND "))
     }
 
-    fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+    pub(crate) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
         self.values.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect()
     }
 
-    fn after(&mut self, order: &Order, place: &Place) {
-        let (expression, beyond) = (order.expression, if order.descending { "<" } else { ">" });
-        let key = match &place.key {
-            Key::Time(micros) => Some(self.bind(DateTime::<Utc>::from_timestamp_micros(*micros))),
+    /// The SQL of a place's key; `None` if it is null.
+    pub(crate) fn bind_key(&mut self, place: &Place) -> Option<String> {
+        let mut time = |micros| self.bind(DateTime::<Utc>::from_timestamp_micros(micros));
+        match &place.key {
+            Key::Time(micros) => Some(time(*micros)),
+            Key::OptionalTime(micros) => micros.map(time),
             Key::Integer(integer) => Some(self.bind(*integer) + "::bigint"),
             Key::Text(text) => Some(self.bind(text.clone())),
             Key::Number(number) => number.map(|number| self.bind(number)),
-        };
+        }
+    }
+
+    /// A statement with only those of the values that it mentions: PostgreSQL knows no type for others.
+    pub(crate) fn used(&self, sql: &str) -> (String, Vec<&(dyn ToSql + Sync)>) {
+        let (mut renumbered, mut used) = (String::with_capacity(sql.len()), Vec::new());
+        let mut parts = sql.split('$');
+        renumbered.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            let digits = part.len() - part.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            let (number, rest) = part.split_at(digits);
+            let index = number.parse::<usize>().unwrap_or_default();
+            let place = used.iter().position(|known| *known == index).unwrap_or_else(|| {
+                used.push(index);
+                used.len() - 1
+            });
+            let _ = write!(renumbered, "${}{rest}", place + 1);
+        }
+        let values = used.into_iter().filter_map(|index| self.values.get(index.checked_sub(1)?));
+        (renumbered, values.map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect())
+    }
+
+    /// Adds the condition that a row comes after that place.
+    fn after(&mut self, order: &Order, place: &Place) {
+        let (expression, beyond) = (order.expression, if order.descending { "<" } else { ">" });
+        let key = self.bind_key(place);
         let tie = order.tie.zip(place.id).map(|(column, id)| (column, self.bind(id)));
         self.only(match (key, tie) {
-            (Some(key), Some((column, id))) if order.kind == KeyKind::Number => format!(
+            (Some(key), Some((column, id))) if order.kind.is_optional() => format!(
                 "({expression} {beyond} {key} OR ({expression} = {key} AND {column} {beyond} {id}) \
                  OR {expression} IS NULL)"
             ),
@@ -207,10 +269,32 @@ impl Select {
     }
 }
 
+impl<T> Page<T> {
+    /// The page of these rows, of which one more than `limit` was asked for.
+    pub(crate) fn of(
+        found: &[Row],
+        limit: i64,
+        order: &Order,
+        total: Option<Total>,
+        read: impl Fn(&Row) -> Result<(T, Place), DatabaseError>,
+    ) -> Result<Self, QueryError> {
+        let is_last = found.len() <= usize::try_from(limit).unwrap_or(usize::MAX);
+        let shown = if is_last { found.len() } else { found.len() - 1 };
+        let (mut rows, mut cursors) = (Vec::with_capacity(shown), Vec::with_capacity(shown));
+        for row in &found[..shown] {
+            let (row, place) = read(row)?;
+            rows.push(row);
+            cursors.push(place.of(order));
+        }
+        let next_cursor = if is_last { None } else { cursors.last().cloned() };
+        Ok(Self { rows, cursors, total, next_cursor, is_complete: true })
+    }
+}
+
 impl Order {
-    fn sql(&self) -> String {
+    pub(crate) fn sql(&self) -> String {
         let direction = if self.descending { "DESC" } else { "ASC" };
-        let nulls = if self.kind == KeyKind::Number { " NULLS LAST" } else { "" };
+        let nulls = if self.kind.is_optional() { " NULLS LAST" } else { "" };
         let tie = self.tie.map(|column| format!(", {column} {direction}")).unwrap_or_default();
         format!("{} {direction}{nulls}{tie}", self.expression)
     }
@@ -230,6 +314,21 @@ impl Place {
         Self { order: String::new(), key: Key::Number(number), id: Some(id) }
     }
 
+    pub(crate) fn optional_time(time: Option<DateTime<Utc>>, id: Uuid) -> Self {
+        let key = Key::OptionalTime(time.map(|time| time.timestamp_micros()));
+        Self { order: String::new(), key, id: Some(id) }
+    }
+
+    /// The id of its row, where that tells rows apart.
+    pub(crate) const fn id(&self) -> Option<Uuid> {
+        self.id
+    }
+
+    /// Whether its row lacks the key.
+    pub(crate) const fn is_null(&self) -> bool {
+        matches!(self.key, Key::Number(None) | Key::OptionalTime(None))
+    }
+
     pub(crate) fn text(text: String, id: Uuid) -> Self {
         Self { order: String::new(), key: Key::Text(text), id: Some(id) }
     }
@@ -238,14 +337,20 @@ impl Place {
         Self { order: String::new(), key: Key::Integer(integer), id: None }
     }
 
+    /// The same in that order.
+    pub(crate) fn of(self, order: &Order) -> Self {
+        Self { order: order.tag(), ..self }
+    }
+
     /// Returns itself if it is of that order.
-    fn checked(&self, order: &Order) -> Result<&Self, QueryError> {
+    pub(crate) fn checked(&self, order: &Order) -> Result<&Self, QueryError> {
         let is_fitting = matches!(
             (order.kind, &self.key),
             (KeyKind::Time, Key::Time(_))
                 | (KeyKind::Integer, Key::Integer(_))
                 | (KeyKind::Text, Key::Text(_))
                 | (KeyKind::Number, Key::Number(_))
+                | (KeyKind::OptionalTime, Key::OptionalTime(_))
         );
         let is_ours = self.order == order.tag() && order.tie.is_some() == self.id.is_some();
         if is_fitting && is_ours { Ok(self) } else { Err(QueryError::BadCursor) }

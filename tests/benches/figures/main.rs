@@ -5,6 +5,7 @@
 mod command_latency;
 mod job_queue;
 mod ledger_append;
+mod lists;
 mod load;
 mod post_to_completed;
 mod projection;
@@ -87,6 +88,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     if is_wanted(&sweep::NAMES) {
         print(&sweep::measure()?, is_json)?;
+    }
+    if is_wanted(&lists::NAMES) {
+        print(&lists::measure(is_wanted).await, is_json)?;
     }
     let names: Vec<&str> = [
         &ledger_append::NAMES[..],

@@ -3,6 +3,7 @@
 mod ahead;
 mod concurrency;
 mod history;
+mod lists;
 mod over_http;
 mod paging;
 mod poison;
@@ -51,6 +52,11 @@ impl Bench {
         let candles = CandleStore::new(self.database.database.clone());
         let curves = EquityCurves::new(self.store.clone(), candles);
         curves.of(backtest).await.expect("its equity")
+    }
+
+    /// Every row of a table and of those beside it, as text in a fixed order.
+    async fn family_rows(&self, table: &str) -> Vec<String> {
+        self.database.family_rows(table).await
     }
 
     /// Every row of a table, as text in a fixed order.

@@ -10,7 +10,7 @@ use projections::{
     QueryError,
     backtests::{BacktestFilter, BacktestSort},
     metric::{Comparison, Metric, MetricFilter},
-    page::PageRequest,
+    page::{PageRequest, Total},
     strategies::{StrategyFilter, StrategyScope, StrategySort},
     trades::TradeFilter,
 };
@@ -80,7 +80,7 @@ async fn runs_are_filtered_by_metrics_asset_and_status() {
         let page = PageRequest::Number { page: 1, limit: 50 };
         let sort = BacktestSort::CreatedAt;
         let page = bench.reads.list_backtests(&filter, sort, false, &page).await.unwrap();
-        assert_eq!(page.total, Some(i64::try_from(page.rows.len()).unwrap()));
+        assert_eq!(page.total, Some(Total::exact(i64::try_from(page.rows.len()).unwrap())));
         page.rows.iter().map(|row| row.id.uuid().as_u128()).collect::<Vec<_>>()
     };
     let over = |name: &str, comparison, value| BacktestFilter {
@@ -112,9 +112,9 @@ async fn a_page_by_number_knows_the_exact_total() {
         let ids: Vec<u128> = page.rows.iter().map(|row| row.id.uuid().as_u128()).collect();
         (ids, page.total, page.next_cursor.is_some())
     };
-    assert_eq!(list(1).await, (vec![5, 4], Some(5), true));
-    assert_eq!(list(3).await, (vec![1], Some(5), false));
-    assert_eq!(list(4).await, (vec![], Some(5), false));
+    assert_eq!(list(1).await, (vec![5, 4], Some(Total::exact(5)), true));
+    assert_eq!(list(3).await, (vec![1], Some(Total::exact(5)), false));
+    assert_eq!(list(4).await, (vec![], Some(Total::exact(5)), false));
 }
 
 #[tokio::test]

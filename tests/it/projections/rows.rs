@@ -12,7 +12,7 @@ use domain::{
 use infra::postgres::market_data::CandleStore;
 use projections::{
     equity::EquityDay,
-    page::PageRequest,
+    page::{PageRequest, Total},
     trades::{TradeFilter, TradeResult},
 };
 use rust_decimal::Decimal;
@@ -93,7 +93,7 @@ async fn a_completed_run_shows_metrics_ledger_trades_and_equity() {
     assert!(row.dataset.is_some() && row.started_at.is_some() && row.completed_at.is_some());
 
     let ledger = bench.reads.ledger(&row, &ALL).await.unwrap();
-    assert_eq!((ledger.total, ledger.rows.len()), (Some(14), 14));
+    assert_eq!((ledger.total, ledger.rows.len()), (Some(Total::exact(14)), 14));
     let sequences: Vec<u32> = ledger.rows.iter().map(|entry| entry.sequence).collect();
     assert_eq!(sequences, (1..=14).collect::<Vec<u32>>());
     assert_eq!((ledger.rows[0].side, ledger.rows[0].profit), (Side::Buy, None));
@@ -101,7 +101,7 @@ async fn a_completed_run_shows_metrics_ledger_trades_and_equity() {
     assert_eq!(ledger.rows[0].price, Decimal::new(4_234_567, 2));
 
     let trades = bench.reads.trades(&row, TradeFilter::default(), &ALL).await.unwrap();
-    assert_eq!((trades.total, trades.rows.len()), (Some(7), 7));
+    assert_eq!((trades.total, trades.rows.len()), (Some(Total::exact(7)), 7));
     let first = &trades.rows[0];
     assert_eq!((first.pnl, first.fees), (Some(Decimal::ONE), Decimal::new(2, 1)));
     let nothing = Some(Decimal::ZERO);
@@ -133,7 +133,7 @@ async fn trades_are_filtered_by_side_and_result() {
     let numbers = async |direction, result| {
         let filter = TradeFilter { direction, result };
         let page = bench.reads.trades(&row, filter, &ALL).await.unwrap();
-        assert_eq!(page.total, Some(i64::try_from(page.rows.len()).unwrap()));
+        assert_eq!(page.total, Some(Total::exact(i64::try_from(page.rows.len()).unwrap())));
         page.rows.iter().map(|trade| trade.number).collect::<Vec<u32>>()
     };
     assert_eq!(numbers(Some(Direction::Short), None).await, [3, 6]);
@@ -267,7 +267,7 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
     bench.catch_up().await;
     append(&bench.store, "backtest", id, 4, &[BacktestEvent::BacktestDeleted {}]).await;
     bench.catch_up().await;
-    for table in ["backtests_v5", "ledger_v3", "trades_v4"] {
+    for table in ["backtests_v5", "backtests_v5_metrics", "ledger_v3", "trades_v4"] {
         assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
     }
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     graphql::{
-        connection::{connection, limit, list_complexity, page_request},
+        connection::{List, connection, limit, list_complexity, page_request},
         context::caller,
         error::refusal,
         loaders::{ProgressLoader, StrategyLoader, TradeLoader, TradesOf},
@@ -146,14 +146,13 @@ impl BacktestQuery {
         order_by: Option<BacktestOrder>,
         first: i32,
         after: Option<String>,
-    ) -> Result<Connection<String, Backtest>> {
+    ) -> Result<List<Backtest>> {
         let caller = caller(context)?;
         let rows = filter.unwrap_or_default().of(caller).await.map_err(refusal)?;
         let (sort, descending) = match order_by {
             None => (BacktestSort::CreatedAt, true),
             Some(BacktestOrder { field, direction }) => {
-                let sort = field.metric().map_or(BacktestSort::CreatedAt, BacktestSort::Metric);
-                (sort, direction == OrderDirection::Desc)
+                (field.sort(), direction == OrderDirection::Desc)
             }
         };
         let has_previous = after.is_some();

@@ -3,7 +3,7 @@
 use async_graphql::{Enum, InputObject, SimpleObject};
 use domain::simulation::metrics::Metrics as Values;
 use projections::{
-    backtests::BacktestRow,
+    backtests::{BacktestRow, BacktestSort},
     metric::{Metric, MetricFilter},
 };
 
@@ -103,6 +103,8 @@ macro_rules! metrics {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
         pub(crate) enum BacktestOrderField {
             CreatedAt,
+            CompletedAt,
+            FinalBalance,
             TotalTrades,
             WinningTrades,
             LosingTrades,
@@ -112,10 +114,12 @@ macro_rules! metrics {
         }
 
         impl BacktestOrderField {
-            /// The metric; none for the time of creation.
-            pub(crate) fn metric(self) -> Option<Metric> {
+            /// The order of the read model.
+            pub(crate) fn sort(self) -> BacktestSort {
                 let name = match self {
-                    Self::CreatedAt => return None,
+                    Self::CreatedAt => return BacktestSort::CreatedAt,
+                    Self::CompletedAt => return BacktestSort::CompletedAt,
+                    Self::FinalBalance => "final_balance",
                     Self::TotalTrades => "total_trades",
                     Self::WinningTrades => "winning_trades",
                     Self::LosingTrades => "losing_trades",
@@ -123,7 +127,7 @@ macro_rules! metrics {
                     Self::TotalFees => "total_fees",
                     $(Self::$variant => stringify!($name),)*
                 };
-                Metric::parse(name)
+                Metric::parse(name).map_or(BacktestSort::CreatedAt, BacktestSort::Metric)
             }
         }
 

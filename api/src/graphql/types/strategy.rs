@@ -1,15 +1,13 @@
 //! `Strategy`: the caller's own, public ones, built-ins.
 
-use async_graphql::{
-    Context, Enum, ID, Json, Object, Result, SimpleObject, connection::Connection,
-};
+use async_graphql::{Context, Enum, ID, Json, Object, Result, SimpleObject};
 use domain::strategy::{Builtin, StrategyDefinition};
 use projections::strategies::{StrategyFilter, StrategyRow, StrategyScope, StrategySort};
 use serde_json::{Value, json};
 
 use crate::{
     graphql::{
-        connection::{connection, list_complexity, page_request},
+        connection::{List, connection, list_complexity, page_request},
         context::caller,
         error::refusal,
         scalars::Time,
@@ -154,7 +152,7 @@ impl StrategyQuery {
         is_active: Option<bool>,
         first: i32,
         after: Option<String>,
-    ) -> Result<Connection<String, Strategy>> {
+    ) -> Result<List<Strategy>> {
         let caller = caller(context)?;
         let me = caller.user.id;
         let scope = match scope {

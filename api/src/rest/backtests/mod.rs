@@ -37,7 +37,6 @@ use crate::{
     context::Context,
     http::{
         caller::Caller,
-        cursor::Cursor,
         error::ApiError,
         json::ValidJson,
         query::Query,
@@ -177,9 +176,10 @@ impl Backtests {
         let filter = filter(&caller, &query).await?;
         let request = query.paging.request()?;
         let reads = &caller.api.reads;
-        let page = reads.list_backtests(&filter, query.sort, query.descending, &request).await?;
-        let rows = show(&caller, page.rows, query.include).await?;
-        Ok(List::new(&query.paging, rows, page.total, page.next_cursor.map(Cursor::Row)))
+        let mut page =
+            reads.list_backtests(&filter, query.sort, query.descending, &request).await?;
+        let rows = show(&caller, std::mem::take(&mut page.rows), query.include).await?;
+        Ok(List::of_shown(&query.paging, rows, &page))
     }
 
     /// Creates a backtest. Returns 202, or 201 if it finishes within `Prefer: wait=N`.

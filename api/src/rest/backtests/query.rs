@@ -73,7 +73,7 @@ impl Input for BacktestQuery {
         field(
             "sort",
             Kind::Text,
-            "`created_at`, `initial_balance`, `final_balance` or the name of a metric; prefix it with `-` for descending order (`-sharpe_ratio`). The same names and `completed_at`, `start_time` and `end_time` can also be used as filters: `sharpe_ratio[gte]=2` (`gt`, `gte`, `lt`, `lte`, `eq`; times only `gte` and `lte`).",
+            "`created_at`, `completed_at`, `initial_balance`, `final_balance` or the name of a metric; prefix it with `-` for descending order (`-sharpe_ratio`). The same names and `start_time` and `end_time` can also be used as filters: `sharpe_ratio[gte]=2` (`gt`, `gte`, `lt`, `lte`, `eq`; times only `gte` and `lte`).",
         ),
         INCLUDE,
         paging::PAGE,
@@ -193,13 +193,16 @@ fn read_sort(fields: &mut Fields<'_>) -> (BacktestSort, bool) {
     let text = fields.text(&["sort"], 60).unwrap_or_else(|| "-created_at".to_owned());
     let name = text.strip_prefix('-').unwrap_or(&text);
     let descending = text.starts_with('-');
-    if name == "created_at" {
-        return (BacktestSort::CreatedAt, descending);
+    match name {
+        "created_at" => return (BacktestSort::CreatedAt, descending),
+        "completed_at" => return (BacktestSort::CompletedAt, descending),
+        _ => {}
     }
     if let Some(metric) = Metric::parse(name) {
         return (BacktestSort::Metric(metric), descending);
     }
-    let known: Vec<&str> = std::iter::once("created_at").chain(Metric::filters()).collect();
+    let known: Vec<&str> =
+        ["created_at", "completed_at"].into_iter().chain(Metric::filters()).collect();
     let message = format!("Lists cannot be sorted by `{name}`.{}", choices(name, &known));
     fields.error("sort", ErrorCode::Invalid, message);
     (BacktestSort::CreatedAt, descending)

@@ -15,7 +15,7 @@ use domain::{
 use poem::http::header;
 use poem_openapi::{OpenApi, param::Path};
 use projections::{
-    page::PageRequest,
+    page::{PageRequest, Total},
     strategies::{self, StrategyFilter, StrategyRow, StrategyScope},
     strategy_versions,
 };
@@ -82,23 +82,23 @@ async fn list(
             let reads = &caller.api.reads;
             let page = reads.list_strategies(&filter, sort, descending, &request).await?;
             let rows: Vec<_> = page.rows.into_iter().map(StrategyResource::from).collect();
-            (rows, page.total.unwrap_or(0), page.next_cursor.map(Cursor::Row))
+            (rows, page.total.unwrap_or(Total::exact(0)), page.next_cursor.map(Cursor::Row))
         }
-        None => (Vec::new(), 0, None),
+        None => (Vec::new(), Total::exact(0), None),
     };
+    let more = i64::try_from(builtins.len()).unwrap_or(i64::MAX);
+    let total = Total { count: stored.count.saturating_add(more), ..stored };
     if next.is_some() {
-        let total = stored + i64::try_from(builtins.len()).unwrap_or(i64::MAX);
         return Ok(List::new(&query.paging, rows, Some(total), next));
     }
     let before = match request {
-        PageRequest::Number { page, limit } => (page - 1).saturating_mul(limit) - stored,
+        PageRequest::Number { page, limit } => (page - 1).saturating_mul(limit) - stored.count,
         PageRequest::Cursor { .. } => 0,
     };
     let before = usize::try_from(before.max(0)).unwrap_or(usize::MAX);
     let more = of_builtins(before, limit.saturating_sub(rows.len()));
     let next = next_of(before.saturating_add(more.len()));
     rows.extend(more);
-    let total = stored + i64::try_from(builtins.len()).unwrap_or(i64::MAX);
     Ok(List::new(&query.paging, rows, Some(total), next))
 }
 

@@ -23,7 +23,6 @@ use crate::{
     context::Context,
     http::{
         caller::Caller,
-        cursor::Cursor,
         error::ApiError,
         json::ValidJson,
         query::Query,
@@ -87,11 +86,9 @@ impl Sweeps {
         let request = query.paging.request()?;
         let page = caller.api.reads.list_sweeps(&filter, query.descending, &request).await?;
         let jobs: Vec<_> = page.rows.iter().map(|row| (row.id.uuid(), row.status)).collect();
-        let percents = progress(&caller.api, &SWEEP, &jobs).await?;
-        let rows = page.rows.into_iter().zip(percents);
-        let shown = rows.map(|(row, percent)| SweepResource::new(row, percent.unwrap_or(0)));
-        let shown = shown.collect();
-        Ok(List::new(&query.paging, shown, page.total, page.next_cursor.map(Cursor::Row)))
+        let mut percents = progress(&caller.api, &SWEEP, &jobs).await?.into_iter();
+        let show = |row| SweepResource::new(row, percents.next().flatten().unwrap_or(0));
+        Ok(List::of(&query.paging, page, show))
     }
 
     /// Creates a sweep. Returns 202, or 201 if it finishes within `Prefer: wait=N`.

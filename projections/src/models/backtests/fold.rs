@@ -1,32 +1,38 @@
 //! How events become the rows of backtests.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use domain::{
-    backtest::{BacktestEvent, Request},
+    backtest::{BacktestEvent, Origin, Request},
     event::RecordedEvent,
-    ids::BacktestId,
+    ids::{BacktestId, StrategyId, UserId},
     job::Status,
     ledger::LedgerEvent,
+    market::{Symbol, Timeframe},
+    simulation::metrics::Metrics,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
+use rust_decimal::Decimal;
+use serde::Serialize;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{
-    NAME, TABLE,
-    row::{BacktestRow, read},
+    INDEXED_METRICS, NAME, TABLE,
+    row::{BacktestRow, read_state},
 };
 use crate::{
     error::Poison,
     models::{
         backtests::metric::{self, Metric},
-        lifecycle_rows::{self, Located},
+        lifecycle_rows::{self, Located, Rows},
         run_columns,
     },
     read_model::{Changes, Folded, ReadModel, unexpected},
-    sql::bulk::{Columns, definitions},
+    sql::bulk::{self, Columns, definitions},
 };
 
 pub(crate) const READ_MODEL: ReadModel = ReadModel {
@@ -38,7 +44,7 @@ pub(crate) const READ_MODEL: ReadModel = ReadModel {
     fold,
 };
 
-/// Every column but those of what pins the run and of the metrics.
+/// Every column of the table of states but those of what pins the run.
 const COLUMNS: &Columns = &[
     ("id", "uuid PRIMARY KEY"),
     ("final_balance", "numeric"),
@@ -67,25 +73,44 @@ const COLUMNS: &Columns = &[
     ("updated_at", "timestamptz NOT NULL"),
     ("sequence", "bigint NOT NULL"),
     ("position", "bigint NOT NULL"),
+];
+
+/// Columns that nothing fills yet: with them, names, labels and the search for equal runs need no new version.
+const RESERVED: &Columns = &[("name", "text"), ("labels", "text[]"), ("inputs_hash", "text")];
+
+/// The columns of the table of metrics before the metrics: what its lists are filtered by.
+const METRICS_KEYS: &Columns = &[
+    ("id", "uuid PRIMARY KEY"),
+    ("owner_id", "uuid NOT NULL"),
+    ("strategy_id", "uuid NOT NULL"),
+    ("symbol", "text NOT NULL"),
+    ("asset_symbol", "text NOT NULL"),
+    ("timeframe", "text NOT NULL"),
+    ("origin", "text NOT NULL"),
+    ("created_at", "timestamptz NOT NULL"),
+    ("final_balance", "numeric"),
     ("drawdown_periods", "json"),
 ];
 
-/// Metrics by which lists are sorted from an index; the others are sorted in memory, owner by owner.
-const INDEXED_METRICS: [&str; 13] = [
-    "sharpe_ratio",
-    "sortino_ratio",
-    "calmar_ratio",
-    "total_return",
-    "annual_return",
-    "cagr",
-    "volatility",
-    "max_drawdown_percentage",
-    "win_rate",
-    "profit_factor",
-    "expectancy",
-    "total_trades",
-    "total_pnl",
-];
+/// What lists are filtered by, with an index for each: the newest of an owner's runs that have the value.
+const FILTERS: [&str; 6] =
+    ["strategy_id", "symbol", "asset_symbol", "timeframe", "origin", "status"];
+
+/// A row of the table of metrics, which is written once.
+#[derive(Debug, Serialize)]
+struct MetricsRow<'a> {
+    id: BacktestId,
+    owner_id: UserId,
+    strategy_id: StrategyId,
+    symbol: &'a Symbol,
+    asset_symbol: &'a str,
+    timeframe: Timeframe,
+    origin: Origin,
+    created_at: DateTime<Utc>,
+    final_balance: Option<Decimal>,
+    #[serde(flatten)]
+    metrics: &'a Metrics,
+}
 
 /// Events of a batch that concern runs.
 struct BacktestChanges(Vec<Located<Step>>);
@@ -113,26 +138,116 @@ impl Changes for BacktestChanges {
         table: &'a str,
     ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         async move {
-            let own = COLUMNS.iter().chain(run_columns::COLUMNS).map(|(name, _)| *name);
-            let columns: Vec<&str> = own.chain(Metric::columns()).collect();
-            let read = |row: &Row| read(row).map(|backtest| (backtest.id.uuid(), backtest));
-            lifecycle_rows::update(transaction, table, &columns, self.0, read, apply).await
+            if self.0.is_empty() {
+                return Ok(());
+            }
+            let columns = COLUMNS.iter().chain(run_columns::COLUMNS).map(|(name, _)| *name);
+            let columns: Vec<&str> = columns.collect();
+            let read = |row: &Row| read_state(row).map(|state| (state.id.uuid(), state));
+            let mut rows = lifecycle_rows::load(transaction, table, &self.0, read).await?;
+            let mut counts = Counts::default();
+            counts.add(&rows, -1);
+            for event in self.0 {
+                apply(rows.entry(event.id).or_default(), event);
+            }
+            counts.add(&rows, 1);
+            lifecycle_rows::store(transaction, table, &columns, &rows).await?;
+            write_metrics(transaction, table, &rows).await?;
+            counts.write(transaction, table).await
         }
         .boxed()
     }
 }
 
+/// Writes the metrics of those that have just completed, and deletes those of the deleted.
+async fn write_metrics(
+    transaction: &Transaction<'_>,
+    table: &str,
+    rows: &Rows<BacktestRow>,
+) -> Result<(), DatabaseError> {
+    let table = format!("{table}_metrics");
+    bulk::delete(transaction, &table, "id", &lifecycle_rows::gone(rows)).await?;
+    let completed = rows.values().flatten().filter_map(|row| {
+        let metrics = row.metrics.as_ref()?;
+        let BacktestRow { id, origin, created_at, final_balance, ref run, .. } = *row;
+        Some(MetricsRow {
+            id,
+            owner_id: run.owner_id,
+            strategy_id: run.strategy_id,
+            symbol: &run.symbol,
+            asset_symbol: &run.asset_symbol,
+            timeframe: run.timeframe,
+            origin,
+            created_at,
+            final_balance,
+            metrics,
+        })
+    });
+    let completed: Vec<_> = completed.collect();
+    let columns = METRICS_KEYS.iter().map(|(name, _)| *name).chain(Metric::columns());
+    let columns: Vec<&str> = columns.collect();
+    bulk::upsert(transaction, &table, "id", &columns, &completed).await
+}
+
+/// By how much the numbers of an owner's runs of a status change.
+#[derive(Default)]
+struct Counts(BTreeMap<(UserId, &'static str), i64>);
+
+impl Counts {
+    fn add(&mut self, rows: &Rows<BacktestRow>, one: i64) {
+        for row in rows.values().flatten() {
+            *self.0.entry((row.run.owner_id, row.status.as_str())).or_default() += one;
+        }
+    }
+
+    async fn write(self, transaction: &Transaction<'_>, table: &str) -> Result<(), DatabaseError> {
+        let changed: Vec<_> = self.0.into_iter().filter(|(_, change)| *change != 0).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let owners: Vec<Uuid> = changed.iter().map(|((owner, _), _)| owner.uuid()).collect();
+        let statuses: Vec<&str> = changed.iter().map(|((_, status), _)| *status).collect();
+        let changes: Vec<i64> = changed.iter().map(|(_, change)| *change).collect();
+        let sql = format!(
+            "INSERT INTO read_models.{table}_counts AS own (owner_id, status, count) \
+             SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[]) \
+             ON CONFLICT (owner_id, status) DO UPDATE SET count = own.count + excluded.count"
+        );
+        let statement = transaction.prepare_cached(&sql).await?;
+        transaction.execute(&statement, &[&owners, &statuses, &changes]).await?;
+        Ok(())
+    }
+}
+
 fn create(table: &str) -> String {
     let mut sql = format!(
-        "CREATE TABLE read_models.{table} ({}, {}); \
-         CREATE INDEX {table}_owner ON read_models.{table} (owner_id, created_at, id); \
-         CREATE INDEX {table}_strategy ON read_models.{table} (strategy_id, created_at, id);",
-        definitions(&[COLUMNS, run_columns::COLUMNS].concat()),
+        "CREATE TABLE read_models.{table} ({}) WITH (fillfactor = 80); \
+         CREATE TABLE read_models.{table}_metrics ({}, {}, sparkline real[]); \
+         CREATE TABLE read_models.{table}_counts \
+             (owner_id uuid, status text, count bigint NOT NULL, PRIMARY KEY (owner_id, status)) \
+             WITH (fillfactor = 50); \
+         CREATE INDEX {table}_created_at ON read_models.{table} (owner_id, created_at, id); \
+         CREATE INDEX {table}_completed_at ON read_models.{table} \
+             (owner_id, completed_at DESC NULLS LAST, id DESC); \
+         CREATE INDEX {table}_open ON read_models.{table} (owner_id, id) WHERE status <> 'completed';",
+        definitions(&[COLUMNS, run_columns::COLUMNS, RESERVED].concat()),
+        definitions(METRICS_KEYS),
         metric::column_definitions(),
     );
+    for column in FILTERS {
+        sql.push_str(&format!(
+            "CREATE INDEX {table}_{column} ON read_models.{table} (owner_id, {column}, created_at, id);"
+        ));
+    }
+    let metrics = format!("{table}_metrics");
+    for column in FILTERS.into_iter().filter(|column| *column != "status") {
+        sql.push_str(&format!(
+            "CREATE INDEX {metrics}_{column} ON read_models.{metrics} (owner_id, {column});"
+        ));
+    }
     for metric in INDEXED_METRICS.into_iter().filter_map(Metric::parse) {
         sql.push_str(&format!(
-            "CREATE INDEX {table}_{} ON read_models.{table} \
+            "CREATE INDEX {metrics}_{} ON read_models.{metrics} \
              (owner_id, {} DESC NULLS LAST, id DESC);",
             metric.name(),
             metric.expression(),

@@ -79,6 +79,15 @@ impl Metric {
     pub(crate) const fn expression(self) -> &'static str {
         self.expression
     }
+
+    /// The same where the table of states is `t` and that of metrics `m`.
+    pub(crate) fn qualified(self) -> String {
+        let table = if self.name == "initial_balance" { "t" } else { "m" };
+        match self.expression.strip_prefix('(') {
+            Some(cast) => format!("({table}.{cast}"),
+            None => format!("{table}.{}", self.expression),
+        }
+    }
 }
 
 impl Comparison {

@@ -1,6 +1,7 @@
 //! Read model: one row per backtest, metrics as typed, indexed columns.
 
 mod fold;
+mod list;
 pub mod metric;
 mod row;
 
@@ -11,23 +12,43 @@ use domain::{
     job::Status,
     market::{Symbol, Timeframe},
 };
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::{
     error::QueryError,
     handle::ReadModels,
     models::backtests::metric::{Metric, MetricFilter},
-    sql::page::{KeyKind, Order, Page, PageRequest, Place, Select},
+    sql::{by_ids, page::Select},
 };
 
 pub(crate) use fold::READ_MODEL;
 pub use row::BacktestRow;
-use row::read;
+use row::{columns, read};
 
 /// Its permanent name.
 pub const NAME: &str = "backtests";
 const TABLE: &str = "backtests_v5";
+/// The metrics of completed runs, which never change.
+const METRICS: &str = "backtests_v5_metrics";
+
+/// Metrics and balances by which lists are sorted from an index; of the others, the newest runs are sorted.
+const INDEXED_METRICS: [&str; 15] = [
+    "sharpe_ratio",
+    "sortino_ratio",
+    "calmar_ratio",
+    "total_return",
+    "annual_return",
+    "cagr",
+    "volatility",
+    "max_drawdown",
+    "max_drawdown_percentage",
+    "win_rate",
+    "profit_factor",
+    "expectancy",
+    "total_trades",
+    "total_pnl",
+    "final_balance",
+];
 
 /// Which backtests a list shows; what is none does not matter.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,6 +84,8 @@ pub struct TimeRange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BacktestSort {
     CreatedAt,
+    /// Runs that have not ended come last in both directions.
+    CompletedAt,
     /// Runs without the metric come last in both directions.
     Metric(Metric),
 }
@@ -90,81 +113,21 @@ impl ReadModels {
     ) -> Result<Vec<BacktestRow>, QueryError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let client = self.database.get().await?;
-        let sql = format!("SELECT * FROM read_models.{TABLE} WHERE id = ANY($1)");
+        let sql = by_ids::select(&columns(), TABLE) + &by_ids::and_row_of(METRICS);
         let statement = client.prepare_cached(&sql).await?;
         let found = client.query(&statement, &[&ids]).await?;
         Ok(found.iter().map(read).collect::<Result<_, _>>()?)
     }
-
-    /// A page of backtests.
-    ///
-    /// # Errors
-    /// A cursor of another order, or the database.
-    pub async fn list_backtests(
-        &self,
-        filter: &BacktestFilter,
-        sort: BacktestSort,
-        descending: bool,
-        page: &PageRequest,
-    ) -> Result<Page<BacktestRow>, QueryError> {
-        let (expression, kind) = match sort {
-            BacktestSort::CreatedAt => ("created_at", KeyKind::Time),
-            BacktestSort::Metric(metric) => (metric.expression(), KeyKind::Number),
-        };
-        let mut select = Select::new(format!("*, {expression} AS sort_key"), TABLE);
-        filter.apply(&mut select);
-        let order = Order { expression, kind, descending, tie: Some("id") };
-        let read = |row: &Row| {
-            let backtest = read(row)?;
-            let id = backtest.id.uuid();
-            let place = match sort {
-                BacktestSort::CreatedAt => Place::time(backtest.created_at, id),
-                BacktestSort::Metric(_) => Place::number(row.try_get("sort_key")?, id),
-            };
-            Ok((backtest, place))
-        };
-        select.page(&self.database, &order, page, None, read).await
-    }
 }
 
-impl BacktestFilter {
-    fn apply(&self, select: &mut Select) {
-        if let Some(owner) = self.owner_id {
-            select.compare("owner_id =", owner.uuid());
+impl TimeRange {
+    /// Adds it as conditions on a column.
+    fn add(self, select: &mut Select, column: &str) {
+        if let Some(from) = self.from {
+            select.compare(&format!("{column} >="), from);
         }
-        if let Some(strategy) = self.strategy_id {
-            select.compare("strategy_id =", strategy.uuid());
-        }
-        select.any("status", &self.statuses, Status::as_str);
-        if let Some(symbol) = &self.symbol {
-            select.compare("symbol =", symbol.as_str().to_owned());
-        }
-        if let Some(asset) = &self.asset_symbol {
-            select.compare("asset_symbol =", asset.clone());
-        }
-        if let Some(timeframe) = self.timeframe {
-            select.compare("timeframe =", timeframe.as_str());
-        }
-        select.any("origin", &self.origins, Origin::as_str);
-        if let Some(search) = &self.search {
-            select.contains(&["strategy_name", "symbol"], search);
-        }
-        for MetricFilter { metric, comparison, value } in &self.metrics {
-            select.compare(&format!("{} {}", metric.expression(), comparison.sql()), *value);
-        }
-        let ranges = [
-            ("created_at", self.created_at),
-            ("completed_at", self.completed_at),
-            ("start_time", self.start_time),
-            ("end_time", self.end_time),
-        ];
-        for (column, range) in ranges {
-            if let Some(from) = range.from {
-                select.compare(&format!("{column} >="), from);
-            }
-            if let Some(to) = range.to {
-                select.compare(&format!("{column} <="), to);
-            }
+        if let Some(to) = self.to {
+            select.compare(&format!("{column} <="), to);
         }
     }
 }

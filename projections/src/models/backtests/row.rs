@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio_postgres::{Row, types::Json};
 use uuid::Uuid;
 
+use super::metric::Metric;
 use crate::{models::run_columns::RunColumns, sql::row};
 
 /// A backtest as it is now. Deleted ones have no row.
@@ -44,7 +45,7 @@ pub struct BacktestRow {
     /// 0 before the first claim.
     pub attempt: u32,
     /// None until it completed. Fractions, as in the event.
-    #[serde(flatten)]
+    #[serde(skip)]
     pub metrics: Option<Metrics>,
     pub ambiguous_trades_count: u32,
     /// If the stop-loss always came first where that is not known; none until it completed, and of old runs.
@@ -66,7 +67,20 @@ pub struct BacktestRow {
     pub position: i64,
 }
 
+/// The columns that [`read`] takes, of the tables `t` and `m`.
+pub(super) fn columns() -> String {
+    let metrics = Metric::columns().chain(["drawdown_periods"]);
+    let metrics: Vec<_> = metrics.map(|name| format!("m.{name}")).collect();
+    format!("t.*, {}", metrics.join(", "))
+}
+
+/// The row with its metrics.
 pub(super) fn read(row: &Row) -> Result<BacktestRow, DatabaseError> {
+    Ok(BacktestRow { metrics: read_metrics(row)?, ..read_state(row)? })
+}
+
+/// The row as the table of states has it, without metrics.
+pub(super) fn read_state(row: &Row) -> Result<BacktestRow, DatabaseError> {
     let Json(warnings) = row.try_get("warnings")?;
     let dataset: Option<Json<Dataset>> = row.try_get("dataset")?;
     Ok(BacktestRow {
@@ -87,7 +101,7 @@ pub(super) fn read(row: &Row) -> Result<BacktestRow, DatabaseError> {
         result_hash: row.try_get("result_hash")?,
         executor: row.try_get("executor")?,
         attempt: row::count(row, "attempt")?,
-        metrics: read_metrics(row)?,
+        metrics: None,
         ambiguous_trades_count: row::count(row, "ambiguous_trades_count")?,
         final_balance_stop_first: row.try_get("final_balance_stop_first")?,
         final_balance_target_first: row.try_get("final_balance_target_first")?,

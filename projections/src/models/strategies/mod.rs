@@ -10,7 +10,10 @@ use uuid::Uuid;
 use crate::{
     error::QueryError,
     handle::ReadModels,
-    sql::page::{KeyKind, Order, Page, PageRequest, Place, Select},
+    sql::{
+        by_ids,
+        page::{KeyKind, Order, Page, PageRequest, Place, Select},
+    },
 };
 
 pub(crate) use fold::READ_MODEL;
@@ -87,8 +90,7 @@ impl ReadModels {
     ) -> Result<Vec<StrategyRow>, QueryError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let client = self.database.get().await?;
-        let sql = format!("SELECT * FROM read_models.{TABLE} WHERE id = ANY($1)");
-        let statement = client.prepare_cached(&sql).await?;
+        let statement = client.prepare_cached(&by_ids::select("t.*", TABLE)).await?;
         let found = client.query(&statement, &[&ids]).await?;
         Ok(found.iter().map(read).collect::<Result<_, _>>()?)
     }

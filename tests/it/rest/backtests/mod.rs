@@ -260,7 +260,7 @@ async fn a_filter_or_order_that_does_not_exist_is_refused_with_the_choices() {
     let app = TestApp::start().await;
     let user = app.user().await;
     for (query, choices) in [
-        ("sort=-sharp_ratio", "Did you mean `sharpe_ratio`? Choose from created_at, total_trades"),
+        ("sort=-sharp_ratio", "Did you mean `sharpe_ratio`? Choose from created_at, completed_at"),
         ("sharp_ratio[gte]=1", "Did you mean `sharpe_ratio`? Choose from total_trades"),
         ("statuss=completed", "Did you mean `status`? Choose from strategy_id, status"),
         ("status=done", "must be one of pending, running, completed, failed, cancelled"),
