@@ -38,6 +38,8 @@ pub async fn copy_backtests(superuser: &Client, count: i64) {
     superuser.execute(states, &[&count]).await.expect("states");
     superuser.execute(metrics, &[]).await.expect("metrics");
     superuser.execute(counts, &[]).await.expect("counts");
-    let analyze = "ANALYZE read_models.backtests_v5; ANALYZE read_models.backtests_v5_metrics";
-    superuser.batch_execute(analyze).await.expect("statistics");
+    for table in ["backtests_v5", "backtests_v5_metrics"] {
+        let vacuum = format!("VACUUM (ANALYZE) read_models.{table}");
+        superuser.batch_execute(&vacuum).await.expect("statistics");
+    }
 }

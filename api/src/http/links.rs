@@ -2,7 +2,7 @@
 
 use poem::http::Uri;
 
-use super::paging::ListMeta;
+use super::paging::{self, ListMeta};
 
 /// A longer query has no links; `meta` says as much.
 const QUERY_BYTES_MAX: usize = 1_000;
@@ -30,10 +30,18 @@ pub(crate) fn link(uri: &Uri, meta: &ListMeta) -> Option<String> {
         if page > 1 {
             add("prev", (page - 1).min(pages.max(1)));
         }
-        if page < pages {
+        let reachable = paging::last_numbered(meta.limit);
+        if page < pages.min(reachable) {
             add("next", page + 1);
         }
-        add("last", pages.max(1));
+        if pages <= reachable {
+            add("last", pages.max(1));
+        }
+        if page >= reachable
+            && let Some(cursor) = &meta.next_cursor
+        {
+            links.push(one(uri, "next", "cursor", cursor));
+        }
     } else if let Some(cursor) = &meta.next_cursor {
         links.push(one(uri, "next", "cursor", cursor));
     }
@@ -42,7 +50,9 @@ pub(crate) fn link(uri: &Uri, meta: &ListMeta) -> Option<String> {
 
 fn one(uri: &Uri, rel: &str, name: &str, value: &str) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(pairs(uri).into_iter().filter(|(known, _)| known != name));
+    // A page is named by its number or by a cursor, never by both.
+    let is_other = |known: &str| !matches!(known, "page" | "cursor");
+    query.extend_pairs(pairs(uri).into_iter().filter(|(known, _)| is_other(known)));
     query.append_pair(name, value);
     format!("<{}?{}>; rel=\"{rel}\"", uri.path(), query.finish())
 }
@@ -70,6 +80,23 @@ mod tests {
     fn a_long_query_is_not_repeated() {
         let uri: Uri = format!("/api/v1/backtests?fields={}", "id,".repeat(8_000)).parse().unwrap();
         assert_eq!(link(&uri, &second_of_three()), None);
+    }
+
+    #[test]
+    fn beyond_the_last_numbered_page_a_cursor_leads_on() {
+        let uri: Uri = "/api/v1/backtests?limit=200&page=100".parse().unwrap();
+        let meta = ListMeta {
+            total: Some(50_000),
+            page: Some(100),
+            limit: 200,
+            per_page: 200,
+            total_pages: Some(250),
+            next_cursor: Some("abc".to_owned()),
+            ..second_of_three()
+        };
+        let link = link(&uri, &meta).unwrap();
+        assert!(link.contains("?limit=200&cursor=abc>; rel=\"next\""), "{link}");
+        assert!(!link.contains("last") && !link.contains("page=101"), "{link}");
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub(crate) const LIMIT_DEFAULT: i64 = 20;
 /// How many rows a list gives at most.
 pub(crate) const LIMIT_MAX: i64 = 200;
 
+/// The number of the last page of so many rows that has one.
+pub(crate) const fn last_numbered(limit: i64) -> i64 {
+    if limit > 0 { NUMBERED_ROWS_MAX / limit } else { 1 }
+}
+
 /// Pagination of a list.
 #[derive(Debug, Clone, Serialize, Object)]
 pub(crate) struct ListMeta {

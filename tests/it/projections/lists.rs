@@ -65,17 +65,31 @@ async fn all(
 async fn every_order_is_whole_by_cursor_and_by_number() {
     let bench = &list_of(SOME).await;
     let count = usize::try_from(SOME).unwrap() + 1;
-    for sort in [BacktestSort::CreatedAt, BacktestSort::CompletedAt, by("sharpe_ratio")] {
+    let sorts = [
+        BacktestSort::CreatedAt,
+        BacktestSort::CompletedAt,
+        by("sharpe_ratio"),
+        by("kelly"),
+        by("initial_balance"),
+    ];
+    for sort in sorts {
         let (mut ascending, _) = all(bench, &mine(), (sort, false)).await;
         let (descending, _) = all(bench, &mine(), (sort, true)).await;
         let mut ids: Vec<_> = ascending.iter().map(|row| row.id).collect();
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!((ids.len(), ascending.len(), descending.len()), (count, count, count));
+        assert_eq!(
+            (ids.len(), ascending.len(), descending.len()),
+            (count, count, count),
+            "{sort:?}"
+        );
         let key = |row: &BacktestRow| match sort {
             BacktestSort::CreatedAt => Some(row.created_at.timestamp_micros() as f64),
             BacktestSort::CompletedAt => row.completed_at.map(|at| at.timestamp_micros() as f64),
-            BacktestSort::Metric(_) => row.metrics.as_ref().and_then(|of| of.sharpe_ratio),
+            BacktestSort::Metric(metric) if metric.name() == "initial_balance" => Some(1.0),
+            BacktestSort::Metric(metric) => {
+                row.metrics.as_ref().and_then(|of| of.get(metric.name()))
+            }
         };
         // Those without the key come last, in both directions.
         let with_key = ascending.iter().take_while(|row| key(row).is_some()).count();
@@ -85,6 +99,14 @@ async fn every_order_is_whole_by_cursor_and_by_number() {
         ascending[with_key..].reverse();
         assert!(ascending.iter().map(|row| row.id).eq(descending.iter().map(|row| row.id)));
         assert!(ascending[..with_key].is_sorted_by(|one, other| key(one) >= key(other)));
+    }
+    // A filter that lets everything through, on the other table than the order's.
+    let balance = Metric::parse("initial_balance").unwrap();
+    let rich = MetricFilter { metric: balance, comparison: Comparison::Gt, value: 0.0 };
+    let rich = BacktestFilter { metrics: vec![rich], ..mine() };
+    for sort in sorts {
+        let (rows, _) = all(bench, &rich, (sort, true)).await;
+        assert_eq!(rows.len(), count, "{sort:?}");
     }
     // Numbered pages cross from those with the key to those without.
     let failed = BacktestFilter { statuses: vec![Status::Failed, Status::Pending], ..mine() };

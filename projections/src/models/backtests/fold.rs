@@ -240,6 +240,9 @@ fn create(table: &str) -> String {
         ));
     }
     let metrics = format!("{table}_metrics");
+    sql.push_str(&format!(
+        "CREATE INDEX {metrics}_created_at ON read_models.{metrics} (owner_id, created_at, id);"
+    ));
     for column in FILTERS.into_iter().filter(|column| *column != "status") {
         sql.push_str(&format!(
             "CREATE INDEX {metrics}_{column} ON read_models.{metrics} (owner_id, {column});"

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Row};
 
 use super::{
     BacktestFilter, BacktestSort, METRICS, TABLE,
-    metric::{Metric, MetricFilter},
+    metric::Metric,
     row::{self, BacktestRow, columns},
 };
 use crate::{
@@ -30,25 +30,47 @@ struct List {
     has_others: bool,
     /// Without an index; `None` if there are none. On the tables `t` and `m`.
     others: Option<String>,
-    /// Runs without metrics never fit.
+    /// Whether those look at the table of states, and at that of metrics: runs without metrics never fit then.
+    needs_states: bool,
     needs_metrics: bool,
     walk: Walk,
     order: Order,
-    /// The expression of the order on the tables `t` and `m`.
-    qualified: String,
 }
 
-/// What is walked in the order of its key.
+/// What is walked, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Walk {
-    /// Every run has the key.
+    /// All runs by a key that each of them has.
     States,
-    /// Runs without the key come last.
+    /// All runs by a key that some lack; those come last.
     EndedStates,
-    /// Completed runs with the metric; then the others.
+    /// Completed runs by the time of their request.
+    Completed,
+    /// Completed runs by a metric with an index; those without it, and runs that are not completed, come last.
     Metrics,
-    /// The newest runs, which are sorted then.
-    Newest,
+    /// The newest completed runs, sorted by a metric without an index.
+    NewestMetrics,
+    /// The newest runs, sorted by what has no index.
+    NewestStates,
+}
+
+impl Walk {
+    /// The table that is walked, and what the other conditions call it.
+    const fn table(self) -> (&'static str, &'static str) {
+        match self {
+            Self::States | Self::EndedStates | Self::NewestStates => (TABLE, "t"),
+            Self::Completed | Self::Metrics | Self::NewestMetrics => (METRICS, "m"),
+        }
+    }
+
+    const fn is_of_newest(self) -> bool {
+        matches!(self, Self::NewestMetrics | Self::NewestStates)
+    }
+
+    /// Whether runs without the key come after the walk.
+    const fn has_rest(self) -> bool {
+        matches!(self, Self::EndedStates | Self::Metrics | Self::NewestMetrics)
+    }
 }
 
 impl ReadModels {
@@ -89,20 +111,24 @@ impl List {
         let states = select.take_conditions();
         filter.add_others(&mut select);
         let others = Some(select.take_conditions()).filter(|others| others != "true");
+        let needs_metrics = filter.metrics.iter().any(|one| !one.metric.is_of_states());
         let (walk, expression, kind) = match sort {
+            BacktestSort::CreatedAt if needs_metrics => {
+                (Walk::Completed, "created_at", KeyKind::Time)
+            }
             BacktestSort::CreatedAt => (Walk::States, "created_at", KeyKind::Time),
             BacktestSort::CompletedAt => (Walk::EndedStates, "completed_at", KeyKind::OptionalTime),
             BacktestSort::Metric(metric) => {
-                let walk = if metric.is_indexed() { Walk::Metrics } else { Walk::Newest };
+                let walk = match (metric.is_indexed(), metric.is_of_states()) {
+                    (true, _) => Walk::Metrics,
+                    (false, true) => Walk::NewestStates,
+                    (false, false) => Walk::NewestMetrics,
+                };
                 (walk, metric.expression(), KeyKind::Number)
             }
         };
-        let qualified = match sort {
-            BacktestSort::CreatedAt | BacktestSort::CompletedAt => format!("t.{expression}"),
-            BacktestSort::Metric(metric) => metric.qualified(),
-        };
         let order = Order { expression, kind, descending, tie: Some("id") };
-        let needs_metrics = !filter.metrics.is_empty();
+        let needs_states = filter.needs_states();
         Self {
             select,
             keys,
@@ -110,10 +136,10 @@ impl List {
             has_completed,
             has_others,
             others,
+            needs_states,
             needs_metrics,
             walk,
             order,
-            qualified,
         }
     }
 
@@ -145,24 +171,23 @@ impl List {
             let row = client.query_one(&statement, &[&owner_id.uuid(), &statuses]).await?;
             return Ok(Total::exact(row.try_get(0)?));
         }
-        let (keys, states) = (&self.keys, &self.states);
-        let limit = COUNTED_MAX + 1;
-        let newest = format!(
-            "SELECT id FROM read_models.{TABLE} WHERE {keys} AND {states} \
-             ORDER BY created_at DESC, id DESC LIMIT {limit}"
-        );
-        let Some(others) = &self.others else {
-            let sql = format!("SELECT count(*) FROM ({newest}) AS newest");
-            let row = self.query_one(client, &sql).await?;
-            return Ok(Total::counted(row.try_get(0)?));
+        if self.needs_metrics && !self.has_completed {
+            return Ok(Total::exact(0));
+        }
+        // Of the table of metrics only if all that fits has them.
+        let walk = if self.needs_metrics { Walk::Completed } else { Walk::States };
+        let newest = self.newest(walk, "created_at", COUNTED_MAX + 1);
+        let sql = match &self.others {
+            None => format!("SELECT count(*), count(*) FROM ({newest}) AS newest"),
+            Some(others) => format!(
+                "SELECT count(*), count(*) FILTER (WHERE {others}) FROM {}",
+                self.joined(walk, &newest)
+            ),
         };
-        let sql = format!(
-            "SELECT count(*), count(*) FILTER (WHERE {others}) FROM ({newest}) AS newest \
-             JOIN read_models.{TABLE} AS t USING (id) LEFT JOIN read_models.{METRICS} AS m USING (id)"
-        );
         let row = self.query_one(client, &sql).await?;
         let scanned: i64 = row.try_get(0)?;
-        Ok(Total { count: row.try_get(1)?, is_exact: scanned <= COUNTED_MAX })
+        let found: i64 = row.try_get(1)?;
+        Ok(Total { count: found.min(COUNTED_MAX), is_exact: scanned <= COUNTED_MAX })
     }
 
     async fn page(
@@ -175,15 +200,14 @@ impl List {
         let is_in_rest = cursor.is_some_and(Place::is_null);
         let mut found = Vec::new();
         let mut scanned_to = None;
-        if !is_in_rest && (self.walk != Walk::Metrics || self.has_completed) {
+        if !is_in_rest && self.has_walk() {
             let after = self.after(cursor);
             found = self.rows(client, &self.walk_sql(&after, limit + 1, offset)).await?;
             if is_short(&found, limit) && self.others.is_some() {
                 scanned_to = self.last_scanned(client, &after).await?;
             }
         }
-        let has_rest =
-            matches!(self.walk, Walk::Metrics | Walk::EndedStates) && !self.needs_metrics;
+        let has_rest = self.walk.has_rest() && !self.needs_metrics;
         if is_short(&found, limit) && has_rest && scanned_to.is_none() {
             let missing = limit + 1 - i64::try_from(found.len()).unwrap_or(i64::MAX);
             let offset = match (found.is_empty(), offset) {
@@ -195,16 +219,18 @@ impl List {
         }
         let kind = self.order.kind;
         let mut page = Page::of(&found, limit, &self.order, total, |row| place(row, kind))?;
-        match self.walk {
-            Walk::Newest => page.is_complete = !self.is_beyond_newest(client).await?,
-            Walk::States | Walk::EndedStates | Walk::Metrics => {
-                if let Some(place) = scanned_to {
-                    page.is_complete = false;
-                    page.next_cursor = Some(place.of(&self.order));
-                }
-            }
+        if let Some(place) = scanned_to {
+            page.is_complete = false;
+            page.next_cursor = Some(place.of(&self.order));
+        } else if self.walk.is_of_newest() && self.has_walk() {
+            page.is_complete = !self.is_beyond_newest(client).await?;
         }
         Ok(page)
+    }
+
+    /// Whether there can be rows in the walk: a table of completed runs has none of other states.
+    fn has_walk(&self) -> bool {
+        self.walk.table().0 == TABLE || self.has_completed
     }
 
     /// The condition that a row comes after the cursor, on columns without a table, or on the key of what was sorted.
@@ -214,13 +240,10 @@ impl List {
         };
         let beyond = if self.order.descending { "<" } else { ">" };
         let (key, id) = (self.select.bind_key(place), self.select.bind(id));
-        match (key, self.walk) {
-            (Some(key), Walk::Newest) => {
-                format!("((key, id) {beyond} ({key}, {id}) OR key IS NULL)")
-            }
-            (None, Walk::Newest) => format!("(key IS NULL AND id {beyond} {id})"),
-            (Some(key), _) => format!("({}, id) {beyond} ({key}, {id})", self.order.expression),
-            (None, _) => format!("id {beyond} {id}"),
+        let expression = if self.walk.is_of_newest() { "key" } else { self.order.expression };
+        match key {
+            Some(key) => format!("({expression}, id) {beyond} ({key}, {id})"),
+            None => format!("id {beyond} {id}"),
         }
     }
 
@@ -247,56 +270,77 @@ impl List {
     /// Ids and keys in the order of the walk.
     fn walk_sql(&self, after: &str, limit: i64, offset: i64) -> String {
         let direction = self.direction();
-        if self.walk == Walk::Newest {
-            let (newest, expression) = (self.newest(), &self.qualified);
-            let others = self.others.as_deref().unwrap_or("true");
+        let page =
+            format!("ORDER BY key {direction}, id {direction} LIMIT {limit} OFFSET {offset}");
+        let others = self.others.as_deref().unwrap_or("true");
+        if self.walk.is_of_newest() {
+            let newest = self.newest(self.walk, self.order.expression, SCANNED_MAX);
+            let newest = self.joined(self.walk, &newest);
+            let has_key = if self.walk.has_rest() { "key IS NOT NULL" } else { "true" };
             return format!(
-                "SELECT id, key FROM (SELECT id, {expression} AS key FROM ({newest}) AS newest \
-                 JOIN read_models.{TABLE} AS t USING (id) LEFT JOIN read_models.{METRICS} AS m USING (id) \
-                 WHERE {others}) AS sorted WHERE {after} \
-                 ORDER BY key {direction} NULLS LAST, id {direction} LIMIT {limit} OFFSET {offset}"
+                "SELECT id, key FROM {newest} WHERE {others} AND {has_key} AND {after} {page}"
             );
         }
         let candidates = self.candidates(after);
-        let Some(others) = &self.others else {
+        if self.others.is_none() {
             return format!("{candidates} LIMIT {limit} OFFSET {offset}");
+        }
+        let scanned = self.joined(self.walk, &format!("{candidates} LIMIT {SCANNED_MAX}"));
+        format!("SELECT id, key FROM {scanned} WHERE {others} {page}")
+    }
+
+    /// A selection of the walked table, joined with the other one where a condition looks at that.
+    fn joined(&self, walk: Walk, selection: &str) -> String {
+        let (_, own) = walk.table();
+        let join = match own {
+            "t" if self.needs_metrics => {
+                format!(" JOIN read_models.{METRICS} AS m USING (id)")
+            }
+            "m" if self.needs_states => format!(" JOIN read_models.{TABLE} AS t USING (id)"),
+            _ => String::new(),
         };
-        format!(
-            "SELECT id, key FROM ({candidates} LIMIT {SCANNED_MAX}) AS scanned \
-             JOIN read_models.{TABLE} AS t USING (id) LEFT JOIN read_models.{METRICS} AS m USING (id) \
-             WHERE {others} ORDER BY key {direction}, id {direction} LIMIT {limit} OFFSET {offset}"
-        )
+        format!("({selection}) AS {own}{join}")
+    }
+
+    /// The conditions with an index on the walked table.
+    fn indexed(&self, walk: Walk) -> String {
+        let (table, _) = walk.table();
+        if table == TABLE {
+            format!("{} AND {}", self.keys, self.states)
+        } else {
+            self.keys.clone()
+        }
     }
 
     /// Everything that the walk meets, before filters without an index.
     fn candidates(&self, after: &str) -> String {
-        let (expression, keys, states, walked) =
-            (self.order.expression, &self.keys, &self.states, self.walked());
-        match self.walk {
-            Walk::Metrics => format!(
-                "SELECT id, {expression} AS key FROM read_models.{METRICS} \
-                 WHERE {keys} AND {expression} IS NOT NULL AND {after} ORDER BY {walked}"
-            ),
-            Walk::EndedStates => format!(
-                "SELECT id, {expression} AS key FROM read_models.{TABLE} \
-                 WHERE {keys} AND {states} AND {expression} IS NOT NULL AND {after} ORDER BY {walked}"
-            ),
-            Walk::States | Walk::Newest => {
-                let direction = self.direction();
-                format!(
-                    "SELECT id, {expression} AS key FROM read_models.{TABLE} WHERE {keys} AND {states} \
-                     AND {after} ORDER BY {expression} {direction}, id {direction}"
-                )
-            }
-        }
+        let (expression, walked) = (self.order.expression, self.walked());
+        let (columns, indexed) = (self.columns(expression), self.indexed(self.walk));
+        let (table, _) = self.walk.table();
+        let has_key = if self.walk.has_rest() {
+            format!("{expression} IS NOT NULL")
+        } else {
+            "true".to_owned()
+        };
+        format!(
+            "SELECT {columns} FROM read_models.{table} AS own \
+             WHERE {indexed} AND {has_key} AND {after} ORDER BY {walked}"
+        )
+    }
+
+    /// What is selected of the walked table: all of it only if a condition looks at it later.
+    fn columns(&self, key: &str) -> String {
+        let all = if self.others.is_some() { "own.*" } else { "id" };
+        format!("{all}, {key} AS key")
     }
 
     /// The newest runs that fit the filters with an index.
-    fn newest(&self) -> String {
-        let (keys, states) = (&self.keys, &self.states);
+    fn newest(&self, walk: Walk, key: &str, limit: i64) -> String {
+        let (columns, indexed) = (self.columns(key), self.indexed(walk));
+        let (table, _) = walk.table();
         format!(
-            "SELECT id FROM read_models.{TABLE} WHERE {keys} AND {states} \
-             ORDER BY created_at DESC, id DESC LIMIT {SCANNED_MAX}"
+            "SELECT {columns} FROM read_models.{table} AS own WHERE {indexed} \
+             ORDER BY created_at DESC, id DESC LIMIT {limit}"
         )
     }
 
@@ -305,18 +349,34 @@ impl List {
         let (expression, keys, states, direction) =
             (self.order.expression, &self.keys, &self.states, self.direction());
         let reach = if self.others.is_some() { SCANNED_MAX } else { limit.saturating_add(offset) };
-        let part = |table: &str, condition: &str| {
+        let part_of = |table: String, condition: &str| {
             format!(
-                "(SELECT id FROM read_models.{table} WHERE {keys} AND {condition} AND {after} \
+                "(SELECT id FROM {table} WHERE {condition} AND {after} \
                  ORDER BY id {direction} LIMIT {reach})"
             )
+        };
+        let part = |table: &str, condition: &str| {
+            part_of(format!("read_models.{table}"), &format!("{keys} AND {condition}"))
         };
         let mut parts = Vec::new();
         if self.walk == Walk::EndedStates {
             parts.push(part(TABLE, &format!("{states} AND completed_at IS NULL")));
         } else {
-            if self.has_completed {
-                parts.push(part(METRICS, &format!("{expression} IS NULL")));
+            match self.walk {
+                _ if !self.has_completed => {}
+                Walk::NewestMetrics => {
+                    parts.push(part_of(
+                        format!("({}) AS own", self.newest(self.walk, expression, SCANNED_MAX)),
+                        "key IS NULL",
+                    ));
+                }
+                Walk::States
+                | Walk::EndedStates
+                | Walk::Completed
+                | Walk::Metrics
+                | Walk::NewestStates => {
+                    parts.push(part(METRICS, &format!("{expression} IS NULL")));
+                }
             }
             if self.has_others {
                 parts.push(part(TABLE, &format!("{states} AND status <> 'completed'")));
@@ -341,7 +401,7 @@ impl List {
         client: &Client,
         after: &str,
     ) -> Result<Option<Place>, DatabaseError> {
-        if self.walk == Walk::Newest {
+        if self.walk.is_of_newest() {
             return Ok(None);
         }
         let sql = format!("{} OFFSET {SCANNED_MAX} - 1 LIMIT 2", self.candidates(after));
@@ -354,9 +414,10 @@ impl List {
 
     /// Whether there are more runs than the newest that are sorted.
     async fn is_beyond_newest(&self, client: &Client) -> Result<bool, DatabaseError> {
-        let (keys, states) = (&self.keys, &self.states);
+        let (table, _) = self.walk.table();
+        let indexed = self.indexed(self.walk);
         let sql = format!(
-            "SELECT EXISTS (SELECT FROM read_models.{TABLE} WHERE {keys} AND {states} \
+            "SELECT EXISTS (SELECT FROM read_models.{table} AS own WHERE {indexed} \
              ORDER BY created_at DESC, id DESC OFFSET {SCANNED_MAX})"
         );
         Ok(self.query_one(client, &sql).await?.try_get(0)?)
@@ -364,7 +425,7 @@ impl List {
 
     /// How many rows the walk has, up to `most`.
     async fn walked_count(&self, client: &Client, most: i64) -> Result<i64, DatabaseError> {
-        if self.walk == Walk::Metrics && !self.has_completed {
+        if !self.has_walk() {
             return Ok(0);
         }
         let walked = self.walk_sql("true", most, 0);
@@ -390,60 +451,6 @@ fn place_at(row: &Row, column: &str, kind: KeyKind) -> Result<Place, DatabaseErr
             Place::number(row.try_get(column)?, id)
         }
     })
-}
-
-impl BacktestFilter {
-    /// Adds the conditions on what a run is pinned to and on the time of its request: each has an index.
-    fn add_keys(&self, select: &mut Select) {
-        if let Some(owner) = self.owner_id {
-            select.compare("owner_id =", owner.uuid());
-        }
-        if let Some(strategy) = self.strategy_id {
-            select.compare("strategy_id =", strategy.uuid());
-        }
-        if let Some(symbol) = &self.symbol {
-            select.compare("symbol =", symbol.as_str().to_owned());
-        }
-        if let Some(asset) = &self.asset_symbol {
-            select.compare("asset_symbol =", asset.clone());
-        }
-        if let Some(timeframe) = self.timeframe {
-            select.compare("timeframe =", timeframe.as_str());
-        }
-        select.any("origin", &self.origins, domain::backtest::Origin::as_str);
-        self.created_at.add(select, "created_at");
-    }
-
-    /// Adds the condition on the status; returns whether it lets completed runs through, and others.
-    fn add_states(&self, select: &mut Select) -> (bool, bool) {
-        use domain::job::Status;
-        select.any("status", &self.statuses, Status::as_str);
-        let is_any = self.statuses.is_empty();
-        let has_completed = is_any || self.statuses.contains(&Status::Completed);
-        let has_others = is_any || self.statuses.iter().any(|one| *one != Status::Completed);
-        (has_completed, has_others)
-    }
-
-    /// Adds the conditions without an index.
-    fn add_others(&self, select: &mut Select) {
-        for MetricFilter { metric, comparison, value } in &self.metrics {
-            let expression = metric.qualified();
-            select.compare(&format!("{expression} {}", comparison.sql()), *value);
-        }
-        self.completed_at.add(select, "t.completed_at");
-        self.start_time.add(select, "t.start_time");
-        self.end_time.add(select, "t.end_time");
-        if let Some(search) = &self.search {
-            select.contains(&["t.strategy_name", "t.symbol"], search);
-        }
-    }
-
-    /// The owner, if nothing but owner and statuses is asked for.
-    fn counted_owner(&self) -> Option<domain::ids::UserId> {
-        let plain =
-            Self { owner_id: self.owner_id, statuses: self.statuses.clone(), ..Self::default() };
-        self.owner_id.filter(|_| *self == plain)
-    }
 }
 
 impl Metric {

@@ -80,9 +80,14 @@ impl Metric {
         self.expression
     }
 
+    /// Whether it is in the table of states, and not in that of metrics.
+    pub(super) fn is_of_states(self) -> bool {
+        self.name == "initial_balance"
+    }
+
     /// The same where the table of states is `t` and that of metrics `m`.
     pub(crate) fn qualified(self) -> String {
-        let table = if self.name == "initial_balance" { "t" } else { "m" };
+        let table = if self.is_of_states() { "t" } else { "m" };
         match self.expression.strip_prefix('(') {
             Some(cast) => format!("({table}.{cast}"),
             None => format!("{table}.{}", self.expression),

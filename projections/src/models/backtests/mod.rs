@@ -1,26 +1,19 @@
 //! Read model: one row per backtest, metrics as typed, indexed columns.
 
+mod filter;
 mod fold;
 mod list;
 pub mod metric;
 mod row;
 
-use chrono::{DateTime, Utc};
-use domain::{
-    backtest::Origin,
-    ids::{BacktestId, StrategyId, UserId},
-    job::Status,
-    market::{Symbol, Timeframe},
-};
+use domain::ids::BacktestId;
 use uuid::Uuid;
 
 use crate::{
-    error::QueryError,
-    handle::ReadModels,
-    models::backtests::metric::{Metric, MetricFilter},
-    sql::{by_ids, page::Select},
+    error::QueryError, handle::ReadModels, models::backtests::metric::Metric, sql::by_ids,
 };
 
+pub use filter::{BacktestFilter, TimeRange};
 pub(crate) use fold::READ_MODEL;
 pub use row::BacktestRow;
 use row::{columns, read};
@@ -49,36 +42,6 @@ const INDEXED_METRICS: [&str; 15] = [
     "total_pnl",
     "final_balance",
 ];
-
-/// Which backtests a list shows; what is none does not matter.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct BacktestFilter {
-    pub owner_id: Option<UserId>,
-    pub strategy_id: Option<StrategyId>,
-    /// Any of them; all if there is none.
-    pub statuses: Vec<Status>,
-    pub symbol: Option<Symbol>,
-    /// Every market with that base.
-    pub asset_symbol: Option<String>,
-    pub timeframe: Option<Timeframe>,
-    /// Any of them; all if there is none.
-    pub origins: Vec<Origin>,
-    /// A part of the strategy's name or of the market's symbol, in any case.
-    pub search: Option<String>,
-    /// All of them hold.
-    pub metrics: Vec<MetricFilter>,
-    pub created_at: TimeRange,
-    pub completed_at: TimeRange,
-    pub start_time: TimeRange,
-    pub end_time: TimeRange,
-}
-
-/// Both ends inclusive; an end that is none is open.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TimeRange {
-    pub from: Option<DateTime<Utc>>,
-    pub to: Option<DateTime<Utc>>,
-}
 
 /// What a list of backtests is sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,17 +80,5 @@ impl ReadModels {
         let statement = client.prepare_cached(&sql).await?;
         let found = client.query(&statement, &[&ids]).await?;
         Ok(found.iter().map(read).collect::<Result<_, _>>()?)
-    }
-}
-
-impl TimeRange {
-    /// Adds it as conditions on a column.
-    fn add(self, select: &mut Select, column: &str) {
-        if let Some(from) = self.from {
-            select.compare(&format!("{column} >="), from);
-        }
-        if let Some(to) = self.to {
-            select.compare(&format!("{column} <="), to);
-        }
     }
 }
