@@ -147,11 +147,15 @@ impl List {
         if self.order.descending { "DESC" } else { "ASC" }
     }
 
-    /// The order of an index that has the nulls of its key last when it is read forward.
+    /// The order of an index: of keys that may be null, it has the nulls last when it is read forward.
     fn walked(&self) -> String {
-        let nulls = if self.order.descending { "LAST" } else { "FIRST" };
+        let nulls = match (self.walk.has_rest(), self.order.descending) {
+            (false, _) => "",
+            (true, true) => " NULLS LAST",
+            (true, false) => " NULLS FIRST",
+        };
         let (expression, direction) = (self.order.expression, self.direction());
-        format!("{expression} {direction} NULLS {nulls}, id {direction}")
+        format!("{expression} {direction}{nulls}, id {direction}")
     }
 
     /// How many runs there are: by the counters where only owner and status are asked for, otherwise as far as is counted.
@@ -281,7 +285,7 @@ impl List {
                 "SELECT id, key FROM {newest} WHERE {others} AND {has_key} AND {after} {page}"
             );
         }
-        let candidates = self.candidates(after);
+        let candidates = self.candidates(&self.columns(self.order.expression), after);
         if self.others.is_none() {
             return format!("{candidates} LIMIT {limit} OFFSET {offset}");
         }
@@ -313,9 +317,9 @@ impl List {
     }
 
     /// Everything that the walk meets, before filters without an index.
-    fn candidates(&self, after: &str) -> String {
+    fn candidates(&self, columns: &str, after: &str) -> String {
         let (expression, walked) = (self.order.expression, self.walked());
-        let (columns, indexed) = (self.columns(expression), self.indexed(self.walk));
+        let indexed = self.indexed(self.walk);
         let (table, _) = self.walk.table();
         let has_key = if self.walk.has_rest() {
             format!("{expression} IS NOT NULL")
@@ -404,7 +408,9 @@ impl List {
         if self.walk.is_of_newest() {
             return Ok(None);
         }
-        let sql = format!("{} OFFSET {SCANNED_MAX} - 1 LIMIT 2", self.candidates(after));
+        let columns = format!("id, {} AS key", self.order.expression);
+        let candidates = self.candidates(&columns, after);
+        let sql = format!("{candidates} OFFSET {SCANNED_MAX} - 1 LIMIT 2");
         let rows = self.query(client, &sql).await?;
         match rows.as_slice() {
             [last, _beyond] => Ok(Some(place_at(last, "key", self.order.kind)?)),
