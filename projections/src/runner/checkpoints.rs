@@ -30,6 +30,15 @@ pub(crate) async fn load(
     }))
 }
 
+/// The positions of all tables.
+pub(crate) async fn positions(database: &Database) -> Result<Vec<(String, i64)>, DatabaseError> {
+    let client = database.get().await?;
+    let sql = "SELECT table_name, position FROM read_models.checkpoints";
+    let statement = client.prepare_cached(sql).await?;
+    let rows = client.query(&statement, &[]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+}
+
 /// Moves the checkpoint from one position to another. Returns false if it is elsewhere or stopped. In a transaction its row stays
 /// locked to the end.
 ///

@@ -71,6 +71,16 @@ impl Progress {
         self.known.get(read_model).map(|known| &known.pulse)
     }
 
+    /// Tells the waiters how far these tables are; those of other versions are nobody's.
+    pub(crate) fn advance_tables(&self, positions: &[(String, i64)]) {
+        for (table, position) in positions {
+            let name = self.known.iter().find(|(_, known)| known.table == table);
+            if let Some((name, _)) = name {
+                self.advance(name, *position);
+            }
+        }
+    }
+
     /// Tells the waiters that the read model has all events up to `position`.
     pub(crate) fn advance(&self, read_model: &str, position: i64) {
         if let Some(known) = self.known.get(read_model) {

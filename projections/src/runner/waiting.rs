@@ -39,7 +39,7 @@ impl ReadModels {
                 tokio::select! {
                     biased;
                     passed = receiver.wait_for(|known| *known >= position) => passed.is_ok(),
-                    () = self.watch_checkpoint(read_model, known, position) => true,
+                    () = self.watch_checkpoints(known, position) => true,
                 }
             };
             if !time::timeout_at(deadline, reached).await.unwrap_or(false) {
@@ -75,28 +75,23 @@ impl ReadModels {
         Ok(true)
     }
 
-    /// Ends when the stored checkpoint has passed `position`: another process may be the one that projects.
-    async fn watch_checkpoint(
-        &self,
-        read_model: &'static str,
-        known: &KnownProgress,
-        position: i64,
-    ) {
+    /// Ends when the stored checkpoint has passed `position`: another process may be the one that projects. What is read of the
+    /// others is noted, too, for a command waits for several.
+    async fn watch_checkpoints(&self, known: &KnownProgress, position: i64) {
         // The other waiters learn what this one reads.
         let _turn = known.turn.lock().await;
         loop {
             let has_runner = self.progress.has_runner();
             let interval = if has_runner { POLL_INTERVAL_BESIDE_RUNNER } else { POLL_INTERVAL };
             time::sleep(interval).await;
-            match checkpoints::load(&self.database, known.table).await {
-                Ok(Some(checkpoint)) => {
-                    self.progress.advance(read_model, checkpoint.position);
-                    if checkpoint.position >= position {
-                        return;
-                    }
+            match checkpoints::positions(&self.database).await {
+                Ok(positions) => self.progress.advance_tables(&positions),
+                Err(error) => {
+                    tracing::warn!(%error, table = known.table, "cannot read the checkpoints");
                 }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, read_model, "cannot read the checkpoint"),
+            }
+            if *known.position.borrow() >= position {
+                return;
             }
         }
     }
