@@ -1,10 +1,7 @@
 //! Passwords: hashed by argon2id, checked in the same time whether or not the address is known.
 
-use std::{sync::LazyLock, thread};
-
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier, password_hash::SaltString};
 use rand::RngCore;
-use tokio::sync::Semaphore;
 
 use super::error::AccountError;
 
@@ -31,15 +28,9 @@ pub(super) async fn verify_password(password: String, hash: String) -> Result<bo
     .await
 }
 
-/// Hashes at once in this process: each takes a core and 19 MiB.
-static TURNS: LazyLock<Semaphore> =
-    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(1, usize::from)));
-
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, argon2::password_hash::Error> + Send + 'static,
 ) -> Result<T, AccountError> {
-    let turn = TURNS.acquire().await;
-    let _turn = turn.map_err(|error| AccountError::Hash(error.to_string()))?;
     let result = tokio::task::spawn_blocking(work).await;
     let result = result.map_err(|error| AccountError::Hash(error.to_string()))?;
     result.map_err(|error| AccountError::Hash(error.to_string()))
