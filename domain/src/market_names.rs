@@ -15,7 +15,7 @@ const LISTED_MAX: usize = 10;
 /// Why no market is meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoMarket {
-    /// There is none of that name; says which is probably meant.
+    /// No market has that name. The message suggests those that are probably meant.
     #[error("{0}")]
     Unknown(String),
     /// The market is known, but it has another quote asset than the one named beside it.

@@ -58,7 +58,7 @@ impl TestDatabase {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Every row of a read model's table and of those beside it, as text in a fixed order. A counter at zero is none.
+    /// Every row of a read model's table and of those beside it, as text in a fixed order. Counters at zero are left out.
     pub async fn family_rows(&self, table: &str) -> Vec<String> {
         let client = self.superuser().await;
         let sql = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'read_models' \

@@ -131,7 +131,7 @@ impl BacktestFilter {
 
 #[Object]
 impl BacktestQuery {
-    /// One of your own backtests. Null with an error if there is none, or if it is another user's.
+    /// Returns one of your own backtests. If it does not exist or belongs to another user, the field is null and `errors` says why.
     async fn backtest(&self, context: &Context<'_>, id: ID) -> Option<Result<Backtest>> {
         let find = async || caller(context)?.backtest(&id).await.map(Backtest).map_err(refusal);
         Some(find().await)

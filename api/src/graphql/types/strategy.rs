@@ -132,8 +132,8 @@ impl From<FoundStrategy> for Strategy {
 
 #[Object]
 impl StrategyQuery {
-    /// Returns a strategy by id, by the slug of one of your own, or by the slug of a built-in. Null with an error if there is
-    /// none, or if it is not yours to read.
+    /// Returns a strategy by id, by the slug of one of your own, or by the slug of a built-in. If it does not
+    /// exist or you may not read it, the field is null and `errors` says why.
     async fn strategy(&self, context: &Context<'_>, id: ID) -> Option<Result<Strategy>> {
         let find =
             async || caller(context)?.strategy(&id).await.map(Strategy::from).map_err(refusal);

@@ -42,8 +42,8 @@ use crate::{
     lookup::FoundStrategy,
 };
 
-/// How often a merge patch is tried while others change the strategy.
-const PATCH_TRIES_MAX: usize = 3;
+/// How often a merge patch is tried while others change the strategy. Each failed try means that another change got through.
+const PATCH_TRIES_MAX: usize = 32;
 const TOUCHED: [&str; 3] = [strategies::NAME, strategy_versions::NAME, projections::streams::NAME];
 
 /// One's own, public ones and built-ins.

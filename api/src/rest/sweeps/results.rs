@@ -59,7 +59,7 @@ impl Input for ResultQuery {
         field(
             "sort",
             Kind::Text,
-            "`rank`, `number` or the name of a metric; prefix it with `-` for descending order. Defaults to `rank`. Metrics, `final_balance` and the parameters of the sweep can also be used as filters: `sharpe_ratio[gte]=1`, `short_window[lt]=50` (`gt`, `gte`, `lt`, `lte`, `eq`). Rows have every metric but those of the tail, benchmark, significance, turnover and longest drawdown, which they have if the objective is of the same family.",
+            "`rank`, `number` or the name of a metric; prefix it with `-` for descending order. Defaults to `rank`. Metrics, `final_balance` and the parameters of the sweep can also be used as filters: `sharpe_ratio[gte]=1`, `short_window[lt]=50` (`gt`, `gte`, `lt`, `lte`, `eq`). Rows lack the metrics of the tail, benchmark, significance, turnover and longest drawdown, unless the objective is in the same group.",
         ),
         paging::PAGE,
         paging::LIMIT,
@@ -148,7 +148,7 @@ fn column(row: &SweepRow, name: &str) -> Result<(ResultColumn, f64), String> {
 /// Says why rows lack a metric.
 pub(super) fn not_in_rows(metric: &str, objective: &str) -> String {
     format!(
-        "The rows of this sweep have no `{metric}`: its objective is `{objective}`, and `{metric}` is computed only for objectives of its own family."
+        "The rows of this sweep have no `{metric}`. The objective is `{objective}`, and `{metric}` is only computed for objectives of the same group."
     )
 }
 

@@ -11,22 +11,22 @@ use domain::{
 use super::metric::MetricFilter;
 use crate::sql::page::Select;
 
-/// Which backtests a list shows; what is none does not matter.
+/// Filters a list of backtests. Fields that are not set let every run through.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BacktestFilter {
     pub owner_id: Option<UserId>,
     pub strategy_id: Option<StrategyId>,
-    /// Any of them; all if there is none.
+    /// Matches any of these; if empty, all.
     pub statuses: Vec<Status>,
     pub symbol: Option<Symbol>,
     /// Every market with that base.
     pub asset_symbol: Option<String>,
     pub timeframe: Option<Timeframe>,
-    /// Any of them; all if there is none.
+    /// Matches any of these; if empty, all.
     pub origins: Vec<Origin>,
     /// A part of the strategy's name or of the market's symbol, in any case.
     pub search: Option<String>,
-    /// All of them hold.
+    /// All of these must match.
     pub metrics: Vec<MetricFilter>,
     pub created_at: TimeRange,
     pub completed_at: TimeRange,
@@ -34,7 +34,7 @@ pub struct BacktestFilter {
     pub end_time: TimeRange,
 }
 
-/// Both ends inclusive; an end that is none is open.
+/// Both ends are inclusive; a missing end is open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TimeRange {
     pub from: Option<DateTime<Utc>>,

@@ -25,12 +25,12 @@ use row::read;
 pub const NAME: &str = "sweeps";
 const TABLE: &str = "sweeps_v2";
 
-/// Which sweeps a list shows; what is none does not matter.
+/// Filters a list of sweeps. Fields that are not set let every sweep through.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SweepFilter {
     pub owner_id: Option<UserId>,
     pub strategy_id: Option<StrategyId>,
-    /// Any of them; all if there is none.
+    /// Matches any of these; if empty, all.
     pub statuses: Vec<Status>,
     pub symbol: Option<Symbol>,
     /// Every market with that base.

@@ -382,3 +382,22 @@ async fn a_repeated_validation_says_so() {
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(other.body["error"]["code"], "idempotency_mismatch");
 }
+
+#[tokio::test]
+async fn patches_at_the_same_time_are_merged() {
+    let app = TestApp::start().await;
+    let user = app.user().await;
+    let made = created(&app, &user, dip("Dip")).await;
+    let path = format!("{PATH}/{}", made["id"].as_str().unwrap());
+    let patch = async |number: usize| {
+        let name = format!("extra_{number}");
+        let patch = Some(json!({"default_parameters": {name: number}}));
+        app.send(&user, Method::PATCH, &path, patch, &[]).await.expect(StatusCode::OK);
+    };
+    futures_util::future::join_all((0..12).map(patch)).await;
+    let merged = app.get(&user, &path).await.expect(StatusCode::OK)["data"].clone();
+    for number in 0..12 {
+        let value = &merged["default_parameters"][format!("extra_{number}")];
+        assert_eq!(*value, json!(number), "{merged}");
+    }
+}
