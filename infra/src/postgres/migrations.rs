@@ -35,6 +35,8 @@ pub(super) const MIGRATIONS: &[(&str, &str)] = &[
     migration!("20261128002000", "drop_older_queues"),
     migration!("20261128003000", "drop_equity_curves"),
     migration!("20261128004000", "create_request_keys"),
+    migration!("20261129001000", "number_candle_series"),
+    migration!("20261129002000", "plan_picks_once"),
 ];
 
 /// Processes that migrate at the same time take turns on this session lock ("backmigr" in ASCII).

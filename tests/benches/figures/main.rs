@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "printing is what it is for")]
 
 mod command_latency;
+mod import;
 mod job_queue;
 mod ledger_append;
 mod lists;
@@ -93,7 +94,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         print(&lists::measure(is_wanted).await, is_json)?;
     }
     let names: Vec<&str> = [
-        &ledger_append::NAMES[..],
+        &import::NAMES[..],
+        &ledger_append::NAMES,
         &single_commands::NAMES,
         &command_latency::NAMES,
         &job_queue::NAMES,
@@ -107,6 +109,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     }
     let cluster = TestCluster::durable().await;
+    if is_wanted(&import::NAMES) {
+        print(&import::measure(&cluster).await?, is_json)?;
+    }
     if is_wanted(&ledger_append::NAMES) {
         print(&ledger_append::measure(&cluster).await, is_json)?;
     }

@@ -167,8 +167,9 @@ async fn warnings_of_a_file_stay_with_its_revision_and_later_ones() {
     let first = file(&minutes(0, 5), 3).await;
     let second = file(&minutes(5, 5), 8).await;
     let messages = async |revision| {
-        let warnings = store.warnings(&btc(), revision).await.unwrap();
-        warnings.into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+        let series = store.series(&btc(), Timeframe::OneMinute, Some(revision)).await.unwrap();
+        let warnings = series.unwrap().warnings;
+        warnings.iter().map(|warning| warning.message.clone()).collect::<Vec<_>>()
     };
     assert_eq!(messages(first).await, ["line 3"]);
     assert_eq!(messages(second).await, ["line 3; line 8"]);
@@ -197,7 +198,7 @@ async fn what_a_dead_importer_left_is_in_no_series_and_goes_with_the_next_import
         .batch_execute(
             "WITH dead AS (INSERT INTO candle_revisions (symbol, timeframe) VALUES ('BTCUSDT', '1m')
                            RETURNING revision)
-             INSERT INTO candles SELECT 'BTCUSDT', '1m', 120000, revision, 1, 1, 1, 1, 1, false FROM dead",
+             INSERT INTO candles SELECT 120000, revision, 1, 1, 1, 1, 1, id, false FROM dead, candle_series",
         )
         .await
         .unwrap();

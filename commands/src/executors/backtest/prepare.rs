@@ -41,10 +41,10 @@ pub(super) async fn prepare(
     let series = series.ok_or(RunError::from(SimulationError::NoCandles))?;
     let decimals = series.decimals;
     let finer = finer(commands, &run, pinned).await?;
-    let warnings = commands.candles.warnings(&run.symbol, series.revision).await?;
     let kind = market.map(|market| market.kind);
     let prepared = tokio::task::spawn_blocking(move || {
-        let mut run = PreparedRun::try_new(run, lot, &series.candles, warmup_rows)?.warn(warnings);
+        let mut run = PreparedRun::try_new(run, lot, &series.candles, warmup_rows)?
+            .warn(series.warnings.to_vec());
         if let Some(kind) = kind {
             run = run.on(kind);
         }

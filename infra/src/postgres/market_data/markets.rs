@@ -4,6 +4,7 @@ use domain::{
     market::{Asset, Market, MarketKind, Symbol},
     market_names::{self, NoMarket},
 };
+use moka::future::Cache;
 use tokio_postgres::Row;
 
 use crate::postgres::database::{Database, DatabaseError};
@@ -11,17 +12,21 @@ use crate::postgres::database::{Database, DatabaseError};
 const MARKET: &str =
     "SELECT symbol, base, quote, kind, lot, price_decimals, volume_decimals FROM markets";
 
-/// The markets and assets.
+/// Markets that a process remembers.
+const REMEMBERED_MAX: u64 = 10_000;
+
+/// The markets and assets. A market never changes, so each is read once; clones share what was read.
 #[derive(Clone)]
 pub struct Markets {
     database: Database,
+    known: Cache<Symbol, Market>,
 }
 
 impl Markets {
     /// The markets stored in `database`.
     #[must_use]
     pub fn new(database: Database) -> Self {
-        Self { database }
+        Self { database, known: Cache::new(REMEMBERED_MAX) }
     }
 
     /// Finds the market that a user means; see [`market_names::resolve`].
@@ -48,10 +53,15 @@ impl Markets {
     /// # Errors
     /// The database.
     pub async fn get(&self, symbol: &Symbol) -> Result<Option<Market>, DatabaseError> {
+        if let Some(market) = self.known.get(symbol).await {
+            return Ok(Some(market));
+        }
         let connection = self.database.get().await?;
         let statement = connection.prepare_cached(&format!("{MARKET} WHERE symbol = $1")).await?;
         let row = connection.query_opt(&statement, &[&symbol.as_str()]).await?;
-        row.as_ref().map(market).transpose()
+        let Some(market) = row.as_ref().map(market).transpose()? else { return Ok(None) };
+        self.known.insert(symbol.clone(), market.clone()).await;
+        Ok(Some(market))
     }
 
     /// Lists all markets, by symbol.

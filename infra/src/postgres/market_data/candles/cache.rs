@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{
     decimals::Decimals,
     market::{Symbol, Timeframe},
-    simulation::Candles,
+    simulation::{Candles, Warning},
 };
 use moka::future::Cache;
 
@@ -21,13 +21,18 @@ const CANDLE_BYTES: usize = 48;
 #[derive(Clone)]
 pub(super) struct SeriesCache(Cache<(Symbol, Timeframe, i64), Cached>);
 
-/// A series with the decimals of its revision.
-pub(super) type Cached = (Arc<Candles>, Decimals);
+/// A series with what is known of its revision.
+#[derive(Clone)]
+pub(super) struct Cached {
+    pub(super) candles: Arc<Candles>,
+    pub(super) decimals: Decimals,
+    pub(super) warnings: Arc<[Warning]>,
+}
 
 impl SeriesCache {
     pub(super) fn new() -> Self {
-        let weigher = |_: &_, (candles, _): &Cached| {
-            u32::try_from(candles.len() * CANDLE_BYTES).unwrap_or(u32::MAX)
+        let weigher = |_: &_, cached: &Cached| {
+            u32::try_from(cached.candles.len() * CANDLE_BYTES).unwrap_or(u32::MAX)
         };
         Self(Cache::builder().max_capacity(CAPACITY).weigher(weigher).build())
     }
@@ -36,9 +41,8 @@ impl SeriesCache {
     pub(super) async fn get(
         &self,
         key: (Symbol, Timeframe, i64),
-        load: impl Future<Output = Result<(Candles, Decimals), DatabaseError>>,
+        load: impl Future<Output = Result<Cached, DatabaseError>>,
     ) -> Result<Cached, DatabaseError> {
-        let load = async { load.await.map(|(candles, decimals)| (Arc::new(candles), decimals)) };
         // Several may wait for one load, so its error comes shared; what it means must not be lost.
         self.0.try_get_with(key, load).await.map_err(|error| match error.is_unavailable() {
             true => DatabaseError::Unavailable(format!("loading candles: {error}")),

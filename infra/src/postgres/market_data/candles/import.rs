@@ -1,10 +1,13 @@
 //! Imports candles: writes only what differs, under a revision that a single row publishes at the end.
 
+use std::pin::pin;
+
 use domain::{
     decimals::Decimals,
     market::{Symbol, Timeframe},
     simulation::{Candles, Warning},
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio_postgres::{
     Client,
     binary_copy::BinaryCopyInWriter,
@@ -12,10 +15,12 @@ use tokio_postgres::{
 };
 
 use super::{CandleStore, StoredCandle};
-use crate::postgres::database::DatabaseError;
+use crate::postgres::database::{Database, DatabaseError};
 
 /// Rows per COPY; each is a short transaction.
 const ROWS_PER_COPY: usize = 100_000;
+/// Each has a process of the server.
+const COPIES_AT_A_TIME: usize = 2;
 
 /// What an import did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +117,8 @@ impl CandleStore {
         let parameters: [&(dyn ToSql + Sync); 2] = [&symbol.as_str(), &timeframe.as_str()];
         for row in client.query(sql, &parameters).await? {
             let revision: i64 = row.try_get(0)?;
-            let sql = "DELETE FROM candles WHERE symbol = $1 AND timeframe = $2 AND revision = $3";
+            let sql = "DELETE FROM candles WHERE revision = $3 AND series =
+                           (SELECT id FROM candle_series WHERE symbol = $1 AND timeframe = $2)";
             client.execute(sql, &[parameters[0], parameters[1], &revision]).await?;
         }
         Ok(())
@@ -150,44 +156,74 @@ impl CandleStore {
         changed: &[usize],
         progress: &mut impl FnMut(usize),
     ) -> Result<i64, DatabaseError> {
-        let (symbol, timeframe) = (symbol.as_str(), timeframe.as_str());
+        let parameters: [&(dyn ToSql + Sync); 2] = [&symbol.as_str(), &timeframe.as_str()];
         let sql =
-            "INSERT INTO candle_revisions (symbol, timeframe) VALUES ($1, $2) RETURNING revision";
-        let revision: i64 = client.query_one(sql, &[&symbol, &timeframe]).await?.try_get(0)?;
+            "INSERT INTO candle_series (symbol, timeframe) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        client.execute(sql, &parameters).await?;
+        let sql =
+            "INSERT INTO candle_revisions (symbol, timeframe) VALUES ($1, $2) RETURNING revision,
+                       (SELECT id FROM candle_series WHERE symbol = $1 AND timeframe = $2)";
+        let row = client.query_one(sql, &parameters).await?;
+        let (revision, series): (i64, i32) = (row.try_get(0)?, row.try_get(1)?);
+        let rows = Rows { revision, series, candles, open_from };
+        let mut copies = Vec::new();
         for chunk in changed.chunks(ROWS_PER_COPY) {
-            let sql = "COPY candles (symbol, timeframe, open_time, revision, open, high, low, close, volume, is_open)
-                       FROM STDIN (FORMAT binary)";
-            let sink = client.copy_in(sql).await?;
-            let writer = BinaryCopyInWriter::new(sink, &COLUMNS);
-            tokio::pin!(writer);
-            for &i in chunk {
-                let is_open = open_from.is_some_and(|from| candles.open_time[i] >= from);
-                writer
-                    .as_mut()
-                    .write(&[
-                        &symbol,
-                        &timeframe,
-                        &candles.open_time[i],
-                        &revision,
-                        &candles.open[i],
-                        &candles.high[i],
-                        &candles.low[i],
-                        &candles.close[i],
-                        &candles.volume[i],
-                        &is_open,
-                    ])
-                    .await?;
-            }
-            writer.finish().await?;
-            progress(chunk.last().map_or(0, |last| last + 1));
+            copies.push(rows.copy(&self.database, chunk));
+        }
+        let mut copies = stream::iter(copies).buffered(COPIES_AT_A_TIME);
+        while let Some(done) = copies.try_next().await? {
+            progress(done);
         }
         Ok(revision)
     }
 }
 
-const COLUMNS: [Type; 10] = [
-    Type::TEXT,
-    Type::TEXT,
+/// The rows of a new revision.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    revision: i64,
+    series: i32,
+    candles: &'a Candles,
+    open_from: Option<i64>,
+}
+
+impl Rows<'_> {
+    /// Writes these rows on a connection of its own. It holds the revision meanwhile: should the importer die and its lock with it, who
+    /// removes what is left over waits for these rows. Returns the number of candles up to the last of them.
+    async fn copy(self, database: &Database, indices: &[usize]) -> Result<usize, DatabaseError> {
+        let Self { revision, series, candles, open_from } = self;
+        let mut client = database.get().await?;
+        let transaction = client.transaction().await?;
+        let hold = "SELECT FROM candle_revisions WHERE revision = $1 AND published_at IS NULL FOR KEY SHARE";
+        transaction.query_one(hold, &[&revision]).await?;
+        let sql =
+            "COPY candles (open_time, revision, open, high, low, close, volume, series, is_open)
+                   FROM STDIN (FORMAT binary)";
+        let mut writer = pin!(BinaryCopyInWriter::new(transaction.copy_in(sql).await?, &COLUMNS));
+        for &i in indices {
+            let is_open = open_from.is_some_and(|from| candles.open_time[i] >= from);
+            writer
+                .as_mut()
+                .write(&[
+                    &candles.open_time[i],
+                    &revision,
+                    &candles.open[i],
+                    &candles.high[i],
+                    &candles.low[i],
+                    &candles.close[i],
+                    &candles.volume[i],
+                    &series,
+                    &is_open,
+                ])
+                .await?;
+        }
+        writer.finish().await?;
+        transaction.commit().await?;
+        Ok(indices.last().map_or(0, |last| last + 1))
+    }
+}
+
+const COLUMNS: [Type; 9] = [
     Type::INT8,
     Type::INT8,
     Type::FLOAT8,
@@ -195,6 +231,7 @@ const COLUMNS: [Type; 10] = [
     Type::FLOAT8,
     Type::FLOAT8,
     Type::FLOAT8,
+    Type::INT4,
     Type::BOOL,
 ];
 

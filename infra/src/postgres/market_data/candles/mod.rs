@@ -15,7 +15,7 @@ use domain::{
 use futures_util::{TryStreamExt, pin_mut};
 use tokio_postgres::{Row, types::ToSql};
 
-use self::cache::SeriesCache;
+use self::cache::{Cached, SeriesCache};
 use crate::postgres::database::{Database, DatabaseError};
 
 pub use self::import::Imported;
@@ -45,6 +45,8 @@ pub struct Series {
     pub candles: Arc<Candles>,
     /// Of the revision.
     pub decimals: Decimals,
+    /// What was found in the files that it was imported from: runs on it warn of that.
+    pub warnings: Arc<[Warning]>,
 }
 
 impl CandleStore {
@@ -74,16 +76,16 @@ impl CandleStore {
         };
         let key = (symbol.clone(), timeframe, revision);
         let load = async {
-            let candles = self.load(symbol, stored, revision).await?;
+            let mut candles = self.load(symbol, stored, revision).await?;
             let decimals = self.decimals(symbol, revision).await?;
-            if stored == timeframe {
-                return Ok((candles, decimals));
+            if stored != timeframe {
+                candles = resample::resample(&candles, stored, timeframe, decimals.volume);
             }
-            let resampled = resample::resample(&candles, stored, timeframe, decimals.volume);
-            Ok((resampled, decimals))
+            let warnings = self.warnings(symbol, revision).await?.into();
+            Ok(Cached { candles: Arc::new(candles), decimals, warnings })
         };
-        let (candles, decimals) = self.cache.get(key, load).await?;
-        Ok((!candles.is_empty()).then_some(Series { revision, candles, decimals }))
+        let Cached { candles, decimals, warnings } = self.cache.get(key, load).await?;
+        Ok((!candles.is_empty()).then_some(Series { revision, candles, decimals, warnings }))
     }
 
     /// Returns timeframe and published revision of the finest stored series of a symbol, if it is finer than `timeframe`.
@@ -151,11 +153,8 @@ impl CandleStore {
         row.as_ref().map(timeframe_of).transpose()
     }
 
-    /// Returns what runs on a series at a revision warn of: what was found in the files that it was imported from.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn warnings(
+    /// Returns what was found in the files that a series at a revision was imported from.
+    async fn warnings(
         &self,
         symbol: &Symbol,
         revision: i64,
@@ -213,7 +212,8 @@ impl CandleStore {
         let sql =
             "SELECT DISTINCT ON (open_time) open_time, open, high, low, close, volume, is_open
                    FROM candles
-                   WHERE symbol = $1 AND timeframe = $2 AND open_time BETWEEN $4 AND $5
+                   WHERE series = (SELECT id FROM candle_series WHERE symbol = $1 AND timeframe = $2)
+                     AND open_time BETWEEN $4 AND $5
                      AND revision = ANY(ARRAY(
                          SELECT revision FROM candle_revisions
                          WHERE symbol = $1 AND timeframe = $2 AND revision <= $3
