@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use domain::{job::JobAggregate, sweep::Sweep};
 use tokio::{
     sync::watch,
     time::{self, MissedTickBehavior},
@@ -31,6 +32,37 @@ pub async fn run(candidate: Candidate, database: Database, stop: watch::Receiver
         reaper.work(stop.clone())
     };
     candidate.lead(stop.clone(), work).await;
+}
+
+/// Removes rows that an executor wrote of a sweep that is over, unless they are the result that its events name: it wrote them after
+/// the sweep was deleted, cancelled or completed by another, and died before it could remove them. Walks sweeps, not rows.
+fn unnamed_results() -> String {
+    let [completed, .., deleted] = Sweep::EVENTS.endings;
+    let endings = Sweep::EVENTS.endings.map(|name| format!("'{name}'")).join(", ");
+    format!(
+        "WITH RECURSIVE results AS (
+            (SELECT sweep_id, result_hash FROM read_models.sweep_results ORDER BY sweep_id, result_hash LIMIT 1)
+            UNION ALL
+            SELECT next.sweep_id, next.result_hash FROM results CROSS JOIN LATERAL (
+                SELECT sweep_id, result_hash FROM read_models.sweep_results AS own
+                WHERE (own.sweep_id, own.result_hash) > (results.sweep_id, results.result_hash)
+                ORDER BY sweep_id, result_hash LIMIT 1) AS next
+        ), unnamed AS MATERIALIZED (
+            SELECT sweep_id, result_hash FROM results CROSS JOIN LATERAL (
+                SELECT coalesce(bool_or(event_type IN ({endings})), false) AS is_over,
+                    bool_or(event_type = '{completed}' AND payload ->> 'result_hash' = results.result_hash)
+                        AND NOT bool_or(event_type = '{deleted}') AS is_named
+                FROM events WHERE aggregate_type = 'sweep' AND aggregate_id = results.sweep_id::text) AS story
+            WHERE is_over AND NOT is_named
+        ), gone AS (
+            DELETE FROM read_models.sweep_results WHERE ctid = ANY (ARRAY(
+                SELECT own.ctid FROM unnamed CROSS JOIN LATERAL (
+                    SELECT own.ctid FROM read_models.sweep_results AS own
+                    WHERE own.sweep_id = unnamed.sweep_id AND own.result_hash = unnamed.result_hash LIMIT $4) AS own
+                LIMIT $4))
+            AND IS_HELD RETURNING 1)
+        SELECT count(*) FROM gone"
+    )
 }
 
 /// The reaper of one term.
@@ -85,7 +117,8 @@ impl Reaper {
         Ok(())
     }
 
-    /// Old keys of commands and other requests, sessions that are over, candles of imports that died.
+    /// Old keys of commands and other requests, sessions that are over, candles of imports that died, rows of sweeps that no result
+    /// names.
     async fn remove_leftovers(&self) -> Result<(), DatabaseError> {
         let sessions = "WITH gone AS (
                 DELETE FROM sessions WHERE token_hash = ANY (ARRAY(
@@ -106,6 +139,7 @@ impl Reaper {
             ),
             ("sessions", sessions),
             ("candles", "SELECT coalesce((SELECT remove_dead_import($4) WHERE IS_HELD), 0)"),
+            ("sweep results", &unnamed_results()),
         ] {
             let count = self.repeat(&sql.replace("IS_HELD", IS_HELD)).await?;
             if count > 0 {

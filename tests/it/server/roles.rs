@@ -102,8 +102,20 @@ async fn the_reaper_removes_what_is_left_over_and_nothing_that_is_in_use() {
              INSERT INTO command_ids SELECT gen_random_uuid(), 'POST /', name, '', 1, '', at FROM (VALUES
                  ('old', now() - interval '26 hours'), ('young', now() - interval '20 hours')) AS v(name, at);
              INSERT INTO candle_revisions (revision, symbol, timeframe) VALUES (1001, 'BTCUSDT', '1m'), (1002, 'ETHUSDT', '1m');
-             INSERT INTO candles SELECT symbol, timeframe, n, revision, 1, 1, 1, 1, 1, false
-             FROM candle_revisions, generate_series(1, 20003) AS n",
+             INSERT INTO candle_series (symbol, timeframe) SELECT symbol, timeframe FROM candle_revisions;
+             INSERT INTO candles SELECT n, revision, 1, 1, 1, 1, 1, candle_series.id, false
+             FROM candle_revisions JOIN candle_series USING (symbol, timeframe), generate_series(1, 20003) AS n;
+             INSERT INTO events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+             SELECT 'sweep', '00000000-0000-0000-0000-00000000000' || id, n, type, '1.0', payload::json, '{}' FROM (VALUES
+                 (1, 1, 'SweepRequested', '{}'),
+                 (2, 1, 'SweepRequested', '{}'), (2, 2, 'SweepCompleted', '{\"result_hash\": \"named\"}'),
+                 (3, 1, 'SweepRequested', '{}'), (3, 2, 'SweepCompleted', '{\"result_hash\": \"gone\"}'),
+                 (3, 3, 'SweepDeleted', '{}'), (4, 1, 'SweepRequested', '{}'), (4, 2, 'SweepCancelled', '{}')
+             ) AS v(id, n, type, payload);
+             INSERT INTO read_models.sweep_results (sweep_id, result_hash, number, id, rank, parameters)
+             SELECT ('00000000-0000-0000-0000-00000000000' || sweep)::uuid, hash, n, gen_random_uuid(), n, '{}'
+             FROM (VALUES (1, 'early'), (2, 'named'), (2, 'other'), (3, 'gone'), (4, 'late')) AS v(sweep, hash),
+                 generate_series(1, 3) AS n",
         )
         .await;
     // As a living importer holds it.
@@ -114,10 +126,11 @@ async fn the_reaper_removes_what_is_left_over_and_nothing_that_is_in_use() {
     let left = "SELECT (SELECT string_agg(token_hash::text, ',') FROM sessions) || ' '
                     || (SELECT string_agg(key, ',') FROM command_ids) || ' '
                     || (SELECT string_agg(revision::text, ',') FROM candle_revisions) || ' '
-                    || (SELECT string_agg(DISTINCT revision::text, ',') FROM candles)";
+                    || (SELECT string_agg(DISTINCT revision::text, ',') FROM candles) || ' '
+                    || (SELECT string_agg(DISTINCT result_hash, ',') FROM read_models.sweep_results)";
     until(async || {
         let left = fleet.select::<String>(left).await;
-        (left.as_deref() == Some("\\x02 young 1002 1002")).then_some(())
+        (left.as_deref() == Some("\\x02 young 1002 1002 early,named")).then_some(())
     })
     .await;
     let rows = "SELECT count(*) FROM candles";
