@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod files;
 pub mod kafka;
+pub mod pace;
 pub mod postgres;
 pub mod process;
 pub mod telemetry;

@@ -37,8 +37,12 @@ pub(super) struct Attempt<'a, A> {
     pub(super) claim: Claim,
     is_claimed: bool,
     pub(super) metadata: Metadata,
-    /// As far as this attempt knows it; a conflict means that there is more.
+    /// As far as this attempt knows it, and with what it holds; a conflict means that there is more.
     pub(super) history: RunHistory<A>,
+    /// Decided, and appended with what comes next.
+    held: Vec<StreamAppend>,
+    /// While the log says that the job is ours.
+    watching: Option<JoinSet<()>>,
 }
 
 /// A job with what its stream says beyond the aggregate.
@@ -113,7 +117,17 @@ impl<'a, A: JobAggregate> Attempt<'a, A> {
             attempt: lease.job.attempt.clamp(job.attempt().max(1), job.attempt() + 1),
         };
         let metadata = metadata(&history.requested, &claim);
-        Ok(Some(Self { store, lease, id, claim, is_claimed: false, metadata, history }))
+        Ok(Some(Self {
+            store,
+            lease,
+            id,
+            claim,
+            is_claimed: false,
+            metadata,
+            history,
+            held: Vec::new(),
+            watching: None,
+        }))
     }
 
     /// The job as far as we know it.
@@ -133,27 +147,54 @@ impl<'a, A: JobAggregate> Attempt<'a, A> {
         Ok(())
     }
 
-    /// Appends the claim: a conflict is another's, and ours is given back.
-    pub(super) async fn claim(&mut self, command: A::Command) -> Result<(), Failure> {
-        if !self.append(command, Vec::new(), Priority::Interactive).await? {
+    /// Decides the command; the events that it makes, and before them `with`, are appended with whatever is committed next.
+    pub(super) async fn hold(
+        &mut self,
+        command: A::Command,
+        with: Vec<StreamAppend>,
+    ) -> Result<(), CommandError> {
+        let Loaded { aggregate, sequence, position } = self.history.loaded.clone();
+        let (after, stream) = decide(aggregate, sequence, &self.id, command).await?;
+        let made = i64::try_from(stream.events.len()).unwrap_or(i64::MAX);
+        self.history.loaded = Loaded { aggregate: after, sequence: sequence + made, position };
+        self.held.extend(with);
+        if made > 0 {
+            self.held.push(stream);
+        }
+        Ok(())
+    }
+
+    /// Whether the log does not know yet that this attempt was begun.
+    pub(super) const fn is_held(&self) -> bool {
+        !self.is_claimed
+    }
+
+    /// Appends what is held; the first such append has the claim. Fails after a conflict: one of the claim is another's, and ours is
+    /// given back.
+    pub(super) async fn commit(&mut self, priority: Priority) -> Result<(), Failure> {
+        if !self.append_held(priority).await? {
+            if self.is_claimed {
+                return Err(self.lease.overtaken());
+            }
             counter!(telemetry::CLAIM_CONFLICTS, "kind" => A::TYPE).increment(1);
             return Err(Failure::Stopped(StopReason::ClaimConflict));
         }
         self.is_claimed = true;
+        if self.watching.is_none() && self.history.unfinished().is_some() {
+            self.watching = Some(self.watch());
+        }
         Ok(())
     }
 
-    /// Appends what the command makes of the job, together with `with`; fails after a conflict.
+    /// Appends what is held, then `with`, then what the command makes of the job.
     pub(super) async fn advance(
         &mut self,
         command: A::Command,
         with: Vec<StreamAppend>,
         priority: Priority,
     ) -> Result<(), Failure> {
-        match self.append(command, with, priority).await? {
-            true => Ok(()),
-            false => Err(self.lease.overtaken()),
-        }
+        self.hold(command, with).await?;
+        self.commit(priority).await
     }
 
     /// Watches the job's stream for a cancellation or a deletion until the guard is dropped, and then stops the work.
@@ -189,6 +230,14 @@ impl<'a, A: JobAggregate> Attempt<'a, A> {
         &mut self,
         done: Result<(), Failure>,
     ) -> Result<Finished, Failure> {
+        self.watching = None;
+        let done = match done {
+            // The claim comes before the failure of the attempt.
+            Err(rejected @ Failure::Rejected { .. }) if !self.held.is_empty() => {
+                self.commit(Priority::Interactive).await.and(Err(rejected))
+            }
+            done => done,
+        };
         let end = match done {
             Ok(()) => return Ok(Finished::Completed),
             Err(Failure::Rejected { code, message }) => Some((code, message)),
@@ -196,6 +245,7 @@ impl<'a, A: JobAggregate> Attempt<'a, A> {
             Err(failure) => return Err(failure),
         };
         let claim = self.is_claimed.then(|| self.claim.clone());
+        self.held.clear();
         for _ in 0..TRIES_MAX {
             self.history = RunHistory::read(self.store, &self.id).await?;
             let Some(job) = self.history.unfinished() else { return Ok(Finished::Before) };
@@ -214,27 +264,21 @@ impl<'a, A: JobAggregate> Attempt<'a, A> {
                     (Finished::Failed, JobCommand::Fail { claim: claim.clone(), code, message })
                 }
             };
-            if self.append(command.into(), Vec::new(), Priority::Interactive).await? {
+            if self.append(command.into()).await? {
                 return Ok(finished);
             }
         }
         Err(CommandError::Conflict(A::TYPE).into())
     }
 
-    /// Appends what the command makes of the job, together with `with`; false after a conflict.
-    async fn append(
-        &mut self,
-        command: A::Command,
-        with: Vec<StreamAppend>,
-        priority: Priority,
-    ) -> Result<bool, CommandError> {
-        let Loaded { aggregate, sequence, position } = self.history.loaded.clone();
-        let (after, stream) = decide(aggregate, sequence, &self.id, command).await?;
-        let made = i64::try_from(stream.events.len()).unwrap_or(i64::MAX);
-        let mut streams = with;
-        if made > 0 {
-            streams.push(stream);
-        }
+    /// Decides the command anew and appends what it makes of the job; false after a conflict.
+    async fn append(&mut self, command: A::Command) -> Result<bool, CommandError> {
+        self.hold(command, Vec::new()).await?;
+        self.append_held(Priority::Interactive).await
+    }
+
+    async fn append_held(&mut self, priority: Priority) -> Result<bool, CommandError> {
+        let streams = std::mem::take(&mut self.held);
         if streams.is_empty() {
             return Ok(true);
         }
@@ -247,9 +291,8 @@ impl<'a, A: JobAggregate> Attempt<'a, A> {
         };
         match self.store.append(append).await? {
             Outcome::Appended { last_position, .. } => {
-                let position = position.max(last_position);
-                self.history.loaded =
-                    Loaded { aggregate: after, sequence: sequence + made, position };
+                let loaded = &mut self.history.loaded;
+                loaded.position = loaded.position.max(last_position);
                 Ok(true)
             }
             Outcome::Conflict => Ok(false),

@@ -1,9 +1,10 @@
 //! Where jobs come from: the log itself, or the topics that the relay fills from it. Workers are woken when something waits.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use infra::{
     kafka::consumer::JobConsumer,
+    pace::Pace,
     postgres::{DatabaseError, jobs::JobQueue},
     process::{self, Pulse},
 };
@@ -13,6 +14,11 @@ use super::{
     executor::{Executor, JobSource},
     worker::LOOK_EVERY,
 };
+
+/// It rests four times as long as its last look at the queue took, but not for longer than this: each append wakes it, those of its
+/// own runs too, and few of them ask for a job.
+const REST_SHARE: u32 = 4;
+const REST_MAX: Duration = Duration::from_millis(10);
 
 /// Looks after the queue for all pools of this process.
 pub(super) struct Source {
@@ -52,12 +58,14 @@ impl Source {
         while !*stop.borrow() {
             wakeups.mark_unchanged();
             freed.mark_unchanged();
+            let pace = Pace::begin(REST_SHARE, REST_MAX);
             match self.find(&self.executor.queue).await {
                 Ok(is_behind) => {
                     self.pulse.beat();
                     if is_behind {
                         continue;
                     }
+                    pace.rest(&mut stop).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the queue of jobs cannot be followed for now");

@@ -43,7 +43,7 @@ pub(crate) async fn positions(database: &Database) -> Result<Vec<(String, i64)>,
 /// locked to the end.
 ///
 /// A crash of Postgres may take back the last transactions that do this, rows and checkpoint together: they are projected again.
-/// So no commit here waits for the disk.
+/// So no commit here waits for the disk. Nor is any statement of the transaction planned more than once for each connection.
 pub(crate) async fn advance(
     client: &impl GenericClient,
     table: &str,
@@ -52,7 +52,8 @@ pub(crate) async fn advance(
 ) -> Result<bool, DatabaseError> {
     let sql = "UPDATE read_models.checkpoints SET position = $3 \
                WHERE table_name = $1 AND position = $2 AND state = 'running' \
-               RETURNING set_config('synchronous_commit', 'off', true)";
+               RETURNING set_config('synchronous_commit', 'off', true), \
+                   set_config('plan_cache_mode', 'force_generic_plan', true)";
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query_opt(&statement, &[&table, &from, &to]).await?.is_some())
 }

@@ -13,7 +13,10 @@ mod write;
 use std::{sync::Arc, time::Duration};
 
 use domain::aggregates::EventAhead;
-use infra::postgres::{DatabaseError, EventStore, event_store::Tail};
+use infra::{
+    pace::Pace,
+    postgres::{DatabaseError, EventStore, event_store::Tail},
+};
 use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
@@ -30,6 +33,10 @@ use crate::{
 
 /// How often the log is polled; wake-ups are only hints.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// A follower rests as long as its last batch took, but not for longer than this: at full load a batch has the events of several
+/// runs, of which each would otherwise cost its own transaction.
+const REST_SHARE: u32 = 1;
+const REST_MAX: Duration = Duration::from_millis(20);
 /// The longest pause after an error; it doubles up to this.
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(5);
 
@@ -119,6 +126,14 @@ struct Follower {
     rests_before: Option<i64>,
 }
 
+/// What a follower met.
+enum Followed {
+    Nothing,
+    Events,
+    /// This binary is too old for the next event.
+    Ahead(EventAhead),
+}
+
 /// Why a follower rests.
 enum Rest {
     AtEnd {
@@ -148,12 +163,18 @@ impl Follower {
         while !*stop.borrow_and_update() {
             // Whatever is appended from here on wakes it again.
             wakeups.mark_unchanged();
+            let pace = Pace::begin(REST_SHARE, REST_MAX);
             let is_well = match self.follow(&stop).await {
-                Ok(None) => {
+                Ok(Followed::Nothing) => {
                     self.beat();
                     true
                 }
-                Ok(Some(ahead)) => {
+                Ok(Followed::Events) => {
+                    self.beat();
+                    pace.rest(&mut stop).await;
+                    true
+                }
+                Ok(Followed::Ahead(ahead)) => {
                     pause = RETRY_INTERVAL_MAX;
                     self.rest_before(ahead);
                     false
@@ -208,18 +229,17 @@ impl Follower {
     }
 
     /// Projects to the end of the log, where the checkpoint follows in a moment, or to an event that is newer than this binary.
-    async fn follow(
-        &mut self,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Option<EventAhead>, DatabaseError> {
-        if let Rest::Ahead(ahead) = self.advance(stop).await? {
-            return Ok(Some(ahead));
-        }
+    async fn follow(&mut self, stop: &watch::Receiver<bool>) -> Result<Followed, DatabaseError> {
+        let followed = match self.advance(stop).await? {
+            Rest::Ahead(ahead) => return Ok(Followed::Ahead(ahead)),
+            Rest::AtEnd { events: 1.. } => Followed::Events,
+            Rest::AtEnd { events: 0 } | Rest::Stopped { .. } => Followed::Nothing,
+        };
         let unsettled_for = self.writer.unsettled_since().map(|since| since.elapsed());
         if unsettled_for.is_some_and(|elapsed| elapsed >= UNSETTLED_FOR) {
             self.settle().await?;
         }
-        Ok(None)
+        Ok(followed)
     }
 
     async fn settle(&mut self) -> Result<(), DatabaseError> {

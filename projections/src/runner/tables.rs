@@ -123,7 +123,7 @@ pub(crate) async fn show_newest(
 }
 
 /// The tables of a read model's version: the one of that name, and those beside it, whose names it begins
-/// (`backtests_v5_metrics`).
+/// (`backtests_v6_metrics`).
 pub(crate) async fn family(
     transaction: &Transaction<'_>,
     table: &str,

@@ -1,5 +1,7 @@
 //! What becomes of a run whose executor crashed, stopped, changed its engine, or finds another past.
 
+use std::time::Duration;
+
 use chrono::NaiveDate;
 use domain::{
     backtest::BacktestEvent,
@@ -164,6 +166,24 @@ async fn another_engine_voids_the_ledger_and_starts_again_on_the_same_candles() 
     assert_eq!(restarted.event_type, "BacktestStarted");
     assert_eq!(restarted.position, ledger[3].position + 1, "in one append");
     assert_eq!(contents(&ledger[4..], id), expected);
+}
+
+#[tokio::test]
+async fn an_attempt_after_one_that_ended_without_a_word_claims_before_anything_else() {
+    let desk = Desk::with_minutes(60).await;
+    let (id, _) = requested(&desk).await;
+    desk.queue.follow().await.unwrap();
+    let picked = desk.queue.pick(RUNS, "dead", Duration::from_millis(1), 10).await.unwrap();
+    assert_eq!(picked.map(|lease| (lease.id, lease.attempt)), Some((id.uuid(), 1)));
+    let executor = desk.executor("one");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+    let history = desk.history(id).await;
+    let BacktestEvent::BacktestClaimed { attempt, .. } = history[1].decode().unwrap() else {
+        panic!("{:?}", history[1]);
+    };
+    assert_eq!(attempt, 1, "the dead one left nothing in the log");
+    assert!(history[1].recorded_at < history[2].recorded_at, "the claim is an append of its own");
 }
 
 #[tokio::test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use commands::{BacktestDraft, Execution, PreparedRun};
 use domain::{
     backtest::{BacktestEvent, Request},
-    event::Metadata,
+    event::{Metadata, RecordedEvent},
+    ids::BacktestId,
     job::Status,
     ledger::{LedgerEvent, hash::LedgerHasher},
     market::Timeframe,
@@ -83,6 +84,44 @@ async fn a_requested_run_completes_and_its_ledger_tells_what_the_engine_did() {
     };
     assert_eq!((ledger_hash, stored), (hash, result_hash.to_string()));
     assert_eq!((*metrics, trades_count as usize), (outcome.metrics, outcome.trades.len()));
+}
+
+/// Whole streams of a run, in the order of the log.
+async fn log(desk: &Desk, id: BacktestId) -> Vec<RecordedEvent> {
+    let mut log = [desk.history(id).await, desk.ledger(id).await].concat();
+    log.sort_by_key(|event| event.position);
+    log
+}
+
+#[tokio::test]
+async fn a_short_run_is_one_append_from_its_claim_to_its_completion() {
+    let desk = Desk::with_minutes(60).await;
+    let owner = user();
+    let strategy = desk.strategy(owner).await;
+    // The candles are in memory from the first run on.
+    let warm_up = desk.request(owner, strategy).await;
+    let executor = desk.executor("one");
+    desk.until_status(warm_up, Status::Completed).await;
+    let mut is_one = false;
+    // On a busy machine a run may take longer than short ones do.
+    for _ in 0..20 {
+        let id = desk.request(owner, strategy).await;
+        desk.until_status(id, Status::Completed).await;
+        let log = log(&desk, id).await;
+        let types: Vec<&str> = log.iter().map(|event| event.event_type.as_str()).collect();
+        let expected = ["BacktestRequested", "BacktestClaimed", "BacktestStarted", "LedgerOpened"];
+        assert_eq!(types[..4], expected);
+        assert_eq!(types[types.len() - 2..], ["LedgerClosed", "BacktestCompleted"]);
+        let is_at_once = |pair: &[RecordedEvent]| {
+            pair[0].position + 1 == pair[1].position && pair[0].recorded_at == pair[1].recorded_at
+        };
+        is_one = log[1..].windows(2).all(is_at_once);
+        if is_one {
+            break;
+        }
+    }
+    executor.stop().await;
+    assert!(is_one);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
-//! Backtests: claim the run, simulate on the pinned candles, write its ledger, and complete it.
+//! Backtests: claim the run, simulate on the pinned candles, write its ledger, and complete it; a short run in one append.
 
 mod ledger;
 mod prepare;
 mod simulate;
+
+use std::{pin::pin, time::Duration};
 
 use domain::{
     backtest::{Backtest, BacktestCommand, commands::Completion},
@@ -17,6 +19,8 @@ use infra::postgres::{
     jobs::{BACKTEST, JobKind},
 };
 
+use tokio::time::timeout;
+
 use self::{
     ledger::{LedgerAppender, LedgerProgress},
     prepare::prepare,
@@ -28,10 +32,12 @@ use super::{
     lease::Lease,
     work::Work,
 };
-use crate::{execute::decide, handle::Commands};
+use crate::{error::CommandError, execute::decide, handle::Commands};
 
 /// Attempts in a row between which the ledger did not grow.
 const FRUITLESS_ATTEMPTS_MAX: usize = 3;
+/// How long a run goes on before the log has its claim and its start.
+const HELD_FOR: Duration = Duration::from_millis(20);
 
 /// The work of backtests.
 pub(super) struct Backtests {
@@ -61,21 +67,28 @@ impl Backtests {
         let fruitless = attempt.history.attempts_since(ledger.position);
         let reason = format!("{FRUITLESS_ATTEMPTS_MAX} attempts in a row brought nothing");
         attempt.admit(fruitless >= FRUITLESS_ATTEMPTS_MAX, &reason)?;
-        attempt.claim(BacktestCommand::Claim(attempt.claim.clone())).await?;
-        let _watching = attempt.watch();
+        attempt.hold(BacktestCommand::Claim(attempt.claim.clone()), Vec::new()).await?;
+        if lease.job.attempt > 1 {
+            // An earlier attempt ended without a word: the log counts this one, whatever becomes of it.
+            attempt.commit(Priority::Interactive).await?;
+        }
         let job = attempt.job()?;
         let (request, earlier) = (job.request.clone(), job.dataset.clone());
         let is_other_engine = job.engine_version.as_ref().is_some_and(|it| it != ENGINE_VERSION);
-        let (run, dataset, decimals) = prepare(&self.commands, &request, earlier.as_ref()).await?;
+        let preparing = prepare(&self.commands, &request, earlier.as_ref());
+        let (run, dataset, decimals) = meanwhile(attempt, preparing).await?;
         let pinned = Pinned { dataset, decimals };
         if is_other_engine && ledger.sequence > ledger.restarted_at {
             ledger = self.restart(attempt, pinned, ledger).await?;
         } else {
             start(attempt, pinned, Vec::new()).await?;
+            if !attempt.is_held() {
+                attempt.commit(Priority::Interactive).await?;
+            }
         }
         let metadata = attempt.metadata.clone();
         let mut writer = LedgerAppender::new(store.clone(), lease.clone(), metadata, ledger);
-        let (rest, completion) = simulate(backtest_id, run, lease.clone(), &mut writer).await?;
+        let (rest, completion) = simulate(backtest_id, run, attempt, &mut writer).await?;
         finish(attempt, writer, rest, completion).await
     }
 
@@ -91,6 +104,7 @@ impl Backtests {
         let command = LedgerCommand::Restart { engine_version: ENGINE_VERSION.to_owned() };
         let (_, stream) = decide(loaded.aggregate, loaded.sequence, &id, command).await?;
         start(attempt, pinned, vec![stream]).await?;
+        attempt.commit(Priority::Interactive).await?;
         let sequence = loaded.sequence + 1;
         Ok(LedgerProgress { sequence, restarted_at: sequence, ..progress })
     }
@@ -102,18 +116,34 @@ struct Pinned {
     decimals: Decimals,
 }
 
+/// Waits for `work`. What takes longer than [`HELD_FOR`] is announced: until then claim and start are held, and a run that is over by
+/// then costs one append.
+async fn meanwhile<T>(
+    attempt: &mut Attempt<'_, Backtest>,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut work = pin!(work);
+    if attempt.is_held() {
+        if let Ok(done) = timeout(HELD_FOR, &mut work).await {
+            return done;
+        }
+        attempt.commit(Priority::Interactive).await?;
+    }
+    work.await
+}
+
 async fn start(
     attempt: &mut Attempt<'_, Backtest>,
     Pinned { dataset, decimals }: Pinned,
     with: Vec<StreamAppend>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let command = BacktestCommand::Start {
         claim: attempt.claim.clone(),
         dataset,
         decimals,
         engine_version: ENGINE_VERSION.to_owned(),
     };
-    attempt.advance(command, with, Priority::Interactive).await
+    attempt.hold(command, with).await
 }
 
 /// The ledger's last entries and the completion, in one append.

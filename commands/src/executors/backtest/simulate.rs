@@ -6,16 +6,18 @@ use std::{
 };
 
 use domain::{
-    backtest::commands::Completion,
+    backtest::{Backtest, commands::Completion},
     ids::BacktestId,
     ledger::LedgerEvent,
     simulation::{Observer, SimulationError, Step},
 };
+use infra::postgres::event_store::Priority;
 use tokio::sync::mpsc;
 
 use super::{
-    super::{failure::Failure, lease::Lease},
+    super::{attempt::Attempt, failure::Failure, lease::Lease},
     ledger::LedgerAppender,
+    meanwhile,
 };
 use crate::{
     error::CommandError,
@@ -33,23 +35,15 @@ type Computed = (Vec<LedgerEvent>, Box<Completion>);
 pub(super) async fn simulate(
     backtest_id: BacktestId,
     prepared: PreparedRun,
-    lease: Lease,
+    attempt: &mut Attempt<'_, Backtest>,
     appender: &mut LedgerAppender,
 ) -> Result<Computed, Failure> {
     let (sender, mut chunks) = mpsc::channel(1);
+    let lease = attempt.lease.clone();
     let of_run = lease.clone();
     let computing =
         tokio::task::spawn_blocking(move || compute(backtest_id, &prepared, &of_run, sender));
-    let mut recorded = Ok(());
-    while let Some(chunk) = chunks.recv().await {
-        recorded = match lease.check() {
-            Ok(()) => appender.record(chunk).await,
-            Err(stopped) => Err(stopped),
-        };
-        if recorded.is_err() {
-            break;
-        }
-    }
+    let recorded = record(&mut chunks, attempt, appender).await;
     // The simulation stops when its chunks are no longer received.
     drop(chunks);
     let computed = computing.await.map_err(|error| CommandError::Internal(error.to_string()))?;
@@ -58,6 +52,22 @@ pub(super) async fn simulate(
         None => lease.overtaken(),
         Some(_) => error.into(),
     })
+}
+
+/// Records the chunks as they come, once the log has the run's start.
+async fn record(
+    chunks: &mut mpsc::Receiver<Vec<LedgerEvent>>,
+    attempt: &mut Attempt<'_, Backtest>,
+    appender: &mut LedgerAppender,
+) -> Result<(), Failure> {
+    while let Some(chunk) = meanwhile(attempt, async { Ok(chunks.recv().await) }).await? {
+        attempt.lease.check()?;
+        if attempt.is_held() {
+            attempt.commit(Priority::Interactive).await?;
+        }
+        appender.record(chunk).await?;
+    }
+    Ok(())
 }
 
 fn compute(

@@ -62,8 +62,8 @@ impl Sweeps {
         drop(watching);
         let (dataset, engine_version) = (work.dataset.clone(), ENGINE_VERSION.to_owned());
         let claim = attempt.claim.clone();
-        attempt.claim(SweepCommand::Start { claim, dataset, engine_version }).await?;
-        let _watching = attempt.watch();
+        let start = SweepCommand::Start { claim, dataset, engine_version };
+        attempt.advance(start, Vec::new(), Priority::Interactive).await?;
         let completion = self.compute(work, lease).await?;
         let command = SweepCommand::Complete { claim: attempt.claim.clone(), completion };
         attempt.advance(command, Vec::new(), Priority::Interactive).await
@@ -78,7 +78,7 @@ impl Sweeps {
         let series = candles.series(&request.run.symbol, request.run.timeframe, revision).await?;
         let series = series.ok_or_else(|| Failure::from(SweepRunError::NoCandles))?;
         let warmup_rows = pinned.as_ref().map(|dataset| dataset.warmup_rows);
-        let warnings = candles.warnings(&request.run.symbol, series.revision).await?;
+        let warnings = series.warnings.to_vec();
         let prepared = tokio::task::spawn_blocking(move || {
             SweepRun::prepare(request, &series.candles, series.revision, warmup_rows)
         });

@@ -5,7 +5,7 @@ use domain::{event::Metadata, ids::UserId};
 /// One all-or-nothing append to one or more streams.
 #[derive(Debug, Clone)]
 pub struct Append {
-    /// Each stream once.
+    /// In the order of their events; a stream may go on in a later element.
     pub streams: Vec<StreamAppend>,
     pub metadata: Metadata,
     /// De-duplicates the command; without one a new key is made.

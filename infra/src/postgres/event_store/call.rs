@@ -23,14 +23,18 @@ pub(super) struct Prepared {
 impl Prepared {
     pub(super) fn new(append: Append) -> Result<Self, DatabaseError> {
         for (i, stream) in append.streams.iter().enumerate() {
-            let is_same = |other: &StreamAppend| {
+            let is_same = |other: &&StreamAppend| {
                 (other.aggregate_type, &other.aggregate_id)
                     == (stream.aggregate_type, &stream.aggregate_id)
             };
-            if append.streams[..i].iter().any(is_same) {
+            let earlier = append.streams[..i].iter().rfind(is_same);
+            let after = |earlier: &StreamAppend| {
+                i64::try_from(earlier.events.len()).map(|count| earlier.expected_sequence + count)
+            };
+            if earlier.is_some_and(|earlier| after(earlier) != Ok(stream.expected_sequence)) {
                 let (kind, id) = (stream.aggregate_type, &stream.aggregate_id);
                 return Err(DatabaseError::Corrupt(format!(
-                    "an append names the stream {kind} {id} twice"
+                    "an append names the stream {kind} {id} twice, and the second time not as it goes on"
                 )));
             }
         }
