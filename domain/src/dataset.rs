@@ -31,3 +31,11 @@ pub struct FineDataset {
     /// Hex SHA-256, computed like the dataset's.
     pub sha256: String,
 }
+
+impl Dataset {
+    /// The revisions of its series: the candles', then the finer ones' if there are any.
+    #[must_use]
+    pub fn revisions(&self) -> Vec<i64> {
+        [self.revision].into_iter().chain(self.fine.as_ref().map(|fine| fine.revision)).collect()
+    }
+}

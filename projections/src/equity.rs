@@ -8,7 +8,7 @@ use domain::{
     dataset::Dataset,
     event::RecordedEvent,
     ids::BacktestId,
-    ledger::{DailyEquity, LedgerEvent},
+    ledger::LedgerEvent,
     simulation::{Candles, Exposures, MarkError},
 };
 use infra::postgres::{DatabaseError, EventStore, market_data::CandleStore};
@@ -19,13 +19,13 @@ use tokio::{
     task, time,
 };
 
-use crate::{error::QueryError, models::backtests::BacktestRow};
+use crate::{
+    error::QueryError,
+    models::backtests::BacktestRow,
+    recorded_equity::{LEDGER, PAGE_OF_END, RecordedEquity},
+};
 
 const DAY_MS: i64 = 86_400_000;
-/// The type of the streams that are read.
-const LEDGER: &str = "ledger";
-/// Entries of a ledger's end that are read at a time.
-const TAIL: i64 = 8;
 /// Entries of a ledger that are read at a time to be marked.
 const PAGE: i64 = 1_000;
 /// Longer ledgers are not marked.
@@ -131,27 +131,14 @@ impl EquityCurves {
     /// Reads a ledger back to where its equity begins.
     async fn recorded(&self, id: BacktestId) -> Result<Recorded, DatabaseError> {
         let id = id.to_string();
-        let mut recorded = Recorded::default();
-        let mut parts: Vec<DailyEquity> = Vec::new();
-        let mut before = i64::MAX;
-        'ledger: loop {
-            let page = self.store.read_stream_back(LEDGER, &id, before, TAIL).await?;
-            let Some(first) = page.last() else { break };
-            before = first.sequence;
-            recorded.sequence = recorded.sequence.max(page[0].sequence);
-            for event in &page {
-                let is_other = ![LedgerEvent::EQUITY_RECORDED, LedgerEvent::LEDGER_CLOSED]
-                    .contains(&event.event_type.as_str());
-                if is_other {
-                    break 'ledger;
-                }
-                if let LedgerEvent::EquityRecorded(part) = self.store.decode(event)? {
-                    parts.push(part);
-                }
+        let mut recorded = RecordedEquity::new();
+        loop {
+            let before = recorded.before;
+            let page = self.store.read_stream_back(LEDGER, &id, before, PAGE_OF_END).await?;
+            if !recorded.take(&page, |event| self.store.decode(event))? {
+                return Ok(Recorded { days: recorded.days(), sequence: recorded.sequence });
             }
         }
-        recorded.days = parts.iter().rev().flat_map(DailyEquity::days).collect();
-        Ok(recorded)
     }
 
     /// The series at the run's revision; `None` if it is not stored.

@@ -5,6 +5,7 @@ mod error;
 mod handle;
 mod models;
 mod read_model;
+mod recorded_equity;
 mod registry;
 pub mod runner;
 mod sql;

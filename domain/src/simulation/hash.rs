@@ -125,6 +125,28 @@ pub fn result_hash(
     Ok(Digest(hasher.finalize().into()))
 }
 
+/// The hash of what a run is asked to compute, with the strategy as the run binds it: of the canonical JSON that
+/// [`result_hash`] takes in, too.
+///
+/// # Errors
+/// Values that canonical JSON cannot hold.
+pub fn request_hash(run: &RunSpec, strategy: &BoundStrategy) -> Result<Digest, CanonicalError> {
+    Ok(Digest(Sha256::digest(canonical(&HashedSpec::new(run, strategy))?).into()))
+}
+
+/// The hash of everything that a result follows from: [`request_hash`] (32 bytes) ‖ the revision of each of the run's candle series,
+/// i64 little endian ‖ the engine's version. Runs with the same one have the same result.
+#[must_use]
+pub fn inputs_hash(request: Digest, revisions: &[i64], engine_version: &str) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update(request.0);
+    for revision in revisions {
+        hasher.update(revision.to_le_bytes());
+    }
+    hasher.update(engine_version);
+    Digest(hasher.finalize().into())
+}
+
 /// The part of a [`RunSpec`] that a result follows from: what means the same is the same, however it was written.
 #[derive(Serialize)]
 struct HashedSpec<'a> {
@@ -227,6 +249,46 @@ mod tests {
         let hash = result_hash(dataset, &run, &strategy, ledger, &metrics, &points);
         let expected = "430341c75faaa4d75e0172f7cc1d02949ab381dea42582fd04f3609b7f93ba2d";
         assert_eq!(hash.unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn equal_inputs_have_one_hash_however_they_are_written() {
+        let run = |parameters: &str, balance: &str| {
+            let definition = r#"{"code_ref": "golden_cross", "default_parameters": {"long_window": 200, "short_window": 50}}"#;
+            RunSpec {
+                initial_balance: balance.parse().unwrap(),
+                parameters: serde_json::from_str(parameters).unwrap(),
+                ..RunSpec::example(serde_json::from_str(definition).unwrap())
+            }
+        };
+        let hash = |run: &RunSpec| {
+            let strategy = run.definition.bind(&run.parameters).unwrap();
+            request_hash(run, &strategy).unwrap().to_string()
+        };
+        let one = run(r#"{"long_window": 200, "short_window": 50}"#, "10000");
+        let same = run(r#"{"short_window": 50.0, "long_window": 200}"#, "10000.00");
+        assert_eq!(hash(&one), hash(&same));
+        let others = [
+            run(r#"{"long_window": 200, "short_window": 51}"#, "10000"),
+            run(r#"{"long_window": 200, "short_window": 50}"#, "10000.01"),
+            RunSpec { timeframe: Timeframe::OneHour, ..one.clone() },
+            RunSpec { end_time: one.start_time, ..one.clone() },
+        ];
+        for other in others {
+            assert_ne!(hash(&one), hash(&other));
+        }
+        let owned =
+            RunSpec { strategy_name: "Another".to_owned(), strategy_version: 7, ..one.clone() };
+        assert_eq!(hash(&one), hash(&owned), "a name is no input");
+    }
+
+    #[test]
+    fn inputs_are_hashed_as_documented() {
+        let request = DATASET.parse().unwrap();
+        let expected = "d1d74a09c3af884ff9aa43f294dc5362b85b644c00190e8283cbba0206a2ecf8";
+        assert_eq!(inputs_hash(request, &[42], "2").to_string(), expected);
+        let expected = "dce925114db7cf4fe13cdf89d73757c91310aa27f866c09524a5179f16e31fc9";
+        assert_eq!(inputs_hash(request, &[42, 43], "2").to_string(), expected);
     }
 
     #[test]

@@ -23,6 +23,19 @@ pub(crate) fn definitions(columns: &Columns) -> String {
     definitions.collect::<Vec<_>>().join(", ")
 }
 
+/// The columns in the order in which a row is read fastest: what has a fixed width and is never null first, what may be long last.
+pub(crate) fn packed(columns: &Columns) -> Vec<(&'static str, &'static str)> {
+    let rank = |(_, kind): &(&str, &str)| {
+        let is_long = ["json", "[]"].iter().any(|long| kind.contains(long));
+        let is_fixed = !["text", "numeric"].iter().any(|short| kind.starts_with(short));
+        let is_never_null = kind.contains("NOT NULL") || kind.contains("PRIMARY KEY");
+        (is_long, !is_fixed, !is_never_null)
+    };
+    let mut packed = columns.to_vec();
+    packed.sort_by_key(rank);
+    packed
+}
+
 /// Inserts rows (objects whose fields are the table's columns), or overwrites those with the same key.
 pub(crate) async fn upsert<T: Serialize + Debug + Sync>(
     transaction: &Transaction<'_>,

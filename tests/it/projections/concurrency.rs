@@ -43,7 +43,7 @@ async fn two_runners_take_every_event_in_once() {
         runner.await.unwrap();
     }
     assert_eq!(bench.rows("ledger_v3").await.len(), 40 * 20);
-    assert_eq!(bench.rows("backtests_v5").await.len(), 40);
+    assert_eq!(bench.rows("backtests_v6").await.len(), 40);
     assert_rebuilds_equal(&bench).await;
 }
 

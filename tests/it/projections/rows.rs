@@ -6,6 +6,7 @@ use domain::{
     job::Status,
     ledger::{ClosedTrade, LedgerEvent},
     market::{Candle, Timeframe},
+    number::Number,
     simulation::{Candles, Direction, Fill, Side},
     strategy::StrategyEvent,
 };
@@ -267,7 +268,7 @@ async fn a_deleted_run_leaves_no_row_anywhere() {
     bench.catch_up().await;
     append(&bench.store, "backtest", id, 4, &[BacktestEvent::BacktestDeleted {}]).await;
     bench.catch_up().await;
-    for table in ["backtests_v5", "backtests_v5_metrics", "ledger_v3", "trades_v4"] {
+    for table in ["backtests_v6", "backtests_v6_metrics", "ledger_v3", "trades_v4"] {
         assert_eq!(bench.rows(table).await, Vec::<String>::new(), "{table}");
     }
 }
@@ -333,4 +334,48 @@ async fn overlapping_trades_keep_the_order_of_their_fills_and_a_part_is_a_trade_
 fn entry_of(event: &LedgerEvent) -> Fill {
     let LedgerEvent::TradeOpened { fill, .. } = event else { unreachable!() };
     fill.clone()
+}
+
+/// The sparkline and the hash of the inputs of the only completed run.
+async fn drawn(bench: &Bench) -> (Vec<f32>, Option<String>) {
+    let superuser = bench.database.superuser().await;
+    let sql = "SELECT sparkline, inputs_hash FROM read_models.backtests_v6_metrics";
+    let row = superuser.query_one(sql, &[]).await.unwrap();
+    (row.get(0), row.get(1))
+}
+
+#[tokio::test]
+async fn a_completed_run_has_sixty_points_of_its_equity_and_the_hash_of_its_inputs() {
+    let id = Uuid::from_u128(1);
+    let BacktestEvent::BacktestRequested { mut request } = requested(user(7), id, "BTCUSDT") else {
+        panic!("another event");
+    };
+    request.run.parameters = [("short_window", 5), ("long_window", 20)]
+        .map(|(name, value)| (name.to_owned(), Number::try_new(f64::from(value)).unwrap()))
+        .into();
+    request.run.definition.default_parameters = request.run.parameters.clone();
+    let begin = [BacktestEvent::BacktestRequested { request }, claimed(1), started()];
+    let days = 400;
+    let ledger = [ledger_opened(id), equity_recorded(days), ledger_closed(0)];
+    let end = [completed(0, None)];
+    let mut drawings = Vec::new();
+    for is_in_one_batch in [true, false] {
+        let bench = Bench::new().await;
+        append(&bench.store, "backtest", id, 0, &begin).await;
+        for (entry, sequence) in ledger.iter().zip(0..) {
+            append(&bench.store, "ledger", id, sequence, std::slice::from_ref(entry)).await;
+            if !is_in_one_batch {
+                bench.catch_up().await;
+            }
+        }
+        append(&bench.store, "backtest", id, 3, &end).await;
+        bench.catch_up().await;
+        drawings.push(drawn(&bench).await);
+    }
+    assert_eq!(drawings[0], drawings[1], "however the events are split");
+    let (points, inputs_hash) = drawings.swap_remove(0);
+    // Day n ends with 10,000 + n / 2; there are 59 steps from the first day to the last.
+    let expected = (0..60).map(|point| 10_000.0 + (f64::from(point) * 399.0 / 59.0).round() / 2.0);
+    assert_eq!(points, expected.map(|equity| equity as f32).collect::<Vec<_>>());
+    assert_eq!(inputs_hash.map(|hash| hash.len()), Some(64));
 }

@@ -16,7 +16,7 @@ pub use append::{
     new_event,
 };
 pub use range::EventRange;
-pub use reading::{Direction, EventFilter, STREAMS_TABLE};
+pub use reading::{Direction, EventFilter, STREAMS_TABLE, read_stream_back};
 pub use store::{EventStore, Loaded};
 pub use tail::{Tail, TailRange};
 pub(super) use wakeups::JOBS_CHANNEL;

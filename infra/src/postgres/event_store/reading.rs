@@ -1,6 +1,7 @@
 //! Reads the log by position, by stream or by filter.
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
 use domain::{event::RecordedEvent, ids::UserId};
 use tokio_postgres::types::ToSql;
 
@@ -83,10 +84,8 @@ impl EventStore {
         before_sequence: i64,
         limit: i64,
     ) -> Result<Vec<RecordedEvent>, DatabaseError> {
-        let sql = format!(
-            "{SELECT} aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3 ORDER BY sequence DESC LIMIT $4"
-        );
-        read(&self.log, &sql, &[&aggregate_type, &aggregate_id, &before_sequence, &limit]).await
+        let client = self.log.get().await?;
+        read_stream_back(&client, aggregate_type, aggregate_id, before_sequence, limit).await
     }
 
     /// Events that `filter` lets through, in its direction.
@@ -134,6 +133,26 @@ impl EventStore {
         let statement = client.prepare_cached(HEAD).await?;
         Ok(client.query_one(&statement, &[]).await?.try_get(0)?)
     }
+}
+
+/// Events of one stream before `sequence`, the last first, on this connection: also within a transaction.
+///
+/// # Errors
+/// The database.
+pub async fn read_stream_back(
+    client: &impl GenericClient,
+    aggregate_type: &str,
+    aggregate_id: &str,
+    before_sequence: i64,
+    limit: i64,
+) -> Result<Vec<RecordedEvent>, DatabaseError> {
+    let sql = format!(
+        "{SELECT} aggregate_type = $1 AND aggregate_id = $2 AND sequence < $3 ORDER BY sequence DESC LIMIT $4"
+    );
+    let statement = client.prepare_cached(&sql).await?;
+    let parameters: [&(dyn ToSql + Sync); 4] =
+        [&aggregate_type, &aggregate_id, &before_sequence, &limit];
+    client.query(&statement, &parameters).await?.iter().map(recorded).collect()
 }
 
 async fn read(

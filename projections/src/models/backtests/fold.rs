@@ -9,9 +9,9 @@ use domain::{
     event::RecordedEvent,
     ids::{BacktestId, StrategyId, UserId},
     job::Status,
-    ledger::LedgerEvent,
+    ledger::{DailyEquity, LedgerEvent},
     market::{Symbol, Timeframe},
-    simulation::metrics::Metrics,
+    simulation::{hash, metrics::Metrics},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use infra::postgres::DatabaseError;
@@ -32,7 +32,8 @@ use crate::{
         run_columns,
     },
     read_model::{Changes, Folded, ReadModel, unexpected},
-    sql::bulk::{self, Columns, definitions},
+    recorded_equity,
+    sql::bulk::{self, Columns, definitions, packed},
 };
 
 pub(crate) const READ_MODEL: ReadModel = ReadModel {
@@ -56,6 +57,7 @@ const COLUMNS: &Columns = &[
     ("error_code", "text"),
     ("error_message", "text"),
     ("warnings", "json NOT NULL"),
+    ("request_hash", "text"),
     ("dataset", "json"),
     ("engine_version", "text"),
     ("ledger_hash", "text"),
@@ -75,8 +77,8 @@ const COLUMNS: &Columns = &[
     ("position", "bigint NOT NULL"),
 ];
 
-/// Columns that nothing fills yet: with them, names, labels and the search for equal runs need no new version.
-const RESERVED: &Columns = &[("name", "text"), ("labels", "text[]"), ("inputs_hash", "text")];
+/// Columns that nothing fills yet: with them, and the table of labels, annotations need no new version.
+const RESERVED: &Columns = &[("name", "text"), ("note", "text"), ("labels", "text[]")];
 
 /// The columns of the table of metrics before the metrics: what its lists are filtered by.
 const METRICS_KEYS: &Columns = &[
@@ -90,6 +92,8 @@ const METRICS_KEYS: &Columns = &[
     ("created_at", "timestamptz NOT NULL"),
     ("final_balance", "numeric"),
     ("drawdown_periods", "json"),
+    ("inputs_hash", "text"),
+    ("sparkline", "real[]"),
 ];
 
 /// What lists are filtered by, with an index for each: the newest of an owner's runs that have the value.
@@ -108,23 +112,30 @@ struct MetricsRow<'a> {
     origin: Origin,
     created_at: DateTime<Utc>,
     final_balance: Option<Decimal>,
+    /// Of everything that the result follows from, hex.
+    inputs_hash: Option<String>,
+    /// Equity at equal steps from the first recorded day to the last: all days of a run of no more than [`SPARKLINE_MAX`].
+    sparkline: Vec<f32>,
     #[serde(flatten)]
     metrics: &'a Metrics,
 }
+
+/// Points of a sparkline.
+const SPARKLINE_MAX: usize = 60;
 
 /// Events of a batch that concern runs.
 struct BacktestChanges(Vec<Located<Step>>);
 
 /// What an event means to a run's row.
-#[expect(clippy::large_enum_variant, reason = "a batch holds few of them, and not for long")]
 enum Step {
     Lifecycle(BacktestEvent),
     TradeOpened,
     TradeClosed,
     /// The entries so far are void.
     LedgerRestarted,
-    /// The ledger grew by something that is not counted.
-    LedgerGrew,
+    LedgerOpened,
+    EquityRecorded(DailyEquity),
+    LedgerClosed,
 }
 
 impl Changes for BacktestChanges {
@@ -167,10 +178,15 @@ async fn write_metrics(
 ) -> Result<(), DatabaseError> {
     let table = format!("{table}_metrics");
     bulk::delete(transaction, &table, "id", &lifecycle_rows::gone(rows)).await?;
-    let completed = rows.values().flatten().filter_map(|row| {
-        let metrics = row.metrics.as_ref()?;
+    let mut completed = Vec::new();
+    for row in rows.values().flatten() {
+        let Some(metrics) = row.metrics.as_ref() else { continue };
         let BacktestRow { id, origin, created_at, final_balance, ref run, .. } = *row;
-        Some(MetricsRow {
+        let sparkline = match &row.equity {
+            Some(equity) if !equity.is_empty() => sparkline(equity),
+            Some(_) | None => sparkline(&recorded_equity::in_transaction(transaction, id).await?),
+        };
+        completed.push(MetricsRow {
             id,
             owner_id: run.owner_id,
             strategy_id: run.strategy_id,
@@ -180,13 +196,22 @@ async fn write_metrics(
             origin,
             created_at,
             final_balance,
+            inputs_hash: row.inputs_hash(),
+            sparkline,
             metrics,
-        })
-    });
-    let completed: Vec<_> = completed.collect();
+        });
+    }
     let columns = METRICS_KEYS.iter().map(|(name, _)| *name).chain(Metric::columns());
     let columns: Vec<&str> = columns.collect();
     bulk::upsert(transaction, &table, "id", &columns, &completed).await
+}
+
+fn sparkline(equity: &[f64]) -> Vec<f32> {
+    let points = equity.len().min(SPARKLINE_MAX);
+    let steps = points.saturating_sub(1).max(1);
+    let at = |point: usize| (point * equity.len().saturating_sub(1) + steps / 2) / steps;
+    #[expect(clippy::cast_possible_truncation, reason = "for a picture of 60 points")]
+    (0..points).map(|point| equity[at(point)] as f32).collect()
 }
 
 /// By how much the numbers of an owner's runs of a status change.
@@ -222,17 +247,20 @@ impl Counts {
 fn create(table: &str) -> String {
     let mut sql = format!(
         "CREATE TABLE read_models.{table} ({}) WITH (fillfactor = 80); \
-         CREATE TABLE read_models.{table}_metrics ({}, {}, sparkline real[]); \
+         CREATE TABLE read_models.{table}_metrics ({}); \
+         CREATE TABLE read_models.{table}_labels (owner_id uuid, label text, created_at timestamptz, id uuid, \
+             PRIMARY KEY (owner_id, label, created_at, id)); \
+         CREATE INDEX {table}_labels_id ON read_models.{table}_labels (id); \
          CREATE TABLE read_models.{table}_counts \
              (owner_id uuid, status text, count bigint NOT NULL, PRIMARY KEY (owner_id, status)) \
              WITH (fillfactor = 50); \
          CREATE INDEX {table}_created_at ON read_models.{table} (owner_id, created_at, id); \
          CREATE INDEX {table}_completed_at ON read_models.{table} \
              (owner_id, completed_at DESC NULLS LAST, id DESC); \
+         CREATE INDEX {table}_name ON read_models.{table} (owner_id, name, id) WHERE name IS NOT NULL; \
          CREATE INDEX {table}_open ON read_models.{table} (owner_id, id) WHERE status <> 'completed';",
-        definitions(&[COLUMNS, run_columns::COLUMNS, RESERVED].concat()),
-        definitions(METRICS_KEYS),
-        metric::column_definitions(),
+        definitions(&packed(&[COLUMNS, run_columns::COLUMNS, RESERVED].concat())),
+        definitions(&packed(&[METRICS_KEYS, &metric::columns()].concat())),
     );
     for column in FILTERS {
         sql.push_str(&format!(
@@ -267,16 +295,15 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
 fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
     match recorded.aggregate_type.as_str() {
         "backtest" => Ok(Step::Lifecycle(recorded.decode()?)),
-        "ledger" if recorded.event_type == LedgerEvent::EQUITY_RECORDED => Ok(Step::LedgerGrew),
         "ledger" => Ok(match recorded.decode()? {
             LedgerEvent::TradeOpened { .. } => Step::TradeOpened,
             LedgerEvent::TradeClosed(_) => Step::TradeClosed,
             // One more trade, and its one fill.
             LedgerEvent::TradeReduced { .. } => Step::TradeOpened,
             LedgerEvent::LedgerRestarted { .. } => Step::LedgerRestarted,
-            LedgerEvent::LedgerOpened { .. }
-            | LedgerEvent::EquityRecorded(_)
-            | LedgerEvent::LedgerClosed { .. } => Step::LedgerGrew,
+            LedgerEvent::LedgerOpened { .. } => Step::LedgerOpened,
+            LedgerEvent::EquityRecorded(days) => Step::EquityRecorded(days),
+            LedgerEvent::LedgerClosed { .. } => Step::LedgerClosed,
         }),
         _ => Err(unexpected(recorded)),
     }
@@ -296,15 +323,27 @@ fn apply(row: &mut Option<BacktestRow>, located: Located<Step>) {
         Step::TradeOpened => change(row, position, now, |backtest| {
             backtest.trades_count += 1;
             backtest.ledger_entries_count += 1;
+            backtest.equity = Some(Vec::new());
         }),
         Step::TradeClosed => change(row, position, now, |backtest| {
             backtest.ledger_entries_count += 1;
+            backtest.equity = Some(Vec::new());
         }),
         Step::LedgerRestarted => change(row, position, now, |backtest| {
             backtest.trades_count = 0;
             backtest.ledger_entries_count = 0;
+            backtest.equity = Some(Vec::new());
         }),
-        Step::LedgerGrew => change(row, position, now, |_| {}),
+        // Equity comes after everything else: it is whole if something else comes before it in the batch.
+        Step::LedgerOpened => change(row, position, now, |backtest| {
+            backtest.equity = Some(Vec::new());
+        }),
+        Step::EquityRecorded(days) => change(row, position, now, |backtest| {
+            if let Some(equity) = &mut backtest.equity {
+                equity.extend(days.days().map(|(_, equity)| equity));
+            }
+        }),
+        Step::LedgerClosed => change(row, position, now, |_| {}),
     }
 }
 
@@ -330,6 +369,13 @@ impl BacktestRow {
     /// An event that cannot be folded.
     pub fn of_events(events: &[RecordedEvent]) -> Result<Option<Self>, Poison> {
         lifecycle_rows::fold_one(events, step, apply)
+    }
+
+    /// None if this version refuses the strategy, or before the candles are pinned.
+    fn inputs_hash(&self) -> Option<String> {
+        let request = self.request_hash.as_ref()?.parse().ok()?;
+        let (dataset, engine) = (self.dataset.as_ref()?, self.engine_version.as_ref()?);
+        Some(hash::inputs_hash(request, &dataset.revisions(), engine).to_string())
     }
 
     fn live(&mut self, event: BacktestEvent, now: DateTime<Utc>) {
@@ -395,8 +441,12 @@ fn requested(
     position: i64,
     now: DateTime<Utc>,
 ) -> BacktestRow {
+    let strategy = run.definition.bind(&run.parameters).ok();
+    let request_hash = strategy.and_then(|strategy| hash::request_hash(&run, &strategy).ok());
     BacktestRow {
         id: BacktestId::new(id),
+        request_hash: request_hash.map(|hash| hash.to_string()),
+        equity: None,
         run: run.into(),
         final_balance: None,
         status: Status::Pending,

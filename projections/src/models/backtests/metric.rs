@@ -120,11 +120,10 @@ impl Comparison {
     }
 }
 
-/// The columns of all metrics, as in `CREATE TABLE`.
-pub(crate) fn column_definitions() -> String {
-    let counts = COUNTS.map(|name| format!("{name} integer"));
-    let amounts = AMOUNTS.map(|name| format!("{name} numeric"));
-    let reals =
-        Metrics::NAMES.iter().map(|name| format!("{} double precision", recorded_name(name)));
-    counts.into_iter().chain(amounts).chain(reals).collect::<Vec<_>>().join(", ")
+/// The columns of all metrics with their SQL types.
+pub(crate) fn columns() -> Vec<(&'static str, &'static str)> {
+    let counts = COUNTS.into_iter().map(|name| (name, "integer"));
+    let amounts = AMOUNTS.into_iter().map(|name| (name, "numeric"));
+    let reals = Metrics::NAMES.iter().map(|name| (recorded_name(name), "double precision"));
+    counts.chain(amounts).chain(reals).collect()
 }

@@ -37,6 +37,8 @@ pub struct BacktestRow {
     pub error_code: Option<String>,
     pub error_message: Option<String>,
     pub warnings: Vec<Warning>,
+    /// Of what was asked for, hex; none if this version refuses the strategy.
+    pub request_hash: Option<String>,
     pub dataset: Option<Dataset>,
     pub engine_version: Option<String>,
     pub ledger_hash: Option<String>,
@@ -47,6 +49,9 @@ pub struct BacktestRow {
     /// None until it completed. Fractions, as in the event.
     #[serde(skip)]
     pub metrics: Option<Metrics>,
+    /// The recorded equity, while the rows of a batch are made; none if the batch may not have all of it.
+    #[serde(skip)]
+    pub(super) equity: Option<Vec<f64>>,
     pub ambiguous_trades_count: u32,
     /// If the stop-loss always came first where that is not known; none until it completed, and of old runs.
     pub final_balance_stop_first: Option<Decimal>,
@@ -95,6 +100,7 @@ pub(super) fn read_state(row: &Row) -> Result<BacktestRow, DatabaseError> {
         error_code: row.try_get("error_code")?,
         error_message: row.try_get("error_message")?,
         warnings,
+        request_hash: row.try_get("request_hash")?,
         dataset: dataset.map(|Json(dataset)| dataset),
         engine_version: row.try_get("engine_version")?,
         ledger_hash: row.try_get("ledger_hash")?,
@@ -102,6 +108,7 @@ pub(super) fn read_state(row: &Row) -> Result<BacktestRow, DatabaseError> {
         executor: row.try_get("executor")?,
         attempt: row::count(row, "attempt")?,
         metrics: None,
+        equity: None,
         ambiguous_trades_count: row::count(row, "ambiguous_trades_count")?,
         final_balance_stop_first: row.try_get("final_balance_stop_first")?,
         final_balance_target_first: row.try_get("final_balance_target_first")?,
