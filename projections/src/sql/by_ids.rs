@@ -11,9 +11,9 @@ pub(crate) fn select(columns: &str, table: &str) -> String {
     )
 }
 
-/// The part that adds the row of the same id in another table, called `m`, if there is one.
-pub(crate) fn and_row_of(table: &str) -> String {
+/// The part that adds to the rows called `of` the row of the same id in another table, called `name`, if there is one.
+pub(crate) fn and_row_of(table: &str, name: &str, of: &str) -> String {
     format!(
-        " LEFT JOIN LATERAL (SELECT * FROM read_models.{table} AS own WHERE own.id = t.id OFFSET 0) AS m ON true"
+        " LEFT JOIN LATERAL (SELECT * FROM read_models.{table} AS own WHERE own.id = {of}.id OFFSET 0) AS {name} ON true"
     )
 }

@@ -23,9 +23,9 @@ pub struct Database {
     config: Config,
 }
 
-/// Switches to the application's role, which has only the rights it needs. Large values are compressed with LZ4 if the
+/// Switches to the application's role, which has only the rights it needs. No statement takes long enough to be worth compiling. Large values are compressed with LZ4 if the
 /// server supports it: the default, pglz, takes longer than everything else that the end of a run writes.
-const ROLE: &str = "SET ROLE backtrail_app; \
+const ROLE: &str = "SET ROLE backtrail_app; SET jit = off; \
                     SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_settings \
                     WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
 /// Forces reads of the log to use its indexes, in their order. Otherwise, while the statistics lag behind a fast-growing

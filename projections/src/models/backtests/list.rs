@@ -1,6 +1,7 @@
-//! Pages of backtests. An order walks one index; what has no value for it comes last, by id; filters without an index look at a
-//! bounded number of rows.
+//! Pages of backtests. An order walks one index; what has no value for it comes last, by id; filters and orders without an index look
+//! at a bounded number of rows, so that a page takes less than 50 ms.
 
+use domain::{ids::UserId, job::Status};
 use infra::postgres::DatabaseError;
 use tokio_postgres::{Client, Row};
 
@@ -12,11 +13,20 @@ use super::{
 use crate::{
     error::QueryError,
     handle::ReadModels,
-    sql::page::{COUNTED_MAX, KeyKind, Order, Page, PageRequest, Place, Select, Total},
+    sql::{
+        by_ids,
+        page::{COUNTED_MAX, KeyKind, Order, Page, PageRequest, Place, Select, Total},
+    },
 };
 
-/// Rows that a page looks at where an index does not do.
-const SCANNED_MAX: i64 = 50_000;
+/// Rows that an order without an index sorts.
+const SORTED_MAX: i64 = 50_000;
+/// Rows that a page looks at for filters without an index: in the order in which they were written, where they lie side by side, and
+/// in any other.
+const SCANNED_IN_TIME_MAX: i64 = 15_000;
+const SCANNED_MAX: i64 = 5_000;
+/// Rows of either kind if each is looked up in the other table, too.
+const JOINED_MAX: i64 = 10_000;
 
 /// A list: SQL without values, which its `Select` binds.
 struct List {
@@ -67,6 +77,11 @@ impl Walk {
         matches!(self, Self::NewestMetrics | Self::NewestStates)
     }
 
+    /// Whether its rows come in about the order in which they were written.
+    const fn is_in_time(self) -> bool {
+        matches!(self, Self::States | Self::EndedStates | Self::Completed)
+    }
+
     /// Whether runs without the key come after the walk.
     const fn has_rest(self) -> bool {
         matches!(self, Self::EndedStates | Self::Metrics | Self::NewestMetrics)
@@ -87,6 +102,7 @@ impl ReadModels {
     ) -> Result<Page<BacktestRow>, QueryError> {
         let mut list = List::new(filter, sort, descending);
         let client = self.database.get().await?;
+        let counted_owner = filter.counted_owner();
         let (limit, offset, cursor) = match page {
             PageRequest::Number { page, limit } => {
                 (*limit, page.saturating_sub(1).max(0).saturating_mul(*limit), None)
@@ -98,7 +114,16 @@ impl ReadModels {
             PageRequest::Number { .. } => Some(list.count(&client, filter).await?),
             PageRequest::Cursor { .. } => None,
         };
-        list.page(&client, cursor, (limit, offset), total).await
+        let mut page = list.page(&client, cursor, (limit, offset), total).await?;
+        if list.walk.is_of_newest() && list.has_walk() {
+            page.is_complete = match counted_owner {
+                Some(owner) if list.others.is_none() => {
+                    counted(&client, owner, &list.walked_statuses(filter)).await? <= SORTED_MAX
+                }
+                Some(_) | None => !list.is_beyond_newest(&client).await?,
+            };
+        }
+        Ok(page)
     }
 }
 
@@ -164,16 +189,8 @@ impl List {
         client: &Client,
         filter: &BacktestFilter,
     ) -> Result<Total, QueryError> {
-        if let Some(owner_id) = filter.counted_owner() {
-            let statuses: Vec<&str> =
-                filter.statuses.iter().map(|status| status.as_str()).collect();
-            let sql = format!(
-                "SELECT coalesce(sum(count), 0)::bigint FROM read_models.{TABLE}_counts \
-                 WHERE owner_id = $1 AND (status = ANY ($2) OR cardinality($2) = 0)"
-            );
-            let statement = client.prepare(&sql).await?;
-            let row = client.query_one(&statement, &[&owner_id.uuid(), &statuses]).await?;
-            return Ok(Total::exact(row.try_get(0)?));
+        if let Some(owner) = filter.counted_owner() {
+            return Ok(Total::exact(counted(client, owner, &filter.statuses).await?));
         }
         if self.needs_metrics && !self.has_completed {
             return Ok(Total::exact(0));
@@ -220,14 +237,15 @@ impl List {
             };
             let after = if is_in_rest { self.after(cursor) } else { "true".to_owned() };
             found.extend(self.rows(client, &self.rest_sql(&after, missing, offset)).await?);
+            if is_short(&found, limit) && self.others.is_some() {
+                scanned_to = self.last_of_rest(client, &after).await?;
+            }
         }
         let kind = self.order.kind;
         let mut page = Page::of(&found, limit, &self.order, total, |row| place(row, kind))?;
         if let Some(place) = scanned_to {
             page.is_complete = false;
             page.next_cursor = Some(place.of(&self.order));
-        } else if self.walk.is_of_newest() && self.has_walk() {
-            page.is_complete = !self.is_beyond_newest(client).await?;
         }
         Ok(page)
     }
@@ -235,6 +253,36 @@ impl List {
     /// Whether there can be rows in the walk: a table of completed runs has none of other states.
     fn has_walk(&self) -> bool {
         self.walk.table().0 == TABLE || self.has_completed
+    }
+
+    /// The statuses of the runs that are walked; if empty, all.
+    fn walked_statuses(&self, filter: &BacktestFilter) -> Vec<Status> {
+        match self.walk.table().0 {
+            METRICS => vec![Status::Completed],
+            _ => filter.statuses.clone(),
+        }
+    }
+
+    /// Whether a condition looks at the table that is not walked.
+    fn is_joined(&self, walk: Walk) -> bool {
+        match walk.table().1 {
+            "t" => self.needs_metrics,
+            _ => self.needs_states,
+        }
+    }
+
+    /// Rows that the walk looks at where there are filters without an index.
+    fn scanned_max(&self) -> i64 {
+        match (self.walk.is_in_time(), self.is_joined(self.walk)) {
+            (true, false) => SCANNED_IN_TIME_MAX,
+            (true, true) => JOINED_MAX,
+            (false, _) => SCANNED_MAX,
+        }
+    }
+
+    /// Rows that an order without an index sorts.
+    fn sorted_max(&self) -> i64 {
+        if self.is_joined(self.walk) { JOINED_MAX } else { SORTED_MAX }
     }
 
     /// The condition that a row comes after the cursor, on columns without a table, or on the key of what was sorted.
@@ -276,32 +324,36 @@ impl List {
         let direction = self.direction();
         let page =
             format!("ORDER BY key {direction}, id {direction} LIMIT {limit} OFFSET {offset}");
-        let others = self.others.as_deref().unwrap_or("true");
         if self.walk.is_of_newest() {
-            let newest = self.newest(self.walk, self.order.expression, SCANNED_MAX);
-            let newest = self.joined(self.walk, &newest);
+            let newest = self.newest(self.walk, self.order.expression, self.sorted_max());
+            let newest = self.filtered(&newest);
             let has_key = if self.walk.has_rest() { "key IS NOT NULL" } else { "true" };
-            return format!(
-                "SELECT id, key FROM {newest} WHERE {others} AND {has_key} AND {after} {page}"
-            );
+            return format!("SELECT id, key FROM {newest} WHERE {has_key} AND {after} {page}");
         }
         let candidates = self.candidates(&self.columns(self.order.expression), after);
         if self.others.is_none() {
             return format!("{candidates} LIMIT {limit} OFFSET {offset}");
         }
-        let scanned = self.joined(self.walk, &format!("{candidates} LIMIT {SCANNED_MAX}"));
-        format!("SELECT id, key FROM {scanned} WHERE {others} {page}")
+        let limit = self.scanned_max();
+        let scanned = self.filtered(&format!("{candidates} LIMIT {limit}"));
+        format!("SELECT id, key FROM {scanned} {page}")
+    }
+
+    /// Ids and keys of what the filters without an index let through of a selection of the walked table.
+    fn filtered(&self, selection: &str) -> String {
+        let (_, own) = self.walk.table();
+        let others = self.others.as_deref().unwrap_or("true");
+        let joined = self.joined(self.walk, selection);
+        format!("(SELECT {own}.id, {own}.key FROM {joined} WHERE {others}) AS found")
     }
 
     /// A selection of the walked table, joined with the other one where a condition looks at that.
     fn joined(&self, walk: Walk, selection: &str) -> String {
         let (_, own) = walk.table();
         let join = match own {
-            "t" if self.needs_metrics => {
-                format!(" JOIN read_models.{METRICS} AS m USING (id)")
-            }
-            "m" if self.needs_states => format!(" JOIN read_models.{TABLE} AS t USING (id)"),
-            _ => String::new(),
+            _ if !self.is_joined(walk) => String::new(),
+            "t" => by_ids::and_row_of(METRICS, "m", "t"),
+            _ => by_ids::and_row_of(TABLE, "t", "m"),
         };
         format!("({selection}) AS {own}{join}")
     }
@@ -348,11 +400,10 @@ impl List {
         )
     }
 
-    /// Ids of the runs without the key.
-    fn rest_sql(&self, after: &str, limit: i64, offset: i64) -> String {
+    /// Ids of the runs without the key, of the first `reach` in the order of the ids.
+    fn rest_ids(&self, after: &str, reach: i64) -> String {
         let (expression, keys, states, direction) =
             (self.order.expression, &self.keys, &self.states, self.direction());
-        let reach = if self.others.is_some() { SCANNED_MAX } else { limit.saturating_add(offset) };
         let part_of = |table: String, condition: &str| {
             format!(
                 "(SELECT id FROM {table} WHERE {condition} AND {after} \
@@ -370,7 +421,10 @@ impl List {
                 _ if !self.has_completed => {}
                 Walk::NewestMetrics => {
                     parts.push(part_of(
-                        format!("({}) AS own", self.newest(self.walk, expression, SCANNED_MAX)),
+                        format!(
+                            "({}) AS own",
+                            self.newest(self.walk, expression, self.sorted_max())
+                        ),
                         "key IS NULL",
                     ));
                 }
@@ -389,13 +443,30 @@ impl List {
         if parts.is_empty() {
             parts.push("(SELECT NULL::uuid AS id WHERE false)".to_owned());
         }
+        let parts = parts.join(" UNION ALL ");
+        format!("SELECT id FROM ({parts}) AS parts ORDER BY id {direction} LIMIT {reach}")
+    }
+
+    /// Ids and keys of the runs without the key.
+    fn rest_sql(&self, after: &str, limit: i64, offset: i64) -> String {
+        let reach = match self.others {
+            Some(_) => SCANNED_MAX,
+            None => limit.saturating_add(offset),
+        };
+        let (direction, rest) = (self.direction(), self.rest_ids(after, reach));
         let kind =
             if self.order.kind == KeyKind::Number { "double precision" } else { "timestamptz" };
-        let (parts, others) = (parts.join(" UNION ALL "), self.others.as_deref().unwrap_or("true"));
+        let filtered = match &self.others {
+            None => String::new(),
+            Some(others) => {
+                let states = by_ids::and_row_of(TABLE, "t", "rest");
+                let metrics = by_ids::and_row_of(METRICS, "m", "rest");
+                format!("{states}{metrics} WHERE {others}")
+            }
+        };
         format!(
-            "SELECT id, NULL::{kind} AS key FROM ({parts}) AS rest \
-             JOIN read_models.{TABLE} AS t USING (id) LEFT JOIN read_models.{METRICS} AS m USING (id) \
-             WHERE {others} ORDER BY id {direction} LIMIT {limit} OFFSET {offset}"
+            "SELECT rest.id, NULL::{kind} AS key FROM ({rest}) AS rest{filtered} \
+             ORDER BY rest.id {direction} LIMIT {limit} OFFSET {offset}"
         )
     }
 
@@ -410,10 +481,29 @@ impl List {
         }
         let columns = format!("id, {} AS key", self.order.expression);
         let candidates = self.candidates(&columns, after);
-        let sql = format!("{candidates} OFFSET {SCANNED_MAX} - 1 LIMIT 2");
+        let sql = format!("{candidates} OFFSET {} LIMIT 2", self.scanned_max() - 1);
         let rows = self.query(client, &sql).await?;
         match rows.as_slice() {
             [last, _beyond] => Ok(Some(place_at(last, "key", self.order.kind)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The last run without the key that a page looked at, if it stopped there before the end.
+    async fn last_of_rest(
+        &self,
+        client: &Client,
+        after: &str,
+    ) -> Result<Option<Place>, DatabaseError> {
+        let (rest, last) = (self.rest_ids(after, SCANNED_MAX + 1), SCANNED_MAX - 1);
+        let rows = self.query(client, &format!("{rest} OFFSET {last}")).await?;
+        match rows.as_slice() {
+            [last, _beyond] => Ok(Some(match self.order.kind {
+                KeyKind::Number => Place::number(None, last.try_get("id")?),
+                KeyKind::Time | KeyKind::OptionalTime | KeyKind::Integer | KeyKind::Text => {
+                    Place::optional_time(None, last.try_get("id")?)
+                }
+            })),
             _ => Ok(None),
         }
     }
@@ -424,7 +514,8 @@ impl List {
         let indexed = self.indexed(self.walk);
         let sql = format!(
             "SELECT EXISTS (SELECT FROM read_models.{table} AS own WHERE {indexed} \
-             ORDER BY created_at DESC, id DESC OFFSET {SCANNED_MAX})"
+             ORDER BY created_at DESC, id DESC OFFSET {})",
+            self.sorted_max()
         );
         Ok(self.query_one(client, &sql).await?.try_get(0)?)
     }
@@ -438,6 +529,20 @@ impl List {
         let sql = format!("SELECT count(*) FROM ({walked}) AS walked");
         Ok(self.query_one(client, &sql).await?.try_get(0)?)
     }
+}
+
+/// How many runs an owner has in any of the statuses, or in all.
+async fn counted(
+    client: &Client,
+    owner: UserId,
+    statuses: &[Status],
+) -> Result<i64, DatabaseError> {
+    let statuses: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
+    let sql = format!(
+        "SELECT coalesce(sum(count), 0)::bigint FROM read_models.{TABLE}_counts \
+         WHERE owner_id = $1 AND (status = ANY ($2) OR cardinality($2) = 0)"
+    );
+    Ok(client.query_one(&sql, &[&owner.uuid(), &statuses]).await?.try_get(0)?)
 }
 
 fn is_short(found: &[Row], limit: i64) -> bool {

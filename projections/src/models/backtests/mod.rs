@@ -20,9 +20,9 @@ use row::{columns, read};
 
 /// Its permanent name.
 pub const NAME: &str = "backtests";
-const TABLE: &str = "backtests_v5";
+const TABLE: &str = "backtests_v6";
 /// The metrics of completed runs, which never change.
-const METRICS: &str = "backtests_v5_metrics";
+const METRICS: &str = "backtests_v6_metrics";
 
 /// Metrics and balances by which lists are sorted from an index; of the others, the newest runs are sorted.
 const INDEXED_METRICS: [&str; 15] = [
@@ -76,7 +76,7 @@ impl ReadModels {
     ) -> Result<Vec<BacktestRow>, QueryError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
         let client = self.database.get().await?;
-        let sql = by_ids::select(&columns(), TABLE) + &by_ids::and_row_of(METRICS);
+        let sql = by_ids::select(&columns(), TABLE) + &by_ids::and_row_of(METRICS, "m", "t");
         let statement = client.prepare_cached(&sql).await?;
         let found = client.query(&statement, &[&ids]).await?;
         Ok(found.iter().map(read).collect::<Result<_, _>>()?)

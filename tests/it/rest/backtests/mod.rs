@@ -2,6 +2,7 @@
 
 mod body;
 mod equity;
+mod plans;
 mod results;
 
 use domain::{market::Timeframe, simulation::Warning};
