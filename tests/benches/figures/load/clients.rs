@@ -12,12 +12,10 @@ use serde_json::{Value, json};
 use tests::{Remote, TestUser};
 use tokio::{sync::watch, time};
 
-use super::{Failure, processes::Service};
+use super::{CONNECTIONS, Failure, processes::Service};
 
 /// Enough that no user's own limit of runs at a time holds the executors back.
 const USERS: usize = 8;
-/// Requests under way at a time while runs are asked for at once.
-const CONNECTIONS: usize = 32;
 const BACKTESTS: &str = "/api/v1/backtests";
 /// Between two looks into the log for what was completed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -1,6 +1,7 @@
 //! What the service takes as processes on one machine: backtests a second, latency at half load, memory and CPU time of each.
 
 mod clients;
+mod floor;
 mod processes;
 mod usage;
 
@@ -21,6 +22,8 @@ pub(crate) const NAMES: [&str; 2] = [EMBEDDED, KAFKA];
 const ACCEPT_FOR: Duration = Duration::from_secs(6);
 /// That are asked for at once and timed until the last one is completed.
 const RUNS: usize = 800;
+/// Requests under way at a time while runs are asked for at once.
+const CONNECTIONS: usize = 32;
 const WARM_UP_RUNS: usize = 60;
 /// While runs are asked for at half of what two executor processes have just completed.
 const LATENCY_FOR: Duration = Duration::from_secs(15);
@@ -34,8 +37,9 @@ pub(crate) async fn measure(
 ) -> Result<Vec<Figure>, Failure> {
     let mut figures = Vec::new();
     if is_wanted(&[EMBEDDED]) {
+        let floor = floor::measure(cluster).await?;
         figures.push(accepted(cluster).await?);
-        figures.extend(embedded(cluster).await?);
+        figures.extend(embedded(cluster, floor).await?);
     }
     if !is_wanted(&[KAFKA]) {
         return Ok(figures);
@@ -58,7 +62,7 @@ async fn accepted(cluster: &TestCluster) -> Result<Figure, Failure> {
 }
 
 /// Executors that follow the log.
-async fn embedded(cluster: &TestCluster) -> Result<Vec<Figure>, Failure> {
+async fn embedded(cluster: &TestCluster, floor: f64) -> Result<Vec<Figure>, Failure> {
     let mut service = Service::start(cluster, None).await?;
     let clients = Clients::sign_up(&service).await;
     service.executors(1).await;
@@ -77,6 +81,7 @@ async fn embedded(cluster: &TestCluster) -> Result<Vec<Figure>, Failure> {
         Figure::alone("load_completed_1_executor", one, unit, "–"),
         Figure::beside("load_completed_2_executors", two, unit, one, "–"),
         Figure::beside("load_completed_4_executors", four, unit, one, "–"),
+        Figure::beside("load_beside_floor", two, unit, floor, "ratio >= 0.12"),
     ];
     figures.extend(kept(&stored, &now));
     let names = [
