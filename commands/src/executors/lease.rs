@@ -70,18 +70,30 @@ impl Lease {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let stopped = async {
-            loop {
-                let raised = self.signal.raised.notified();
-                if let Some(reason) = self.stop_reason() {
-                    return reason;
-                }
-                raised.await;
-            }
-        };
         tokio::select! {
             done = work => done,
-            reason = stopped => Err(Failure::Stopped(reason)),
+            reason = self.stopped() => Err(Failure::Stopped(reason)),
+        }
+    }
+
+    /// Waits until this process has been stopping for so long that the work, which may hang on a lock of the database, is given up.
+    pub(super) async fn abandoned(&self, patience: Duration) -> Failure {
+        if self.stopped().await != StopReason::Stopping {
+            // The work itself finds out what became of the job.
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(patience).await;
+        Failure::Stopped(StopReason::Stopping)
+    }
+
+    /// Waits until there is a reason to stop.
+    async fn stopped(&self) -> StopReason {
+        loop {
+            let raised = self.signal.raised.notified();
+            if let Some(reason) = self.stop_reason() {
+                return reason;
+            }
+            raised.await;
         }
     }
 

@@ -24,6 +24,9 @@ use super::{
 /// How often a loop shows that it is alive, and tries again what the database refused.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// How long work may go on when this process stops: then it is dropped wherever it is, and any executor may begin again.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The worker of a pool in this process.
 pub(super) struct Worker {
     executor: Arc<Executor>,
@@ -127,7 +130,11 @@ impl Worker {
         let kept = lease.clone().keep(queue.clone(), options.lease, stop.clone());
         let mut keeping = JoinSet::new();
         keeping.spawn(kept);
-        let done = work(lease.clone()).await;
+        let done = tokio::select! {
+            biased;
+            done = work(lease.clone()) => done,
+            failure = lease.abandoned(STOP_PATIENCE) => Err(failure),
+        };
         keeping.shutdown().await;
         let outcome = AttemptOutcome::of(&done);
         let JobLease { kind, id, attempt, .. } = &*lease.job;

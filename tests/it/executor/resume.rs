@@ -169,6 +169,28 @@ async fn another_engine_voids_the_ledger_and_starts_again_on_the_same_candles() 
 }
 
 #[tokio::test]
+async fn an_executor_that_stops_while_a_query_is_blocked_gives_its_run_back() {
+    let desk = Desk::with_minutes(60).await;
+    let (id, _) = requested(&desk).await;
+    let mut client = desk.superuser().await;
+    let lock = client.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE candles IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let row = async || {
+        let sql = "SELECT lease_owner, attempt FROM jobs WHERE id = $1";
+        let row = desk.database().get().await.unwrap().query_opt(sql, &[&id.uuid()]).await.unwrap();
+        row.map(|row| (row.get::<_, Option<String>>(0), row.get::<_, i32>(1)))
+    };
+    let executor = desk.executor("blocked");
+    desk.until(async || row().await.is_some_and(|(owner, _)| owner.is_some())).await;
+    executor.stop().await;
+    assert_eq!(row().await, Some((None, 0)), "and the attempt does not count");
+    lock.rollback().await.unwrap();
+    let executor = desk.executor("free");
+    desk.until_status(id, Status::Completed).await;
+    executor.stop().await;
+}
+
+#[tokio::test]
 async fn an_attempt_after_one_that_ended_without_a_word_claims_before_anything_else() {
     let desk = Desk::with_minutes(60).await;
     let (id, _) = requested(&desk).await;
