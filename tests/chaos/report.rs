@@ -35,13 +35,12 @@ impl Report<'_> {
     pub(crate) fn print(&self) {
         self.print_faults();
         self.print_commands();
-        let Ends { completed, cancelled, deleted, exhausted, attempts, repeated } = self.ends;
+        let Ends { completed, cancelled, deleted, attempts, repeated } = self.ends;
         let failures = self.figures.sum(LEASE_EXPIRIES);
         let conflicts = self.figures.sum(CLAIM_CONFLICTS);
         eprintln!(
-            "runs: {} completed, {cancelled} cancelled, {deleted} deleted before their end, {exhausted} gave up after three \
-             attempts; {attempts} attempts, {repeated} runs with more than one; at least {failures} leases ran out, {conflicts} \
-             claims conflicted",
+            "runs: {} completed, {cancelled} cancelled, {deleted} deleted before their end; {attempts} attempts, {repeated} runs \
+             with more than one; at least {failures} leases ran out, {conflicts} claims conflicted",
             completed.len(),
         );
         let dropped = self.figures.sum(DUPLICATES_DROPPED);

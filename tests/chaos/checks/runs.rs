@@ -19,15 +19,11 @@ pub(crate) struct Ends {
     pub(crate) cancelled: usize,
     /// Before they had ended.
     pub(crate) deleted: usize,
-    /// Three attempts in a row brought nothing: allowed, and rare.
-    pub(crate) exhausted: usize,
     pub(crate) attempts: usize,
     /// Runs that more than one attempt was made at.
     pub(crate) repeated: usize,
 }
 
-/// More of a hundred than this are not rare.
-const EXHAUSTED_PERCENT_MAX: usize = 3;
 /// For one run; the undisturbed ones are many.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LEDGER_MAX: i64 = 10_000_000;
@@ -35,9 +31,7 @@ const LEDGER_MAX: i64 = 10_000_000;
 /// Says which runs have not ended, or not as they may.
 pub(crate) fn ends(world: &World, log: &Log) -> Ends {
     let mut ends = Ends::default();
-    let mut count = 0;
     for (id, story) in log.stories("backtest") {
-        count += 1;
         let claims = story.iter().filter(|event| event.event_type == "BacktestClaimed").count();
         ends.attempts += claims;
         ends.repeated += usize::from(claims > 1);
@@ -46,7 +40,6 @@ pub(crate) fn ends(world: &World, log: &Log) -> Ends {
             [end] => match (end.event_type.as_str(), end.code.as_deref()) {
                 ("BacktestCompleted", _) => ends.completed.push(id.to_owned()),
                 ("BacktestCancelled", _) => ends.cancelled += 1,
-                (_, Some("attempts_exhausted")) => ends.exhausted += 1,
                 (_, code) => world.journal.wrong(&format!("{id} failed with {code:?}")),
             },
             [] if story.iter().any(|event| event.event_type == "BacktestDeleted") => {
@@ -55,10 +48,6 @@ pub(crate) fn ends(world: &World, log: &Log) -> Ends {
             [] => world.journal.wrong(&format!("{id} has not ended: {}", types(story))),
             _ => world.journal.wrong(&format!("{id} has ended twice: {}", types(story))),
         }
-    }
-    if ends.exhausted > 1 && ends.exhausted * 100 > count * EXHAUSTED_PERCENT_MAX {
-        let text = format!("{} of {count} runs failed with attempts_exhausted", ends.exhausted);
-        world.journal.wrong(&text);
     }
     ends
 }
