@@ -1,5 +1,11 @@
 //! A recorded event as every consumer sees it: position, stream, payload, metadata, time.
 
+use std::{
+    any::Any,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
@@ -27,6 +33,24 @@ pub struct RecordedEvent {
     pub metadata: String,
     /// When it was appended, UTC, microseconds; never decreases with the position.
     pub recorded_at: DateTime<Utc>,
+    pub decoded: Decoded,
+}
+
+/// The event as it was decoded, for all who share the recorded one; nothing before anybody wanted it, or if it cannot be decoded.
+#[derive(Clone, Default)]
+pub struct Decoded(pub(crate) OnceLock<Option<Arc<dyn Any + Send + Sync>>>);
+
+/// It follows from the rest of the event.
+impl PartialEq for Decoded {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Decoded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.get().is_some() { "Decoded" } else { "Encoded" })
+    }
 }
 
 /// Who caused an event and by which request. Flat strings, so that `postgres-es` can read it as its map.

@@ -1,6 +1,9 @@
 //! The list of aggregates: types, event versions, upcasters and catalogue; a new aggregate is added only here.
 
-use std::sync::LazyLock;
+use std::{
+    any::Any,
+    sync::{Arc, LazyLock},
+};
 
 use cqrs_es::Aggregate;
 use schemars::JsonSchema;
@@ -105,6 +108,26 @@ impl RecordedEvent {
         match self.ahead() {
             Some(ahead) => Err(DecodeError::Ahead(ahead)),
             None => Ok(upcasting::decode(self, upcasters(&self.aggregate_type))?),
+        }
+    }
+
+    /// Returns the event as [`Self::decode`] does, but decodes it once for all who ask.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_shared<E>(&self) -> Result<Arc<E>, DecodeError>
+    where
+        E: DeserializeOwned + Send + Sync + 'static,
+    {
+        let decode = || {
+            let event: Arc<dyn Any + Send + Sync> = Arc::new(self.decode::<E>().ok()?);
+            Some(event)
+        };
+        let shared = self.decoded.0.get_or_init(decode).clone();
+        match shared.map(Arc::downcast::<E>) {
+            Some(Ok(event)) => Ok(event),
+            // It is the payload's fault, or someone took it for another aggregate's.
+            Some(Err(_)) | None => Ok(Arc::new(self.decode()?)),
         }
     }
 

@@ -10,7 +10,10 @@ use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
 
 use super::*;
-use crate::simulation::hash::{Digest, canonical};
+use crate::{
+    event::Decoded,
+    simulation::hash::{Digest, canonical},
+};
 
 fn recorded(aggregate_type: &str, kind: &str, version: &str, payload: String) -> RecordedEvent {
     RecordedEvent {
@@ -24,6 +27,7 @@ fn recorded(aggregate_type: &str, kind: &str, version: &str, payload: String) ->
         payload,
         metadata: "{}".to_owned(),
         recorded_at: chrono::DateTime::<Utc>::UNIX_EPOCH,
+        decoded: Decoded::default(),
     }
 }
 

@@ -76,7 +76,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        event::RecordedEvent,
+        event::{Decoded, RecordedEvent},
         ledger::{Ledger, LedgerCommand},
     };
 
@@ -100,6 +100,7 @@ mod tests {
                 payload,
                 metadata: "{}".to_owned(),
                 recorded_at: DateTime::UNIX_EPOCH,
+                decoded: Decoded::default(),
             }
         });
         events.collect()

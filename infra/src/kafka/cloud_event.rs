@@ -1,7 +1,7 @@
 //! An event as a Kafka message: CloudEvents 1.0 in binary mode, both ways.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::event::{Metadata, RecordedEvent};
+use domain::event::{Decoded, Metadata, RecordedEvent};
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 
 const SPEC_VERSION: &str = "1.0";
@@ -85,6 +85,7 @@ pub(super) fn recorded(message: &impl Message) -> Result<RecordedEvent, Malforme
         // Flat strings are always JSON.
         metadata: serde_json::to_string(&metadata).unwrap_or_default(),
         recorded_at: time,
+        decoded: Decoded::default(),
     })
 }
 
@@ -135,6 +136,7 @@ mod tests {
             payload: r#"{"type":"BacktestCancelled"}"#.to_owned(),
             metadata: r#"{"actor":"system:test","traceparent":"00-4bf9-00f0-01"}"#.to_owned(),
             recorded_at: DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap(),
+            decoded: Decoded::default(),
         }
     }
 

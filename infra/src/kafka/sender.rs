@@ -178,6 +178,8 @@ mod tests {
     };
     use ulid::Ulid;
 
+    use domain::event::Decoded;
+
     use super::*;
 
     const EVENTS: i64 = 40;
@@ -195,6 +197,7 @@ mod tests {
             payload: format!(r#"{{"type":"LedgerOpened","text":"{}"}}"#, "x".repeat(1_000)),
             metadata: "{}".to_owned(),
             recorded_at: DateTime::UNIX_EPOCH,
+            decoded: Decoded::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the read models of ledgers share: rows that belong to a run, arrive in order, and go with the run.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 use domain::{backtest::BacktestEvent, event::RecordedEvent, ledger::LedgerEvent};
@@ -29,9 +31,8 @@ pub(crate) struct RunRows<T> {
 }
 
 /// What an event means to the rows of a run.
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are the large variant")]
 pub(crate) enum RunEvent {
-    Ledger(LedgerEvent),
+    Ledger(Arc<LedgerEvent>),
     /// The run was deleted.
     Deleted,
     /// Nothing.
@@ -47,8 +48,8 @@ impl RunEvent {
             return Ok(Self::Equity);
         }
         match event.aggregate_type.as_str() {
-            "ledger" => Ok(Self::Ledger(event.decode()?)),
-            "backtest" => Ok(match event.decode()? {
+            "ledger" => Ok(Self::Ledger(event.decode_shared()?)),
+            "backtest" => Ok(match &*event.decode_shared()? {
                 BacktestEvent::BacktestDeleted {} => Self::Deleted,
                 BacktestEvent::BacktestRequested { .. }
                 | BacktestEvent::BacktestClaimed { .. }

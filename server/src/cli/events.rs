@@ -198,6 +198,8 @@ fn text(event: &RecordedEvent) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::event::Decoded;
+
     use super::*;
 
     #[test]
@@ -214,6 +216,7 @@ mod tests {
                 payload: "x".repeat(10_000),
                 metadata: "{}".to_owned(),
                 recorded_at: chrono::DateTime::UNIX_EPOCH,
+                decoded: Decoded::default(),
             };
             let line = text(&event);
             assert!(line.chars().count() <= 80, "{line}");

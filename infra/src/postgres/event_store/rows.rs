@@ -1,6 +1,6 @@
 //! Rows of the log: the columns that are read, and how they become events.
 
-use domain::event::RecordedEvent;
+use domain::event::{Decoded, RecordedEvent};
 use tokio_postgres::{
     Row,
     types::{FromSql, Type},
@@ -30,6 +30,7 @@ pub(super) fn recorded(row: &Row) -> Result<RecordedEvent, DatabaseError> {
         payload: row.try_get::<_, JsonText>(7)?.0,
         metadata: row.try_get::<_, JsonText>(8)?.0,
         recorded_at: row.try_get(9)?,
+        decoded: Decoded::default(),
     })
 }
 

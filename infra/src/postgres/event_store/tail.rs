@@ -121,13 +121,15 @@ impl Events {
     }
 }
 
+/// With about as much for the decoded event as for its payload.
 fn size(event: &RecordedEvent) -> usize {
-    size_of::<RecordedEvent>() + event.payload.len() + event.metadata.len()
+    size_of::<RecordedEvent>() + 2 * event.payload.len() + event.metadata.len()
 }
 
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
+    use domain::event::Decoded;
 
     use super::*;
 
@@ -143,6 +145,7 @@ mod tests {
             payload: " ".repeat(bytes),
             metadata: String::new(),
             recorded_at: DateTime::UNIX_EPOCH,
+            decoded: Decoded::default(),
         }
     }
 

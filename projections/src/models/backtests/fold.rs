@@ -1,6 +1,6 @@
 //! How events become the rows of backtests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
@@ -9,7 +9,7 @@ use domain::{
     event::RecordedEvent,
     ids::{BacktestId, StrategyId, UserId},
     job::Status,
-    ledger::{DailyEquity, LedgerEvent},
+    ledger::LedgerEvent,
     market::{Symbol, Timeframe},
     simulation::{hash, metrics::Metrics},
 };
@@ -128,13 +128,13 @@ struct BacktestChanges(Vec<Located<Step>>);
 
 /// What an event means to a run's row.
 enum Step {
-    Lifecycle(BacktestEvent),
+    Lifecycle(Arc<BacktestEvent>),
     TradeOpened,
     TradeClosed,
     /// The entries so far are void.
     LedgerRestarted,
     LedgerOpened,
-    EquityRecorded(DailyEquity),
+    EquityRecorded(Arc<LedgerEvent>),
     LedgerClosed,
 }
 
@@ -294,17 +294,20 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
 
 fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
     match recorded.aggregate_type.as_str() {
-        "backtest" => Ok(Step::Lifecycle(recorded.decode()?)),
-        "ledger" => Ok(match recorded.decode()? {
-            LedgerEvent::TradeOpened { .. } => Step::TradeOpened,
-            LedgerEvent::TradeClosed(_) => Step::TradeClosed,
-            // One more trade, and its one fill.
-            LedgerEvent::TradeReduced { .. } => Step::TradeOpened,
-            LedgerEvent::LedgerRestarted { .. } => Step::LedgerRestarted,
-            LedgerEvent::LedgerOpened { .. } => Step::LedgerOpened,
-            LedgerEvent::EquityRecorded(days) => Step::EquityRecorded(days),
-            LedgerEvent::LedgerClosed { .. } => Step::LedgerClosed,
-        }),
+        "backtest" => Ok(Step::Lifecycle(recorded.decode_shared()?)),
+        "ledger" => {
+            let ledger: Arc<LedgerEvent> = recorded.decode_shared()?;
+            Ok(match &*ledger {
+                LedgerEvent::TradeOpened { .. } => Step::TradeOpened,
+                LedgerEvent::TradeClosed(_) => Step::TradeClosed,
+                // One more trade, and its one fill.
+                LedgerEvent::TradeReduced { .. } => Step::TradeOpened,
+                LedgerEvent::LedgerRestarted { .. } => Step::LedgerRestarted,
+                LedgerEvent::LedgerOpened { .. } => Step::LedgerOpened,
+                LedgerEvent::EquityRecorded(_) => Step::EquityRecorded(ledger),
+                LedgerEvent::LedgerClosed { .. } => Step::LedgerClosed,
+            })
+        }
         _ => Err(unexpected(recorded)),
     }
 }
@@ -312,14 +315,21 @@ fn step(recorded: &RecordedEvent) -> Result<Step, Poison> {
 fn apply(row: &mut Option<BacktestRow>, located: Located<Step>) {
     let Located { id, sequence, position, recorded_at: now, event } = located;
     match event {
-        Step::Lifecycle(BacktestEvent::BacktestRequested { request }) => {
-            *row = Some(requested(id, *request, sequence, position, now));
-        }
-        Step::Lifecycle(BacktestEvent::BacktestDeleted {}) => *row = None,
-        Step::Lifecycle(event) => change(row, position, now, |backtest| {
-            backtest.sequence = sequence;
-            backtest.live(event, now);
-        }),
+        Step::Lifecycle(event) => match Arc::unwrap_or_clone(event) {
+            BacktestEvent::BacktestRequested { request } => {
+                *row = Some(requested(id, *request, sequence, position, now));
+            }
+            BacktestEvent::BacktestDeleted {} => *row = None,
+            event @ (BacktestEvent::BacktestClaimed { .. }
+            | BacktestEvent::BacktestStarted { .. }
+            | BacktestEvent::BacktestCompleted { .. }
+            | BacktestEvent::BacktestFailed { .. }
+            | BacktestEvent::BacktestCancellationRequested {}
+            | BacktestEvent::BacktestCancelled {}) => change(row, position, now, |backtest| {
+                backtest.sequence = sequence;
+                backtest.live(event, now);
+            }),
+        },
         Step::TradeOpened => change(row, position, now, |backtest| {
             backtest.trades_count += 1;
             backtest.ledger_entries_count += 1;
@@ -338,8 +348,10 @@ fn apply(row: &mut Option<BacktestRow>, located: Located<Step>) {
         Step::LedgerOpened => change(row, position, now, |backtest| {
             backtest.equity = Some(Vec::new());
         }),
-        Step::EquityRecorded(days) => change(row, position, now, |backtest| {
-            if let Some(equity) = &mut backtest.equity {
+        Step::EquityRecorded(ledger) => change(row, position, now, |backtest| {
+            if let (Some(equity), LedgerEvent::EquityRecorded(days)) =
+                (&mut backtest.equity, &*ledger)
+            {
                 equity.extend(days.days().map(|(_, equity)| equity));
             }
         }),

@@ -99,34 +99,34 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
     let mut changes = RunRows::new();
     for event in events {
         let backtest_id = aggregate_id(event)?;
-        match RunEvent::decode(event)? {
-            RunEvent::Ledger(LedgerEvent::TradeOpened { trade_id, fill, .. }) => {
-                changes.rows.push(entry(event, trade_id, fill)?);
+        let ledger = match RunEvent::decode(event)? {
+            RunEvent::Ledger(ledger) => ledger,
+            RunEvent::Deleted => {
+                changes.clear(backtest_id);
+                continue;
             }
-            RunEvent::Ledger(
-                LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. },
-            ) => {
-                let ClosedTrade { trade_id, fill, pnl, funding, shortfall, .. } = closed;
+            RunEvent::Lifecycle | RunEvent::Equity => continue,
+        };
+        match &*ledger {
+            LedgerEvent::TradeOpened { trade_id, fill, .. } => {
+                changes.rows.push(entry(event, *trade_id, fill)?);
+            }
+            LedgerEvent::TradeClosed(closed) | LedgerEvent::TradeReduced { part: closed, .. } => {
+                let ClosedTrade { trade_id, ref fill, pnl, funding, shortfall, .. } = *closed;
                 let funding = Some(funding).filter(|funding| !funding.is_zero());
                 let entry = entry(event, trade_id, fill)?;
                 changes.rows.push(NewEntry { profit: Some(pnl), funding, shortfall, ..entry });
             }
-            RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
-                changes.clear(backtest_id);
-            }
-            RunEvent::Ledger(
-                LedgerEvent::LedgerOpened { .. }
-                | LedgerEvent::EquityRecorded(_)
-                | LedgerEvent::LedgerClosed { .. },
-            )
-            | RunEvent::Lifecycle
-            | RunEvent::Equity => {}
+            LedgerEvent::LedgerRestarted { .. } => changes.clear(backtest_id),
+            LedgerEvent::LedgerOpened { .. }
+            | LedgerEvent::EquityRecorded(_)
+            | LedgerEvent::LedgerClosed { .. } => {}
         }
     }
     Ok(Box::new(changes))
 }
 
-fn entry(event: &RecordedEvent, trade_id: TradeId, fill: Fill) -> Result<NewEntry, Poison> {
+fn entry(event: &RecordedEvent, trade_id: TradeId, fill: &Fill) -> Result<NewEntry, Poison> {
     // The first event of a ledger is its opening.
     let sequence = u32::try_from(event.sequence - 1)
         .map_err(|_| Poison::Unfit(format!("a fill is event {} of its ledger", event.sequence)))?;
@@ -143,6 +143,6 @@ fn entry(event: &RecordedEvent, trade_id: TradeId, fill: Fill) -> Result<NewEntr
         funding: None,
         shortfall: None,
         time: ledger_rows::time(fill.time)?,
-        reason: fill.reason.into(),
+        reason: fill.reason.to_string(),
     })
 }

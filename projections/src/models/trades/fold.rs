@@ -153,50 +153,59 @@ fn fold(events: &[&RecordedEvent]) -> Folded {
     let mut changes = TradeChanges { opened: RunRows::new(), changed: Vec::new() };
     for event in events {
         let backtest_id = aggregate_id(event)?;
-        match RunEvent::decode(event)? {
-            RunEvent::Ledger(LedgerEvent::TradeOpened {
+        let ledger = match RunEvent::decode(event)? {
+            RunEvent::Ledger(ledger) => ledger,
+            RunEvent::Deleted => {
+                changes.clear(backtest_id);
+                continue;
+            }
+            RunEvent::Lifecycle | RunEvent::Equity => continue,
+        };
+        match &*ledger {
+            LedgerEvent::TradeOpened {
                 trade_id,
                 number,
                 direction,
                 fill,
                 stop_price,
                 target_price,
-            }) => {
+            } => {
+                let (number, trade_id, direction) = (*number, *trade_id, *direction);
                 let trade = Opening { backtest_id, number, trade_id, direction, entry: fill };
+                let (stop_price, target_price) = (*stop_price, *target_price);
                 let trade = trade.row(event)?;
                 changes.opened.rows.push(NewTrade { stop_price, target_price, ..trade });
             }
-            RunEvent::Ledger(LedgerEvent::TradeClosed(closed)) => {
+            LedgerEvent::TradeClosed(closed) => {
                 changes.change(closed_row(event, backtest_id, closed)?);
             }
-            RunEvent::Ledger(LedgerEvent::TradeReduced { part, of_number, rest }) => {
-                changes.reduce(event, backtest_id, part, of_number, rest)?;
+            LedgerEvent::TradeReduced { part, of_number, rest } => {
+                changes.reduce(event, backtest_id, part, *of_number, rest)?;
             }
-            RunEvent::Ledger(LedgerEvent::LedgerRestarted { .. }) | RunEvent::Deleted => {
-                changes.opened.clear(backtest_id);
-                changes.changed.retain(|trade| trade.backtest_id != backtest_id);
-            }
-            RunEvent::Ledger(
-                LedgerEvent::LedgerOpened { .. }
-                | LedgerEvent::EquityRecorded(_)
-                | LedgerEvent::LedgerClosed { .. },
-            )
-            | RunEvent::Lifecycle
-            | RunEvent::Equity => {}
+            LedgerEvent::LedgerRestarted { .. } => changes.clear(backtest_id),
+            LedgerEvent::LedgerOpened { .. }
+            | LedgerEvent::EquityRecorded(_)
+            | LedgerEvent::LedgerClosed { .. } => {}
         }
     }
     Ok(Box::new(changes))
 }
 
 impl TradeChanges {
+    /// Drops what the run had.
+    fn clear(&mut self, backtest_id: Uuid) {
+        self.opened.clear(backtest_id);
+        self.changed.retain(|trade| trade.backtest_id != backtest_id);
+    }
+
     /// The part becomes a trade, and the trade that it was split from goes on with `rest`.
     fn reduce(
         &mut self,
         event: &RecordedEvent,
         backtest_id: Uuid,
-        part: ClosedTrade,
+        part: &ClosedTrade,
         of_number: u32,
-        rest: Fill,
+        rest: &Fill,
     ) -> Result<(), Poison> {
         let (direction, stop_price, target_price) =
             (part.direction, part.stop_price, part.target_price);
@@ -227,15 +236,15 @@ impl TradeChanges {
 }
 
 /// A trade as its entry made it.
-struct Opening {
+struct Opening<'a> {
     backtest_id: Uuid,
     number: u32,
     trade_id: TradeId,
     direction: Direction,
-    entry: Fill,
+    entry: &'a Fill,
 }
 
-impl Opening {
+impl Opening<'_> {
     fn row(self, event: &RecordedEvent) -> Result<NewTrade, Poison> {
         let Self { backtest_id, number, trade_id, direction, entry } = self;
         Ok(NewTrade {
@@ -251,7 +260,7 @@ impl Opening {
             pnl: None,
             pnl_percentage: None,
             fees: entry.fee,
-            entry_reason: entry.reason.into(),
+            entry_reason: entry.reason.to_string(),
             exit_reason: None,
             is_ambiguous: false,
             funding: None,
@@ -270,9 +279,9 @@ impl Opening {
 fn closed_row(
     event: &RecordedEvent,
     backtest_id: Uuid,
-    trade: ClosedTrade,
+    trade: &ClosedTrade,
 ) -> Result<NewTrade, Poison> {
-    let ClosedTrade { trade_id, number, direction, entry, fill, pnl, .. } = trade;
+    let ClosedTrade { trade_id, number, direction, ref entry, ref fill, pnl, .. } = *trade;
     let open = Opening { backtest_id, number, trade_id, direction, entry }.row(event)?;
     let fees = open.fees.checked_add(fill.fee);
     let overflow = || Poison::Unfit("the trade's numbers are too large".to_owned());
@@ -282,7 +291,7 @@ fn closed_row(
         pnl: Some(pnl),
         pnl_percentage: pnl_percentage(pnl, open.entry_price, open.quantity),
         fees: fees.ok_or_else(overflow)?,
-        exit_reason: Some(fill.reason.into()),
+        exit_reason: Some(fill.reason.to_string()),
         is_ambiguous: trade.is_ambiguous,
         funding: Some(trade.funding).filter(|funding| !funding.is_zero()),
         shortfall: trade.shortfall,
