@@ -45,7 +45,7 @@ pub(super) fn page_request(first: i32, after: Option<&str>) -> async_graphql::Re
 /// What a list says about itself besides the page.
 #[derive(Debug, SimpleObject)]
 pub(super) struct ListFields {
-    /// False if the page did not look at every row that could be on it: a filter without an index looks at 50,000 rows and then
+    /// False if the page did not look at every row that could be on it: a filter without an index looks at 10,000 rows at most and then
     /// gives a page that may be short or empty; an order without an index sorts the newest 50,000.
     is_complete: bool,
     /// Pass it as `after` to get the next page. It is the cursor of the last edge unless the page is short.

@@ -60,7 +60,7 @@ pub(crate) struct ListMeta {
     /// Pass it as `cursor` to get the next page. Null on the last page.
     pub(crate) next_cursor: Option<String>,
     pub(crate) has_more: bool,
-    /// False if the page did not look at every row that could be on it: a filter without an index looks at 50,000 rows and then
+    /// False if the page did not look at every row that could be on it: a filter without an index looks at 10,000 rows at most and then
     /// gives a page that may be short or empty, with `next_cursor`; an order without an index sorts the newest 50,000.
     pub(crate) is_complete: bool,
     /// Null with a cursor.

@@ -164,7 +164,7 @@ async fn what_has_no_index_looks_at_a_bounded_number(bench: &Bench) {
     assert!(page.rows.is_empty() && !page.is_complete && page.next_cursor.is_some());
     assert_eq!(page.total, Some(Total { count: 0, is_exact: false }));
     let (rows, incomplete) = all(bench, &nothing, newest).await;
-    assert_eq!((rows.len(), incomplete), (0, 9), "ten times 15,000 reach the end");
+    assert_eq!((rows.len(), incomplete), (0, 14), "fifteen times 10,000 reach the end");
     // What little there is is found.
     let few = BacktestFilter { metrics: vec![kelly(0.999)], ..mine() };
     for order in [newest, (by("sharpe_ratio"), true), (by("sharpe_ratio"), false)] {

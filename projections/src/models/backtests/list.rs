@@ -21,12 +21,10 @@ use crate::{
 
 /// Rows that an order without an index sorts.
 const SORTED_MAX: i64 = 50_000;
-/// Rows that a page looks at for filters without an index: in the order in which they were written, where they lie side by side, and
-/// in any other.
-const SCANNED_IN_TIME_MAX: i64 = 15_000;
+/// Rows that a page looks at for filters without an index, in the order in which they were written: there they lie side by side.
+const SCANNED_IN_TIME_MAX: i64 = 10_000;
+/// The same in any other order, or where each row is looked up in the other table, too.
 const SCANNED_MAX: i64 = 5_000;
-/// Rows of either kind if each is looked up in the other table, too.
-const JOINED_MAX: i64 = 10_000;
 
 /// A list: SQL without values, which its `Select` binds.
 struct List {
@@ -197,12 +195,16 @@ impl List {
         }
         // Of the table of metrics only if all that fits has them.
         let walk = if self.needs_metrics { Walk::Completed } else { Walk::States };
-        let newest = self.newest(walk, "created_at", COUNTED_MAX + 1);
+        let most = COUNTED_MAX + 1;
         let sql = match &self.others {
-            None => format!("SELECT count(*), count(*) FROM ({newest}) AS newest"),
+            None => format!(
+                "SELECT count(*), count(*) FROM (SELECT FROM read_models.{} AS own WHERE {} LIMIT {most}) AS counted",
+                walk.table().0,
+                self.indexed(walk),
+            ),
             Some(others) => format!(
                 "SELECT count(*), count(*) FILTER (WHERE {others}) FROM {}",
-                self.joined(walk, &newest)
+                self.joined(walk, &self.newest(walk, "created_at", most))
             ),
         };
         let row = self.query_one(client, &sql).await?;
@@ -273,16 +275,16 @@ impl List {
 
     /// Rows that the walk looks at where there are filters without an index.
     fn scanned_max(&self) -> i64 {
-        match (self.walk.is_in_time(), self.is_joined(self.walk)) {
-            (true, false) => SCANNED_IN_TIME_MAX,
-            (true, true) => JOINED_MAX,
-            (false, _) => SCANNED_MAX,
+        if self.walk.is_in_time() && !self.is_joined(self.walk) {
+            SCANNED_IN_TIME_MAX
+        } else {
+            SCANNED_MAX
         }
     }
 
     /// Rows that an order without an index sorts.
     fn sorted_max(&self) -> i64 {
-        if self.is_joined(self.walk) { JOINED_MAX } else { SORTED_MAX }
+        if self.is_joined(self.walk) { SCANNED_MAX } else { SORTED_MAX }
     }
 
     /// The condition that a row comes after the cursor, on columns without a table, or on the key of what was sorted.
