@@ -9,11 +9,12 @@
 //!    process ends, or the log says that the job is over.
 //! 3. The kind's [`Work`](work::Work) does the rest. If the job has an aggregate it makes an **attempt** ([`attempt`]): it loads the
 //!    stream, gives up a job that is over, cancelled or exhausted, and claims it by an event. The conflict of that append is
-//!    the mutex between executors; the lease only keeps most of them from trying.
+//!    the mutex between executors; the lease only keeps most of them from trying. A backtest holds its claim for a moment: if it
+//!    is over by then, claim and result are one append.
 //! 4. It works, on the async threads or off them, and appends what comes of it. A job that cannot succeed, or whose
 //!    cancellation was asked for, is concluded by an event.
 //! 5. What the work returned decides about the job's row ([`failure::AttemptOutcome`]): a finished job leaves the queue; one
-//!    that was stopped is released, which does not count as an attempt; after an outage of the database it is released as
+//!    that was stopped is released, which does not count as an attempt, also if it hangs; after an outage of the database it is released as
 //!    soon as that is back; after any other error it is ready again after a pause, and the attempt counts; a lost lease is
 //!    left alone. A process that dies does none of this: its leases run out, and the attempts count.
 //!

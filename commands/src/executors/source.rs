@@ -15,8 +15,8 @@ use super::{
     worker::LOOK_EVERY,
 };
 
-/// It rests four times as long as its last look at the queue took, but not for longer than this: each append wakes it, those of its
-/// own runs too, and few of them ask for a job.
+/// It rests four times as long as its last look at the queue took, but not for longer than this: requests that come meanwhile are
+/// queued at once.
 const REST_SHARE: u32 = 4;
 const REST_MAX: Duration = Duration::from_millis(10);
 
@@ -50,14 +50,12 @@ impl Source {
         }
     }
 
-    /// Looks at the queue whenever something may wait: an event was appended, a message came, a lease was freed. Leases also
+    /// Looks at the queue whenever something may wait: an event asked for a job, a message came, a lease was freed. Leases also
     /// run out silently, and a wake-up is only a hint.
     async fn look(&self, queued: &Notify, mut stop: watch::Receiver<bool>) {
-        let mut wakeups = self.executor.commands.store.wakeups();
-        let mut freed = self.executor.commands.store.job_wakeups();
+        let mut wakeups = self.executor.commands.store.job_wakeups();
         while !*stop.borrow() {
             wakeups.mark_unchanged();
-            freed.mark_unchanged();
             let pace = Pace::begin(REST_SHARE, REST_MAX);
             match self.find(&self.executor.queue).await {
                 Ok(is_behind) => {
@@ -74,7 +72,6 @@ impl Source {
             }
             tokio::select! {
                 Ok(()) = wakeups.changed() => {}
-                Ok(()) = freed.changed() => {}
                 () = queued.notified() => {}
                 () = process::stopped(&mut stop) => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}

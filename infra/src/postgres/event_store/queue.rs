@@ -16,7 +16,10 @@ use super::{
     call::{Prepared, append_events},
     wakeups::Wakeups,
 };
-use crate::postgres::database::{APPEND_CONNECTIONS, Database, DatabaseError};
+use crate::postgres::{
+    database::{APPEND_CONNECTIONS, Database, DatabaseError},
+    jobs::KINDS,
+};
 
 /// A group is closed once it has this many events; a longer append forms its own group.
 const GROUP_EVENTS_MAX: usize = 250;
@@ -218,12 +221,22 @@ async fn send(group: Vec<Job>, database: Database, wakeups: Wakeups) {
         Ok(Outcome::Duplicate { .. } | Outcome::Conflict | Outcome::Taken { .. }) | Err(_) => None,
     });
     if let Some(last_position) = last_position.max() {
+        if prepared.iter().any(asks_for_a_job) {
+            wakeups.asked();
+        }
         wakeups.appended(last_position);
     }
     for (sender, result) in senders.into_iter().zip(results) {
         // A caller that no longer waits does not need it.
         drop(sender.send(result));
     }
+}
+
+/// Whether executors have something to look for.
+fn asks_for_a_job(prepared: &Prepared) -> bool {
+    let events = prepared.append.streams.iter().flat_map(|stream| &stream.events);
+    let requests = KINDS.map(|kind| kind.requested);
+    events.into_iter().any(|event| requests.contains(&Some(event.event_type.as_str())))
 }
 
 /// Retries until the database responds: a call whose response was lost is recognised by its command id.

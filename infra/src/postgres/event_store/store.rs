@@ -140,7 +140,8 @@ impl EventStore {
         self.wakeups.subscribe()
     }
 
-    /// Changes when jobs are released in the queue, which no event records; also only a hint.
+    /// Changes when a job may wait: this or another process appended an event that asks for one, or one was released in the queue, which
+    /// no event records. Also only a hint.
     #[must_use]
     pub fn job_wakeups(&self) -> watch::Receiver<()> {
         self.wakeups.subscribe_to_jobs()

@@ -9,7 +9,7 @@ use tokio_postgres::{AsyncMessage, NoTls};
 use crate::postgres::database::{Database, DatabaseError};
 
 const CHANNEL: &str = "backtrail_events";
-/// Carries the news, without a word, that jobs were freed in the queue.
+/// Carries the news, without a word, that a job may wait: an event asked for one, or one was freed in the queue.
 pub(in crate::postgres) const JOBS_CHANNEL: &str = "backtrail_jobs";
 /// At most one NOTIFY per this interval, because each takes a lock on the whole cluster.
 const NOTIFY_PAUSE: Duration = Duration::from_millis(10);
@@ -25,6 +25,8 @@ pub(super) struct Wakeups {
     /// The highest position appended by this process.
     appended: watch::Sender<i64>,
     jobs: watch::Sender<()>,
+    /// This process appended an event that asks for a job.
+    asked: watch::Sender<()>,
 }
 
 impl Wakeups {
@@ -33,6 +35,7 @@ impl Wakeups {
             known: watch::Sender::new(0),
             appended: watch::Sender::new(0),
             jobs: watch::Sender::new(()),
+            asked: watch::Sender::new(()),
         }
     }
 
@@ -50,6 +53,12 @@ impl Wakeups {
         self.appended.send_if_modified(|last| raise(last, position));
     }
 
+    /// Records that an event which this process is about to call appended asks for a job.
+    pub(super) fn asked(&self) {
+        self.jobs.send_replace(());
+        self.asked.send_replace(());
+    }
+
     fn learned(&self, position: i64) {
         self.known.send_if_modified(|last| raise(last, position.unsigned_abs()));
     }
@@ -57,7 +66,7 @@ impl Wakeups {
     /// Starts the tasks that notify other processes and listen to them; they end when the set is dropped.
     pub(super) fn start(&self, database: &Database) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        tasks.spawn(notify(self.appended.subscribe(), database.clone()));
+        tasks.spawn(notify(self.appended.subscribe(), self.asked.subscribe(), database.clone()));
         tasks.spawn(listen(self.clone(), database.clone()));
         tasks
     }
@@ -72,12 +81,22 @@ fn raise<T: PartialOrd>(last: &mut T, position: T) -> bool {
 }
 
 /// Sends one NOTIFY for all commits of the last interval.
-async fn notify(mut appended: watch::Receiver<i64>, database: Database) {
+async fn notify(
+    mut appended: watch::Receiver<i64>,
+    mut asked: watch::Receiver<()>,
+    database: Database,
+) {
+    const NOTIFY: &str = "SELECT pg_notify($1, $2)";
+    const NOTIFY_BOTH: &str = "SELECT pg_notify($1, $2), pg_notify('backtrail_jobs', '')";
     while appended.changed().await.is_ok() {
         let position = appended.borrow_and_update().to_string();
+        let is_asked = asked.has_changed().unwrap_or_default();
+        asked.mark_unchanged();
         let sent = async {
             let client = database.get().await?;
-            client.execute("SELECT pg_notify($1, $2)", &[&CHANNEL, &position]).await?;
+            let sql = if is_asked { NOTIFY_BOTH } else { NOTIFY };
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, &[&CHANNEL, &position]).await?;
             Ok::<_, DatabaseError>(())
         };
         if let Err(error) = sent.await {

@@ -9,6 +9,7 @@ use super::{
     BacktestFilter, BacktestSort, METRICS, TABLE,
     metric::Metric,
     row::{self, BacktestRow, columns},
+    walk::Walk,
 };
 use crate::{
     error::QueryError,
@@ -43,47 +44,6 @@ struct List {
     needs_metrics: bool,
     walk: Walk,
     order: Order,
-}
-
-/// What is walked, and in which order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Walk {
-    /// All runs by a key that each of them has.
-    States,
-    /// All runs by a key that some lack; those come last.
-    EndedStates,
-    /// Completed runs by the time of their request.
-    Completed,
-    /// Completed runs by a metric with an index; those without it, and runs that are not completed, come last.
-    Metrics,
-    /// The newest completed runs, sorted by a metric without an index.
-    NewestMetrics,
-    /// The newest runs, sorted by what has no index.
-    NewestStates,
-}
-
-impl Walk {
-    /// The table that is walked, and what the other conditions call it.
-    const fn table(self) -> (&'static str, &'static str) {
-        match self {
-            Self::States | Self::EndedStates | Self::NewestStates => (TABLE, "t"),
-            Self::Completed | Self::Metrics | Self::NewestMetrics => (METRICS, "m"),
-        }
-    }
-
-    const fn is_of_newest(self) -> bool {
-        matches!(self, Self::NewestMetrics | Self::NewestStates)
-    }
-
-    /// Whether its rows come in about the order in which they were written.
-    const fn is_in_time(self) -> bool {
-        matches!(self, Self::States | Self::EndedStates | Self::Completed)
-    }
-
-    /// Whether runs without the key come after the walk.
-    const fn has_rest(self) -> bool {
-        matches!(self, Self::EndedStates | Self::Metrics | Self::NewestMetrics)
-    }
 }
 
 impl ReadModels {

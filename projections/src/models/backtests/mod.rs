@@ -5,6 +5,7 @@ mod fold;
 mod list;
 pub mod metric;
 mod row;
+mod walk;
 
 use domain::ids::BacktestId;
 use uuid::Uuid;
