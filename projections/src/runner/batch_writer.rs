@@ -1,6 +1,7 @@
 //! Writes the rows of one table, batch by batch: rows and checkpoint in one transaction, exactly once.
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 use deadpool_postgres::Transaction;
 use domain::{aggregates::EventAhead, event::RecordedEvent};
 use infra::postgres::{DatabaseError, EventStore, event_store::Tail};
+use tokio::task::JoinHandle;
 
 use crate::{
     error::Poison,
@@ -25,6 +27,8 @@ const BATCH_SIZE: usize = 5_000;
 /// Positions that may go by without a change before the checkpoint follows, and how long.
 const UNSETTLED_MAX: i64 = 100_000;
 pub(crate) const UNSETTLED_FOR: Duration = Duration::from_millis(50);
+/// Batches that are read and folded while another is written.
+const READ_AHEAD: usize = 2;
 /// Batches below it are not worth another thread.
 const SLICED_FROM: usize = 256;
 
@@ -43,8 +47,8 @@ pub(crate) struct BatchWriter {
     settled: i64,
     /// Since when it is behind.
     unsettled_since: Option<Instant>,
-    /// Read while the batch before it was written.
-    next: Option<Batch>,
+    /// Read, and folded, while batches before them are written.
+    next: VecDeque<Batch>,
 }
 
 /// The outcome of one batch.
@@ -69,8 +73,10 @@ struct Batch {
     events: Arc<Vec<Arc<RecordedEvent>>>,
     /// The event after `end`, if this binary is too old for it.
     ahead: Option<EventAhead>,
-    changes: Result<Vec<Box<dyn Changes>>, Poison>,
+    folding: JoinHandle<Result<Folded, DatabaseError>>,
 }
+
+type Folded = Result<Vec<Box<dyn Changes>>, Poison>;
 
 enum Written {
     All,
@@ -97,7 +103,7 @@ impl BatchWriter {
             position: 0,
             settled: 0,
             unsettled_since: None,
-            next: None,
+            next: VecDeque::new(),
         }
     }
 
@@ -113,7 +119,7 @@ impl BatchWriter {
     /// Continues from `position`, whatever was read ahead.
     pub(crate) fn seek(&mut self, position: i64) {
         self.settle_at(position);
-        self.next = None;
+        self.next.clear();
     }
 
     /// Since when the checkpoint is behind; `None` if it is not.
@@ -141,9 +147,9 @@ impl BatchWriter {
         self.unsettled_since = None;
     }
 
-    /// Writes the next batch, and meanwhile reads the one after it.
+    /// Writes the next batch, and meanwhile reads those after it.
     pub(crate) async fn step(&mut self) -> Result<Step, DatabaseError> {
-        let batch = match self.next.take() {
+        let batch = match self.next.pop_front() {
             Some(batch) => batch,
             None => self.read(self.position).await?,
         };
@@ -154,18 +160,19 @@ impl BatchWriter {
             return Ok(if is_settled { Step::Ahead(ahead) } else { Step::Elsewhere });
         }
         let events = batch.events.len();
-        let read_ahead = async { if has_more { Some(self.read(end).await) } else { None } };
-        let (written, next) = tokio::join!(self.write(batch), read_ahead);
+        let read_on = match self.next.back() {
+            Some(last) => (last.end, last.has_more),
+            None => (end, has_more),
+        };
+        let (written, next) = tokio::join!(self.write(batch), self.read_ahead(read_on));
+        self.next.extend(next);
         Ok(match written? {
             Written::All => {
                 self.settle_at(end);
-                // What could not be read ahead is read, and reported, by the next step.
-                self.next = next.and_then(Result::ok);
                 Step::Advanced { events, has_more }
             }
             Written::Nothing => {
                 self.position = end;
-                self.next = next.and_then(Result::ok);
                 self.unsettled_since.get_or_insert_with(Instant::now);
                 if end - self.settled >= UNSETTLED_MAX && !self.settle().await? {
                     return Ok(Step::Elsewhere);
@@ -180,6 +187,18 @@ impl BatchWriter {
         })
     }
 
+    /// Reads the batches that are still missing behind those that were read. What cannot be read now is read, and reported, by the
+    /// step that needs it.
+    async fn read_ahead(&self, (mut from, mut has_more): (i64, bool)) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        while has_more && self.next.len() + batches.len() < READ_AHEAD {
+            let Ok(batch) = self.read(from).await else { break };
+            (from, has_more) = (batch.end, batch.has_more);
+            batches.push(batch);
+        }
+        batches
+    }
+
     async fn read(&self, from: i64) -> Result<Batch, DatabaseError> {
         let (mut events, mut end, mut has_more) = self.range(from).await?;
         let ahead = events.iter().find_map(|event| event.ahead());
@@ -190,8 +209,8 @@ impl BatchWriter {
             has_more = end > from;
         }
         let events = Arc::new(events);
-        let changes = fold(self.model, &events).await?;
-        Ok(Batch { from, end, has_more, events, ahead, changes })
+        let folding = tokio::spawn(fold(self.model, Arc::clone(&events)));
+        Ok(Batch { from, end, has_more, events, ahead, folding })
     }
 
     /// The events of a batch that the read model folds, how far they reach, and whether the log goes on.
@@ -215,7 +234,9 @@ impl BatchWriter {
     }
 
     async fn write(&self, batch: Batch) -> Result<Written, DatabaseError> {
-        let Batch { end, events, changes, .. } = batch;
+        let Batch { end, events, folding, .. } = batch;
+        let changes =
+            folding.await.map_err(|error| DatabaseError::Corrupt(error.to_string()))??;
         let from = self.settled;
         if changes.as_ref().is_ok_and(|changes| changes.iter().all(|changes| changes.is_empty())) {
             return Ok(Written::Nothing);
@@ -281,15 +302,15 @@ impl BatchWriter {
 /// Folds in slices by aggregate id, in parallel if the batch is large enough.
 async fn fold(
     model: &'static ReadModel,
-    events: &Arc<Vec<Arc<RecordedEvent>>>,
-) -> Result<Result<Vec<Box<dyn Changes>>, Poison>, DatabaseError> {
+    events: Arc<Vec<Arc<RecordedEvent>>>,
+) -> Result<Folded, DatabaseError> {
     let slices = thread::available_parallelism().map_or(1, usize::from);
     if slices == 1 || events.len() < SLICED_FROM {
         let all: Vec<&RecordedEvent> = events.iter().map(AsRef::as_ref).collect();
         return Ok((model.fold)(&all).map(|changes| vec![changes]));
     }
     let fold_slice = |slice: usize| {
-        let events = Arc::clone(events);
+        let events = Arc::clone(&events);
         tokio::task::spawn_blocking(move || {
             let is_in_slice =
                 |event: &&RecordedEvent| slice_of(&event.aggregate_id, slices) == slice;
