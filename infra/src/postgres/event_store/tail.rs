@@ -172,7 +172,7 @@ mod tests {
         let mut tail = Events::default();
         tail.extend((1..=12_000).map(|position| event(position, 0)).collect());
         assert_eq!((tail.after, tail.end, tail.events.len()), (2_000, 12_000, EVENTS_MAX));
-        tail.extend((12_001..=12_003).map(|position| event(position, 30 << 20)).collect());
+        tail.extend((12_001..=12_003).map(|position| event(position, 15 << 20)).collect());
         assert_eq!((tail.after, tail.events.len()), (12_001, 2));
         tail.extend(vec![event(12_004, 100 << 20)]);
         assert_eq!((tail.after, tail.end, tail.events.len()), (12_003, 12_004, 1));
