@@ -182,7 +182,8 @@ async fn an_executor_that_stops_while_a_query_is_blocked_gives_its_run_back() {
     };
     let executor = desk.executor("blocked");
     desk.until(async || row().await.is_some_and(|(owner, _)| owner.is_some())).await;
-    executor.stop().await;
+    let stopped = tokio::time::timeout(Duration::from_secs(20), executor.stop());
+    stopped.await.expect("it does not wait for the lock");
     assert_eq!(row().await, Some((None, 0)), "and the attempt does not count");
     lock.rollback().await.unwrap();
     let executor = desk.executor("free");
@@ -205,7 +206,7 @@ async fn an_attempt_after_one_that_ended_without_a_word_claims_before_anything_e
         panic!("{:?}", history[1]);
     };
     assert_eq!(attempt, 1, "the dead one left nothing in the log");
-    assert!(history[1].recorded_at < history[2].recorded_at, "the claim is an append of its own");
+    assert!(history[1].recorded_at < history[2].recorded_at, "the claim is a separate append");
 }
 
 #[tokio::test]

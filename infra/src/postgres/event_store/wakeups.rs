@@ -86,17 +86,16 @@ async fn notify(
     mut asked: watch::Receiver<()>,
     database: Database,
 ) {
-    const NOTIFY: &str = "SELECT pg_notify($1, $2)";
-    const NOTIFY_BOTH: &str = "SELECT pg_notify($1, $2), pg_notify('backtrail_jobs', '')";
+    const NOTIFY: &str = "SELECT pg_notify(channel, CASE channel WHEN $2 THEN $3 ELSE '' END) FROM unnest($1::text[]) AS channel";
     while appended.changed().await.is_ok() {
         let position = appended.borrow_and_update().to_string();
         let is_asked = asked.has_changed().unwrap_or_default();
         asked.mark_unchanged();
         let sent = async {
             let client = database.get().await?;
-            let sql = if is_asked { NOTIFY_BOTH } else { NOTIFY };
-            let statement = client.prepare_cached(sql).await?;
-            client.execute(&statement, &[&CHANNEL, &position]).await?;
+            let channels: &[&str] = if is_asked { &[CHANNEL, JOBS_CHANNEL] } else { &[CHANNEL] };
+            let statement = client.prepare_cached(NOTIFY).await?;
+            client.execute(&statement, &[&channels, &CHANNEL, &position]).await?;
             Ok::<_, DatabaseError>(())
         };
         if let Err(error) = sent.await {

@@ -269,7 +269,8 @@ fn create(table: &str) -> String {
     }
     let metrics = format!("{table}_metrics");
     sql.push_str(&format!(
-        "CREATE INDEX {metrics}_created_at ON read_models.{metrics} (owner_id, created_at, id);"
+        "CREATE INDEX {metrics}_created_at ON read_models.{metrics} (owner_id, created_at, id); \
+         CREATE INDEX {metrics}_inputs_hash ON read_models.{metrics} (owner_id, inputs_hash);"
     ));
     for column in FILTERS.into_iter().filter(|column| *column != "status") {
         sql.push_str(&format!(

@@ -60,7 +60,6 @@ impl ReadModels {
     ) -> Result<Page<BacktestRow>, QueryError> {
         let mut list = List::new(filter, sort, descending);
         let client = self.database.get().await?;
-        let counted_owner = filter.counted_owner();
         let (limit, offset, cursor) = match page {
             PageRequest::Number { page, limit } => {
                 (*limit, page.saturating_sub(1).max(0).saturating_mul(*limit), None)
@@ -74,12 +73,13 @@ impl ReadModels {
         };
         let mut page = list.page(&client, cursor, (limit, offset), total).await?;
         if list.walk.is_of_newest() && list.has_walk() {
-            page.is_complete = match counted_owner {
-                Some(owner) if list.others.is_none() => {
+            let is_all_sorted = match filter.counted_owner() {
+                Some(owner) => {
                     counted(&client, owner, &list.walked_statuses(filter)).await? <= SORTED_MAX
                 }
-                Some(_) | None => !list.is_beyond_newest(&client).await?,
+                None => !list.is_beyond_newest(&client).await?,
             };
+            page.is_complete &= is_all_sorted;
         }
         Ok(page)
     }

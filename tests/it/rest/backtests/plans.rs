@@ -156,6 +156,7 @@ fn parameters() -> (BTreeSet<String>, BTreeSet<String>) {
         .expect("parameters")
         .iter()
         .partition(|parameter| parameter["schema"]["properties"]["gt"].is_object());
+    assert!(numbers.len() > 40, "the metrics are among them");
     (numbers.into_iter().map(name).collect(), others.into_iter().map(name).collect())
 }
 
@@ -170,7 +171,10 @@ fn graphql_names(header: &str) -> Vec<String> {
         is_text ^= *line == "\"\"\"";
         !is_text && *line != "\"\"\""
     });
-    names.map(|line| line.split([':', '(']).next().unwrap_or(line).to_owned()).collect()
+    let names: Vec<String> =
+        names.map(|line| line.split([':', '(']).next().unwrap_or(line).to_owned()).collect();
+    assert!(names.len() > 5, "{header}: {names:?}");
+    names
 }
 
 fn snake_case(name: &str) -> String {

@@ -188,8 +188,8 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Writes these rows on a connection of its own. It holds the revision meanwhile: should the importer die and its lock with it, who
-    /// removes what is left over waits for these rows. Returns the number of candles up to the last of them.
+    /// Writes these rows over a separate connection, which holds the revision meanwhile: if the importer dies and loses its lock, whoever
+    /// removes the leftovers waits for these rows. Returns the number of candles up to the last of them.
     async fn copy(self, database: &Database, indices: &[usize]) -> Result<usize, DatabaseError> {
         let Self { revision, series, candles, open_from } = self;
         let mut client = database.get().await?;
